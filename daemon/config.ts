@@ -1,0 +1,69 @@
+// config.toml: TOML, checked by a schema at start; an unknown or invalid key is refused by its name, its line and what is
+// allowed (PROTOCOL.md 1).
+import { existsSync, readFileSync } from 'node:fs';
+import { TomlError, parse } from 'smol-toml';
+import { z } from 'zod';
+
+const Config = z.strictObject({
+  sources: z
+    .strictObject({
+      'claude-code': z.boolean().optional(),
+    })
+    .optional(),
+  ledger: z.strictObject({ maxAgeMs: z.int().min(1).optional() }).optional(),
+});
+
+export type Config = { sources: { 'claude-code': boolean }; ledger: { maxAgeMs: number } };
+
+export class ConfigError extends Error {
+  readonly exitCode = 1;
+}
+
+/** Reads the config; a file that is not there is the defaults. Throws ConfigError, which names key and line. */
+export function loadConfig(path: string): Config {
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  let raw: unknown;
+  try {
+    raw = parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    throw new ConfigError(`${path}:${error.line}: ${error.message.split('\n')[0]}`);
+  }
+  const parsed = Config.safeParse(raw);
+  if (!parsed.success) throw new ConfigError(describe(path, text, parsed.error.issues[0]!));
+  return {
+    sources: { 'claude-code': parsed.data.sources?.['claude-code'] ?? true },
+    ledger: { maxAgeMs: parsed.data.ledger?.maxAgeMs ?? 30 * 24 * 3600_000 },
+  };
+}
+
+function describe(path: string, text: string, issue: z.core.$ZodIssue): string {
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0]! : undefined;
+  const keys = [...issue.path.map(String), ...(unknown === undefined ? [] : [unknown])];
+  const name = keys.join('.');
+  const where = `${path}:${lineOf(text, keys)}`;
+  if (unknown === undefined) return `${where}: ${name}: ${issue.message}`;
+  return `${where}: there is no setting ${name}; allowed here: ${allowedAt(issue.path).join(', ')}`;
+}
+
+function allowedAt(path: PropertyKey[]): string[] {
+  let schema: z.ZodType = Config;
+  for (const key of [undefined, ...path]) {
+    if (key !== undefined && schema instanceof z.ZodObject) schema = schema.shape[key as string] as z.ZodType;
+    while (schema instanceof z.ZodOptional) schema = schema.unwrap() as z.ZodType;
+  }
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+}
+
+/** The line on which a key stands, under its table or as a dotted key; 1 when it cannot be told. */
+function lineOf(text: string, keys: string[]): number {
+  const wanted = keys.join('.');
+  let table = '';
+  for (const [index, line] of text.split('\n').entries()) {
+    table = /^\s*\[\s*([^\]]+?)\s*\]/.exec(line)?.[1] ?? table;
+    const key = /^\s*([^=#[]+?)\s*=/.exec(line)?.[1];
+    const full = [table, key].filter(Boolean).join('.').replaceAll('"', '');
+    if (full === wanted) return index + 1;
+  }
+  return 1;
+}

@@ -1,0 +1,87 @@
+// part/put, part/delta, part/remove (PROTOCOL.md 3). Offsets and lengths count UTF-16 units.
+import { refuse, refuseParams } from '../../../protocol/errors.ts';
+import type { Refusal } from '../../../protocol/errors.ts';
+import type { Part } from '../../../protocol/schema.ts';
+import type { Decide } from '../decide.ts';
+import { sameContent, written } from '../put.ts';
+import type { PartLengths, Records } from '../records.ts';
+import { messageOf } from './message.ts';
+import { sessionOf } from './session.ts';
+
+export const putPart: Decide<'part/put'> = (records, params, context) => {
+  const session = sessionOf(records, params.sessionId);
+  if ('refused' in session) return session;
+  const message = messageOf(records, session.id, params.messageId);
+  if ('refused' in message) return message;
+  const id = params.partId ?? context.newId('prt');
+  const ids = { sessionId: session.id, messageId: message.id, partId: id };
+  const held = params.partId ? records.findPart(id) : undefined;
+  if (held ? held.messageId !== message.id : params.partId && records.isTaken(id)) {
+    return refuse('AlreadyExists', `the part id ${id} is taken`, { what: 'part', id });
+  }
+  const part = {
+    id,
+    messageId: message.id,
+    sessionId: session.id,
+    index: held?.index ?? records.nextPartIndex(message.id),
+    ...written(context),
+    ...params.part,
+  } as Part;
+  if (held && sameContent(held, part)) return { events: [], ids };
+  return { events: [{ type: 'part/updated', sessionId: session.id, data: part }], ids };
+};
+
+export const appendDelta: Decide<'part/delta'> = (records, params) => {
+  const { partId, field, offset, text } = params;
+  const session = sessionOf(records, params.sessionId);
+  if ('refused' in session) return session;
+  const part = lengthsOf(records, session.id, partId);
+  if ('refused' in part) return part;
+  const held = field === 'text' ? part.textUnits : part.outputUnits;
+  if (held === null) {
+    return refuseParams(`part ${partId} is of a type that has no ${field} to append to`, { member: 'field' });
+  }
+  const ids = { sessionId: session.id, messageId: part.messageId, partId };
+  if (offset === held) {
+    if (text === '') return { events: [], ids };
+    const data = { sessionId: session.id, messageId: part.messageId, partId, field, offset, text };
+    return { events: [{ type: 'part/delta', sessionId: session.id, data }], ids };
+  }
+  // Only a delta that lies wholly inside what is held needs the text itself.
+  if (offset + text.length <= held && heldText(records, partId, field).startsWith(text, offset)) {
+    return { events: [], ids };
+  }
+  return refuse('DeltaGap', `part ${partId} holds ${held} units of ${field}; send the text from there`, {
+    partId,
+    expected: held,
+  });
+};
+
+export const removePart: Decide<'part/remove'> = (records, params) => {
+  const session = sessionOf(records, params.sessionId);
+  if ('refused' in session) return session;
+  const part = lengthsOf(records, session.id, params.partId);
+  if ('refused' in part) return part;
+  const ids = { sessionId: session.id, messageId: part.messageId, partId: params.partId };
+  return { events: [{ type: 'part/removed', sessionId: session.id, data: ids }], ids };
+};
+
+function lengthsOf(records: Records, sessionId: string, id: string): PartLengths | Refusal {
+  const part = records.findPartLengths(id);
+  if (part?.sessionId === sessionId) return part;
+  return refuse('NotFound', `there is no part ${id} in session ${sessionId}`, { what: 'part', id });
+}
+
+function heldText(records: Records, id: string, field: 'text' | 'output'): string {
+  const text = (records.findPart(id) as Record<string, unknown> | undefined)?.[field];
+  return typeof text === 'string' ? text : '';
+}
+
+/** The UTF-16 lengths that a part's own body gives, before any delta. Null where no text can be appended. */
+export function ownLengths(part: Part): Pick<PartLengths, 'textUnits' | 'outputUnits'> {
+  const units = (held: unknown) => (typeof held === 'string' ? held.length : held === undefined ? 0 : null);
+  return {
+    textUnits: part.type === 'text' || part.type === 'reasoning' ? part.text.length : null,
+    outputUnits: part.type === 'tool' ? units(part.output) : null,
+  };
+}

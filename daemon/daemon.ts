@@ -1,0 +1,178 @@
+// The wiring: the only file that knows every room. Opens the store, listens, reads sources; closes all of it in order.
+import { statSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { refuse } from '../protocol/errors.ts';
+import type { Paths } from '../protocol/node/paths.ts';
+import { SocketTransport } from '../protocol/node/socket.ts';
+import type { Transport } from '../protocol/transport.ts';
+import type { Source } from './adapters/adapter.ts';
+import type { Config } from './config.ts';
+import { Bell } from './engine/bell.ts';
+import { Ingest } from './engine/ingest.ts';
+import type { Runtime } from './engine/runtime.ts';
+import { Writer } from './engine/writer.ts';
+import { Connection } from './serve/connection.ts';
+import type { Rpc } from './serve/connection.ts';
+import { createHandlers } from './serve/handlers.ts';
+import { defaultLimits } from './serve/limits.ts';
+import type { Limits } from './serve/limits.ts';
+import { listen } from './serve/listen.ts';
+import type { Listening } from './serve/listen.ts';
+import { Peer } from './serve/peer.ts';
+import { bindMethods, changesRecord } from './serve/rpc.ts';
+import { Journal } from './store/journal.ts';
+import { Ledger } from './store/ledger.ts';
+import { Lists } from './store/lists.ts';
+import { openStore } from './store/open.ts';
+import type { OpenStore } from './store/open.ts';
+import { Positions } from './store/positions.ts';
+import { Tables } from './store/tables.ts';
+
+export type DaemonOptions = {
+  paths: Paths;
+  config: Config;
+  version: string;
+  runtime: Runtime;
+  sources: Source[];
+  limits?: Partial<Limits>;
+};
+
+/** How the daemon ended: asked to, or because the store could not be written (P11). */
+export type Ending = { kind: 'stopped' } | { kind: 'failed'; error: unknown };
+
+export class Daemon {
+  /** Resolves when everything is closed. */
+  readonly ended: Promise<Ending>;
+  readonly #options: DaemonOptions;
+  readonly #limits: Limits;
+  readonly #store: OpenStore;
+  readonly #writer: Writer;
+  readonly #rpc: Rpc;
+  readonly #peers = new Set<Peer>();
+  readonly #peerOf = new Map<Connection, Peer>();
+  readonly #abort = new AbortController();
+  /** The loops that write: the store stays open until they have ended. */
+  readonly #ingesting = new Set<Promise<void>>();
+  #listening: Listening | undefined;
+  #stopping = false;
+  #lastConnection = 0;
+  #end!: (ending: Ending) => void;
+
+  /** Opens the store. Throws StoreError when it cannot be had; nothing is left open then. */
+  constructor(options: DaemonOptions) {
+    this.#options = options;
+    this.#limits = { ...defaultLimits, ...options.limits };
+    const { runtime, version, config } = options;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.#store = openStore(options.paths.data);
+    const { db } = this.#store;
+    const journal = new Journal(db);
+    const tables = new Tables(db, journal);
+    const bell = new Bell();
+    const positions = new Positions(db);
+    this.#writer = new Writer(db, journal, tables, bell, runtime, (error) => void this.stop({ kind: 'failed', error }));
+    const deps = { writer: this.#writer, tables, ledger: new Ledger(db), positions, runtime };
+    const ingests = options.sources.map((source) => new Ingest(source, deps));
+    const handlers = createHandlers({
+      journal,
+      lists: new Lists(db, journal),
+      writer: this.#writer,
+      bell,
+      runtime,
+      limits: this.#limits,
+      version,
+      startedAt: runtime.now(),
+      ledgerMaxAgeMs: config.ledger.maxAgeMs,
+      peers: this.#peers,
+      storeBytes: () => storeBytes(this.#store.path),
+      sources: () => ingests.map((ingest) => ingest.status),
+      rescan: async (name) => {
+        const chosen = ingests.filter((ingest) => name === undefined || ingest.source.kind === name);
+        const files = await Promise.all(chosen.map((ingest) => ingest.rescan()));
+        return files.reduce((sum, count) => sum + count, 0);
+      },
+      shutdown: () => void this.stop(),
+    });
+    const onIncident = (error: unknown) => {
+      const incident = runtime.newId('inc');
+      runtime.log.error({ err: error, incident }, 'an unexpected error');
+      return incident;
+    };
+    this.#rpc = bindMethods(handlers, (call) => this.#peerOf.get(call.connection)!, onIncident);
+    this.#startIngests = () => {
+      for (const ingest of ingests) {
+        const loop = ingest.run(this.#abort.signal);
+        this.#ingesting.add(loop);
+        this.#own(loop);
+      }
+    };
+  }
+  readonly #startIngests: () => void;
+
+  /** Listens on the socket, then starts reading sources. Rejects with ListenError; the store is closed then. */
+  async start(): Promise<void> {
+    try {
+      this.#listening = await listen(this.#options.paths.socket, (socket) => this.#accept(socket));
+    } catch (error) {
+      this.#store.close();
+      throw error;
+    }
+    this.#startIngests();
+  }
+
+  /** Serves one connection until it ends; also for gateways and tests, over any transport. */
+  async serve(transport: Transport): Promise<void> {
+    this.#lastConnection += 1;
+    const connection = new Connection(transport, { rpc: this.#rpc, limits: this.#limits, changes: changesRecord });
+    const peer = new Peer(`c${this.#lastConnection}`, connection);
+    this.#peerOf.set(connection, peer);
+    this.#peers.add(peer);
+    try {
+      await connection.run();
+    } finally {
+      peer.endFeeds('unsubscribed');
+      this.#peers.delete(peer);
+      this.#peerOf.delete(connection);
+    }
+  }
+
+  /** Answers what was taken, refuses the rest with ShuttingDown, closes everything. Idempotent. */
+  async stop(ending: Ending = { kind: 'stopped' }): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#abort.abort();
+    await this.#writer.close(refuse('ShuttingDown', 'sessiond is shutting down: send it again when it is back', {}));
+    // The ends of the subscriptions and the last replies leave in this turn of the loop; then the connections close.
+    for (const peer of this.#peers) peer.endFeeds('shuttingDown');
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const peer of this.#peers) peer.connection.close();
+    await Promise.allSettled(this.#ingesting);
+    // The socket goes before the lock: a successor binds only after this process holds neither.
+    this.#listening?.close();
+    this.#store.close();
+    this.#end(ending);
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#stopping) {
+      socket.destroy();
+      return;
+    }
+    const transport = new SocketTransport(socket, { maxFrameBytes: this.#limits.maxFrameBytes });
+    this.#own(this.serve(transport));
+  }
+
+  /** Every loop has an owner: one that fails for an unforeseen reason ends the daemon loudly. */
+  #own(loop: Promise<void>): void {
+    loop.catch((error: unknown) => {
+      this.#options.runtime.log.error({ err: error }, 'a loop of the daemon failed');
+      void this.stop({ kind: 'failed', error });
+    });
+  }
+}
+
+function storeBytes(path: string): number {
+  return [path, `${path}-wal`].reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
+}

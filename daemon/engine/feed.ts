@@ -1,0 +1,118 @@
+// The only reader loop: a subscription is a cursor and a bell. Replay and live are the same lines (P6), a stalled reader
+// holds one batch and never a queue (P7), and markers go through the same `send` as the events (P5).
+import { formatCursor } from '../../protocol/cursor.ts';
+import type { Cursor } from '../../protocol/cursor.ts';
+import type { EventFilter, Journal } from '../store/journal.ts';
+import type { Bell } from './bell.ts';
+
+/** Where a feed goes to: `send` resolves when the reader can take more. `params` is JSON text without its braces. */
+export type FeedSink = { send(method: string, params: string): Promise<void> };
+
+export type FeedOptions = { from: Cursor; filter: EventFilter; maxBatch: number; maxBatchUnits: number };
+
+export type EndReason = 'unsubscribed' | 'takenOver' | 'revoked' | 'expired' | 'shuttingDown';
+
+export class Feed {
+  readonly #journal: Journal;
+  readonly #bell: Bell;
+  readonly #sink: FeedSink;
+  readonly #options: FeedOptions;
+  #cursor: Cursor;
+  #told: string;
+  #ended: EndReason | undefined;
+  /** Ends the wait for the bell under way. */
+  #wake: () => void = () => {};
+  #idle = false;
+  #fences: { seq: number; resolve: (cursor: Cursor) => void }[] = [];
+
+  constructor(journal: Journal, bell: Bell, sink: FeedSink, options: FeedOptions) {
+    this.#journal = journal;
+    this.#bell = bell;
+    this.#sink = sink;
+    this.#options = options;
+    this.#cursor = options.from;
+    this.#told = formatCursor(options.from);
+  }
+
+  /** Events of the journal that this feed has not looked at yet. */
+  get lag(): number {
+    return this.#journal.head.seq - this.#cursor.seq;
+  }
+
+  /** Ends the loop after the batch under way; the reader is told why. */
+  end(reason: EndReason): void {
+    this.#ended ??= reason;
+    this.#wake();
+  }
+
+  /**
+   * Resolves after everything up to the head of this moment was handed to the reader, in order with it: whoever answers
+   * then answers behind those events.
+   */
+  sync(): Promise<Cursor> {
+    const { seq } = this.#journal.head;
+    if (this.#cursor.seq >= seq && this.#idle) return Promise.resolve(this.#cursor);
+    return new Promise((resolve) => this.#fences.push({ seq, resolve }));
+  }
+
+  /** Runs until `end` was called or the reader is gone; rejects only for bugs and for a reader that is gone. */
+  async run(): Promise<void> {
+    const target = this.#journal.head.seq;
+    let caughtUp = false;
+    while (!this.#ended) {
+      const { filter, maxBatch, maxBatchUnits } = this.#options;
+      const { events, through } = this.#journal.readAfter(this.#cursor, filter, maxBatch, maxBatchUnits);
+      if (events.length > 0) {
+        const texts = events.map((event) => event.text);
+        await this.#sink.send('events/batch', `${this.#advance(through)},"events":[${texts.join(',')}]`);
+      } else {
+        this.#cursor = through;
+      }
+      if (!caughtUp && this.#cursor.seq >= target) {
+        caughtUp = true;
+        await this.#sink.send('events/caughtUp', this.#advance(this.#cursor));
+      }
+      this.#passFences();
+      if (this.#cursor.seq < this.#journal.head.seq) {
+        // A filter that matches nothing sends nothing, so nothing else would let other work in between two reads.
+        if (events.length === 0) await nextTurn();
+        continue;
+      }
+      // No await between the comparison above and this line: a ring in between would be missed.
+      await this.#nextRing();
+    }
+    await this.#sink.send('events/ended', `"reason":"${this.#ended}"`);
+    for (const fence of this.#fences) fence.resolve(this.#cursor);
+  }
+
+  #nextRing(): Promise<void> {
+    this.#idle = true;
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#idle = false;
+        resolve();
+      };
+      void this.#bell.next().then(this.#wake);
+    });
+  }
+
+  /** Moves to `cursor` and tells so: `prev` is the cursor that the reader was told last, whatever was passed since. */
+  #advance(cursor: Cursor): string {
+    const prev = this.#told;
+    // Both move before the wait for the reader: what it was handed is not handed to it again, however long it takes.
+    this.#cursor = cursor;
+    this.#told = formatCursor(cursor);
+    return `"prev":"${prev}","cursor":"${this.#told}"`;
+  }
+
+  #passFences(): void {
+    if (this.#fences.length === 0) return;
+    const passed = this.#fences.filter((fence) => fence.seq <= this.#cursor.seq);
+    this.#fences = this.#fences.filter((fence) => fence.seq > this.#cursor.seq);
+    for (const fence of passed) fence.resolve(this.#cursor);
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

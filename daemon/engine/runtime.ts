@@ -1,0 +1,37 @@
+// The only clock, timer and randomness of the engine, so that tests advance them by hand.
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleepFor } from 'node:timers/promises';
+
+export type Log = {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+};
+
+export interface Runtime {
+  /** Wall clock, ms since the epoch. May jump either way. */
+  now(): number;
+  /** ms of a clock that never jumps. */
+  monotonic(): number;
+  /** Resolves after `ms`; rejects with the signal's reason when it fires first. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** An id that nobody can guess and no other process makes (P20). */
+  newId(prefix: string): string;
+  readonly log: Log;
+}
+
+/** The real one. */
+export function systemRuntime(log: Log): Runtime {
+  return {
+    now: Date.now,
+    monotonic: () => performance.now(),
+    sleep: (ms, signal) => sleepFor(ms, undefined, { signal }),
+    newId: (prefix) => `${prefix}_${newName()}`,
+    log,
+  };
+}
+
+/** Time first, so that ids made one after another lie side by side in the store's indexes; then 96 random bits. */
+function newName(): string {
+  return Date.now().toString(36).padStart(9, '0') + randomBytes(12).toString('base64url');
+}

@@ -1,0 +1,105 @@
+// Reads the complete lines of a transcript from a position, in bounded pieces. Only newline-ended records are taken: a
+// torn line is not there yet (P26). A file that was cut, replaced or rewritten is read from its start again.
+import { open, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import type { SourceLine } from '../adapters/adapter.ts';
+import type { Position } from '../store/positions.ts';
+
+/** How many bytes before a position are kept, to tell growth from a rewrite. */
+const tailBytes = 128;
+const newline = 10;
+
+export type FileState = { inode: number; size: number; mtimeMs: number };
+
+export async function fileState(path: string): Promise<FileState> {
+  const { ino, size, mtimeMs } = await stat(path);
+  return { inode: ino, size, mtimeMs };
+}
+
+/** Whether a file is still as it was when its position was written: then nothing of it need be read. */
+export function isUnchanged(position: Position | undefined, file: FileState): boolean {
+  return position !== undefined && position.size === file.size && position.mtimeMs === file.mtimeMs && position.inode === file.inode;
+}
+
+/** Some complete lines, and where they end. `tail` goes into the position. */
+export type Piece = { lines: SourceLine[]; end: number; tail: Buffer; atEnd: boolean };
+
+export class TranscriptReader {
+  readonly file: FileState;
+  readonly #handle: FileHandle;
+
+  private constructor(handle: FileHandle, file: FileState) {
+    this.#handle = handle;
+    this.file = file;
+  }
+
+  static async open(path: string): Promise<TranscriptReader> {
+    const handle = await open(path, 'r');
+    try {
+      const { ino, size, mtimeMs } = await handle.stat();
+      return new TranscriptReader(handle, { inode: ino, size, mtimeMs });
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+
+  /** Whether what was read before is still there: same bytes before the position. The inode may have changed. */
+  async continues(position: Position): Promise<boolean> {
+    if (this.file.size < position.offset) return false;
+    if (position.offset === 0) return true;
+    const held = await this.#read(position.offset - position.tail.length, position.tail.length);
+    return held.equals(position.tail);
+  }
+
+  /**
+   * The complete lines behind `offset`, at least `bytes` of them where there are as many, and always whole ones: a line
+   * longer than that is read to its end. `atEnd`: nothing complete is behind them.
+   */
+  async readPiece(offset: number, bytes: number): Promise<Piece> {
+    for (let wanted = bytes; ; wanted *= 2) {
+      const available = this.file.size - offset;
+      const chunk = await this.#read(offset, Math.min(wanted, available));
+      const last = chunk.lastIndexOf(newline);
+      const complete = wanted >= available || chunk.length < wanted;
+      if (last >= 0 || complete) {
+        const taken = chunk.subarray(0, last + 1);
+        const tail = await this.#tail(offset, taken);
+        return { lines: splitLines(taken, offset), end: offset + taken.length, tail, atEnd: complete };
+      }
+    }
+  }
+
+  async #tail(offset: number, taken: Buffer): Promise<Buffer> {
+    if (taken.length >= tailBytes || offset === 0) return Buffer.from(taken.subarray(-tailBytes));
+    const end = offset + taken.length;
+    const length = Math.min(tailBytes, end);
+    return this.#read(end - length, length);
+  }
+
+  async #read(at: number, length: number): Promise<Buffer> {
+    const buffer = Buffer.allocUnsafe(length);
+    let filled = 0;
+    while (filled < length) {
+      const { bytesRead } = await this.#handle.read(buffer, filled, length - filled, at + filled);
+      if (bytesRead === 0) break; // the file shrank since it was opened
+      filled += bytesRead;
+    }
+    return buffer.subarray(0, filled);
+  }
+}
+
+function splitLines(bytes: Buffer, offset: number): SourceLine[] {
+  const lines: SourceLine[] = [];
+  let from = 0;
+  for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, from)) {
+    // Invalid UTF-8 becomes U+FFFD: a damaged character must not cost the record.
+    lines.push({ text: bytes.toString('utf8', from, at), offset: offset + from });
+    from = at + 1;
+  }
+  return lines;
+}

@@ -1,0 +1,69 @@
+// The process: argv, signals, exit codes. Exit codes: 0 stopped, 1 failure, 2 usage, 7 another daemon holds the store.
+import { mkdirSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { pino } from 'pino';
+import { claudeProjects, pathsFrom } from '../protocol/node/paths.ts';
+import { claudeCodeSource } from './adapters/sources/claude-code.ts';
+import { ConfigError, loadConfig } from './config.ts';
+import { Daemon } from './daemon.ts';
+import { armFailpoint } from './engine/failpoint.ts';
+import { systemRuntime } from './engine/runtime.ts';
+import { ListenError } from './serve/listen.ts';
+import { StoreError } from './store/open.ts';
+
+declare const __VERSION__: string;
+declare const __FAILPOINTS__: boolean;
+
+async function main(): Promise<number> {
+  const readyFd = readyFdFrom(process.argv.slice(2));
+  /** Tells whoever started this process in the background that it answers, or why it does not; once. */
+  const tell = (outcome: Record<string, unknown>) => {
+    if (readyFd !== undefined) writeSync(readyFd, `${JSON.stringify(outcome)}\n`);
+    else if (!outcome.ready) process.stderr.write(`sessiond: ${outcome.message}\n`);
+  };
+  process.umask(0o077);
+  if (__FAILPOINTS__) armFailpoint(process.env.SESSIOND_FAILPOINT);
+  try {
+    const paths = pathsFrom(process.env);
+    const config = loadConfig(paths.config);
+    const log = openLog(paths.log, readyFd !== undefined);
+    const runtime = systemRuntime(log);
+    const sources = config.sources['claude-code'] ? [claudeCodeSource(claudeProjects(process.env))] : [];
+    const daemon = new Daemon({ paths, config, version: __VERSION__, runtime, sources });
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void daemon.stop());
+    await daemon.start();
+    log.info({ version: __VERSION__, pid: process.pid, socket: paths.socket }, 'listening');
+    tell({ ready: true, pid: process.pid, socket: paths.socket });
+    const ending = await daemon.ended;
+    if (ending.kind === 'stopped') log.info({}, 'stopped');
+    else log.error({ err: ending.error }, 'ended: the store could not be written; start again to recover');
+    return ending.kind === 'stopped' ? 0 : 1;
+  } catch (error) {
+    const foreseen = error instanceof StoreError || error instanceof ListenError || error instanceof ConfigError;
+    const exitCode = foreseen ? error.exitCode : 1;
+    tell({ ready: false, message: error instanceof Error ? error.message : String(error), exitCode });
+    if (!foreseen && readyFd === undefined) console.error(error);
+    return exitCode;
+  }
+}
+
+/** `--ready-fd N`: where to tell, as one line of JSON, that the daemon answers. */
+function readyFdFrom(args: string[]): number | undefined {
+  try {
+    const { values } = parseArgs({ args, options: { 'ready-fd': { type: 'string' } } });
+    return values['ready-fd'] === undefined ? undefined : Number(values['ready-fd']);
+  } catch (error) {
+    process.stderr.write(`sessiond: ${(error as Error).message}\n`);
+    process.exit(2);
+  }
+}
+
+function openLog(folder: string, toFile: boolean) {
+  if (!toFile) return pino({ base: null }, pino.destination({ fd: 2, sync: true }));
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return pino({ base: null }, pino.destination({ dest: join(folder, 'sessiond.log'), sync: true, mode: 0o600 }));
+}
+
+// Nothing keeps the process after its end was decided: a reader that never reads must not.
+process.exit(await main());

@@ -1,0 +1,284 @@
+// One Transport <-> json-rpc-2.0: parse, order, reply, notify with backpressure. Refusals become wire errors here and
+// nowhere else. The library is given only well-formed single requests: it leaves malformed ones unanswered, and a batch
+// of one comes back from it as a bare object (measured with 1.8.1).
+import type { JSONRPCRequest, JSONRPCResponse, JSONRPCServer } from 'json-rpc-2.0';
+import { RefusedError, jsonRpcCodes, refuse, toWireError } from '../../protocol/errors.ts';
+import type { WireError } from '../../protocol/errors.ts';
+import type { Frame } from '../../protocol/framing.ts';
+import type { Transport } from '../../protocol/transport.ts';
+import type { Limits } from './limits.ts';
+
+/** A result that is JSON text already: stored text is passed on, never parsed and written anew. */
+export class RawJson {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** One call, as its handler sees it. */
+export type Call = {
+  readonly connection: Connection;
+  /** Runs when the reply was handed to the transport (in a batch: the batch's reply), so nothing it sends overtakes it. */
+  afterReply(run: () => void): void;
+  /** Lets events pass although the batch that this call is part of is not answered yet. */
+  releaseEvents(): void;
+};
+
+export type Rpc = JSONRPCServer<Call>;
+
+export type ConnectionOptions = {
+  rpc: Rpc;
+  limits: Limits;
+  /** Whether a method changes the record: its events must come behind its reply. */
+  changes(method: string): boolean;
+};
+
+type Id = string | number | null;
+
+export class Connection {
+  /** Fires when the connection ended: every wait on its behalf ends with it (P18). */
+  readonly signal: AbortSignal;
+  readonly #abort = new AbortController();
+  readonly #transport: Transport;
+  readonly #options: ConnectionOptions;
+  #inFlight = 0;
+  #slotFree: (() => void) | undefined;
+  #sent: Promise<void> = Promise.resolve();
+  /** Batches with mutations that are not answered yet; events wait for them. */
+  #holds = 0;
+  #released: (() => void)[] = [];
+
+  constructor(transport: Transport, options: ConnectionOptions) {
+    this.#transport = transport;
+    this.#options = options;
+    this.signal = this.#abort.signal;
+  }
+
+  get bufferedBytes(): number {
+    return this.#transport.bufferedBytes;
+  }
+
+  /** Serves until the other end goes or `close` is called. */
+  async run(): Promise<void> {
+    const { maxInFlight, maxBufferedBytes } = this.#options.limits;
+    for (let frame = await this.#transport.receive(); frame; frame = await this.#transport.receive()) {
+      if (!this.#take(frame)) break;
+      if (this.#transport.bufferedBytes > maxBufferedBytes) await this.#sent.catch(() => {});
+      if (this.#inFlight >= maxInFlight) {
+        await new Promise<void>((resolve) => {
+          this.#slotFree = resolve;
+        });
+      }
+    }
+    // A peer that half-closes after its last request (`printf … | socat`) still gets what it asked for.
+    if (!this.signal.aborted && this.#inFlight > 0) await this.#drained();
+    this.close();
+  }
+
+  /** Ends the connection; what was sent is still delivered where that is possible. */
+  close(): void {
+    if (this.signal.aborted) return;
+    this.#abort.abort();
+    this.#transport.close();
+    this.#slotFree?.();
+    for (const release of this.#released.splice(0)) release();
+  }
+
+  /** Sends a notification whose params are JSON text. Resolves when the reader can take more. */
+  async notify(method: string, params: string): Promise<void> {
+    while (this.#holds > 0 && !this.signal.aborted) {
+      await new Promise<void>((resolve) => this.#released.push(resolve));
+    }
+    await this.#transport.send(`{"jsonrpc":"2.0","method":"${method}","params":{${params}}}`);
+  }
+
+  /** Waits for the calls under way, but not for those that wait for something to happen: they end with the peer. */
+  async #drained(): Promise<void> {
+    this.#ending = true;
+    while (this.#inFlight > this.#waits && !this.signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#slotFree = resolve;
+      });
+    }
+  }
+  #ending = false;
+  #waits = 0;
+
+  /** Marks a call as one that waits for something to happen, for as long as `wait` takes. */
+  async waiting<T>(wait: Promise<T>): Promise<T> {
+    this.#waits += 1;
+    if (this.#ending) this.#slotFree?.();
+    try {
+      return await wait;
+    } finally {
+      this.#waits -= 1;
+    }
+  }
+
+  /** False when the stream cannot be followed any further. */
+  #take(frame: Frame): boolean {
+    switch (frame.kind) {
+      case 'text':
+        this.#receive(frame.text);
+        return true;
+      case 'malformed':
+        this.#reply(errorText(null, parseError));
+        return true;
+      case 'badHeader':
+        this.#reply(errorText(null, parseError));
+        return false;
+      case 'tooLarge': {
+        const limit = this.#options.limits.maxFrameBytes;
+        const refusal = refuse('FrameTooLarge', `a frame may have ${limit} bytes: send smaller ones`, { limit });
+        this.#reply(errorText(null, toWireError(refusal)));
+        return false;
+      }
+    }
+  }
+
+  #receive(text: string): void {
+    let message: unknown;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      this.#reply(errorText(null, parseError));
+      return;
+    }
+    const fault = mayHoldUnfitText(text) ? unfitText(message) : undefined;
+    this.#inFlight += 1;
+    const answer = Array.isArray(message) ? this.#answerBatch(message, fault) : this.#answerOne(message, fault);
+    void answer.finally(() => {
+      this.#inFlight -= 1;
+      this.#slotFree?.();
+    });
+  }
+
+  async #answerOne(message: unknown, fault: string | undefined): Promise<void> {
+    const call = this.#newCall();
+    const text = await this.#answer(message, fault, call);
+    if (text !== undefined) this.#reply(text);
+    call.replied();
+  }
+
+  async #answerBatch(messages: unknown[], fault: string | undefined): Promise<void> {
+    const { maxRpcBatch } = this.#options.limits;
+    if (messages.length === 0) return this.#reply(errorText(null, invalidRequest));
+    if (messages.length > maxRpcBatch) {
+      const data = { limit: maxRpcBatch, what: 'entries of a batch' };
+      const refusal = refuse('LimitExceeded', `a batch may have ${maxRpcBatch} entries: send several`, data);
+      return this.#reply(errorText(null, toWireError(refusal)));
+    }
+    const holds = messages.some((message) => this.#options.changes(methodOf(message)));
+    const call = this.#newCall();
+    if (holds) call.holdEvents();
+    const texts = await Promise.all(messages.map((message) => this.#answer(message, fault, call)));
+    const replies = texts.filter((text) => text !== undefined);
+    if (replies.length > 0) this.#reply(`[${replies.join(',')}]`);
+    call.replied();
+  }
+
+  /** The reply to one request as JSON text; undefined for a notification. Handlers start here, in order of arrival. */
+  async #answer(message: unknown, fault: string | undefined, call: Call): Promise<string | undefined> {
+    if (!isRequest(message)) return errorText(idOf(message), invalidRequest);
+    if (fault !== undefined) {
+      const error = { code: jsonRpcCodes.invalidParams, message: fault };
+      return message.id === undefined ? undefined : errorText(message.id, error);
+    }
+    const response = await this.#options.rpc.receive(message, call);
+    return response ? responseText(response) : undefined;
+  }
+
+  #reply(text: string): void {
+    this.#sent = this.#transport.send(text);
+    // A reader that is gone needs no reply; run() ends with it.
+    this.#sent.catch(() => {});
+  }
+
+  #newCall() {
+    const after: (() => void)[] = [];
+    let holding = false;
+    const releaseEvents = () => {
+      if (!holding) return;
+      holding = false;
+      this.#holds -= 1;
+      if (this.#holds === 0) for (const release of this.#released.splice(0)) release();
+    };
+    return {
+      connection: this as Connection,
+      afterReply: (run: () => void) => void after.push(run),
+      holdEvents: () => {
+        holding = true;
+        this.#holds += 1;
+      },
+      releaseEvents,
+      replied: () => {
+        releaseEvents();
+        for (const run of after) run();
+      },
+    };
+  }
+}
+
+const parseError: WireError = { code: jsonRpcCodes.parseError, message: 'Parse error' };
+const invalidRequest: WireError = { code: jsonRpcCodes.invalidRequest, message: 'Invalid Request' };
+
+/** What a thrown value is on the wire. Unknown errors keep their message to the log: it may tell a path or a secret. */
+export function wireErrorOf(error: unknown, onIncident: (error: unknown) => string): WireError {
+  if (error instanceof RefusedError) return toWireError(error.refusal);
+  const incident = onIncident(error);
+  const message = `Internal error: see the log for incident ${incident}`;
+  return { code: jsonRpcCodes.internalError, message, data: { incident } };
+}
+
+function isRequest(message: unknown): message is JSONRPCRequest {
+  if (typeof message !== 'object' || message === null || Array.isArray(message)) return false;
+  const { jsonrpc, method, params, id } = message as Record<string, unknown>;
+  const fitsParams = params === undefined || (typeof params === 'object' && params !== null);
+  return jsonrpc === '2.0' && typeof method === 'string' && fitsParams && (id === undefined || isId(id));
+}
+
+function isId(id: unknown): id is Id {
+  return id === null || typeof id === 'string' || typeof id === 'number';
+}
+
+function idOf(message: unknown): Id {
+  const id = typeof message === 'object' && message !== null ? (message as { id?: unknown }).id : null;
+  return isId(id) ? id : null;
+}
+
+function methodOf(message: unknown): string {
+  const method = typeof message === 'object' && message !== null ? (message as { method?: unknown }).method : '';
+  return typeof method === 'string' ? method : '';
+}
+
+function errorText(id: Id, error: WireError): string {
+  return JSON.stringify({ jsonrpc: '2.0', id, error });
+}
+
+function responseText(response: JSONRPCResponse): string {
+  const { id, error, result } = response;
+  if (error) return errorText(id, error);
+  const text = result instanceof RawJson ? result.text : JSON.stringify(result ?? null);
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${text}}`;
+}
+
+/** A cheap look at the raw text: only escapes can hide a lone surrogate from the UTF-8 decoder, or spell a member name. */
+function mayHoldUnfitText(text: string): boolean {
+  return /\\u[dD][89a-fA-F]|__proto__|\\u005[fF]/.test(text);
+}
+
+/** Lone surrogates cannot be stored as UTF-8, and a member named __proto__ means different things to different parsers. */
+function unfitText(value: unknown): string | undefined {
+  const open: unknown[] = [value];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next === 'string' && !next.isWellFormed()) return 'a string holds a lone surrogate, which is not text';
+    if (typeof next !== 'object' || next === null) continue;
+    for (const [name, member] of Object.entries(next)) {
+      if (name === '__proto__') return 'a member may not be named __proto__';
+      if (!name.isWellFormed()) return 'a member name holds a lone surrogate, which is not text';
+      open.push(member);
+    }
+  }
+  return undefined;
+}

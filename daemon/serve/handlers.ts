@@ -1,0 +1,148 @@
+// The method table bound to the engine; thin. What a method means is in core/, store/ and engine/.
+import { formatCursor } from '../../protocol/cursor.ts';
+import { RefusedError, refuse } from '../../protocol/errors.ts';
+import { protocolVersion } from '../../protocol/methods.ts';
+import type { SourceStatus } from '../../protocol/methods.ts';
+import { opEnvelope, opTypes } from '../../protocol/schema.ts';
+import type { Op, OpType } from '../../protocol/schema.ts';
+import type { Bell } from '../engine/bell.ts';
+import type { Page, Reads } from '../engine/reads.ts';
+import type { Runtime } from '../engine/runtime.ts';
+import type { Writer } from '../engine/writer.ts';
+import { RawJson } from './connection.ts';
+import type { Limits } from './limits.ts';
+import { openRpcDocument } from './openrpc.ts';
+import { pageResult, placeOf } from './page.ts';
+import type { Peer } from './peer.ts';
+import type { Handlers } from './rpc.ts';
+import { subscribeHandlers } from './subscribe.ts';
+
+/** What the handlers stand on. Sources come as functions: how transcripts are read is not for this room to know. */
+export type HandlerDeps = Reads & {
+  writer: Writer;
+  bell: Bell;
+  runtime: Runtime;
+  limits: Limits;
+  version: string;
+  startedAt: number;
+  ledgerMaxAgeMs: number;
+  peers: ReadonlySet<Peer>;
+  storeBytes(): number;
+  sources(): SourceStatus[];
+  rescan(name: string | undefined): Promise<number>;
+  shutdown(): void;
+};
+
+const rights = ['read', 'append', 'answer', 'share', 'admin'] as const;
+
+export function createHandlers(deps: HandlerDeps): Handlers {
+  const { journal, lists, writer } = deps;
+  const head = () => formatCursor(journal.head);
+  let openRpc: Record<string, unknown> | undefined;
+
+  const noSession = (id: string) =>
+    new RefusedError(refuse('NotFound', `there is no session ${id}`, { what: 'session', id }));
+  const pageOf = (page: Page | undefined, sessionId: string) => {
+    if (!page) throw noSession(sessionId);
+    return pageResult(page, head());
+  };
+
+  return {
+    ...opHandlers(writer, deps.runtime),
+    ...subscribeHandlers(deps),
+
+    initialize: (params, peer) => {
+      if (params.protocolVersion !== protocolVersion) {
+        const message = `this sessiond speaks protocol version ${protocolVersion}`;
+        throw new RefusedError(refuse('UnsupportedVersion', message, { supported: [protocolVersion] }));
+      }
+      if (params.token !== undefined) {
+        throw new RefusedError(refuse('Unauthorized', 'the token is not known here', { reason: 'unknown' }));
+      }
+      peer.introduce(params.client.name);
+      return {
+        protocolVersion,
+        server: { name: 'sessiond', version: deps.version, pid: process.pid },
+        storeId: journal.storeId,
+        head: head(),
+        connectionId: peer.id,
+        actorId: peer.author.actorId,
+        rights: [...rights],
+        ledgerMaxAgeMs: deps.ledgerMaxAgeMs,
+      };
+    },
+    ping: () => ({}),
+    'rpc.discover': () => {
+      openRpc ??= openRpcDocument(deps.version);
+      return openRpc as never;
+    },
+
+    'ops/append': ({ ops, ...options }, peer) => writer.append(peer.author, ops as unknown as Op[], options),
+
+    'session/list': ({ limit = 100, pageToken, ...query }) =>
+      pageResult(lists.readSessions(query, limit, placeOf(pageToken)), head()),
+    'session/get': ({ sessionId }) => {
+      const session = lists.findSession(sessionId);
+      if (session === undefined) throw noSession(sessionId);
+      return new RawJson(`{"session":${session},"turns":[],"blockers":[],"cursor":"${head()}"}`);
+    },
+    'message/list': ({ sessionId, order = 'asc', limit = 100, pageToken }) =>
+      pageOf(lists.readMessages(sessionId, order, limit, placeOf(pageToken)), sessionId),
+    'artifact/list': ({ sessionId, kind, limit = 100, pageToken }) =>
+      pageOf(lists.readArtifacts(sessionId, kind, limit, placeOf(pageToken)), sessionId),
+
+    'source/list': () => ({ items: deps.sources(), cursor: head() }),
+    'source/rescan': async ({ name }) => {
+      if (name !== undefined && !deps.sources().some((source) => source.name === name)) {
+        throw new RefusedError(refuse('NotFound', `there is no source ${name}`, { what: 'source', id: name }));
+      }
+      return { files: await deps.rescan(name) };
+    },
+
+    'daemon/status': () => ({
+      version: deps.version,
+      pid: process.pid,
+      startedAt: deps.startedAt,
+      storeId: journal.storeId,
+      head: head(),
+      earliest: formatCursor(journal.earliest),
+      storeBytes: deps.storeBytes(),
+      sessions: lists.countSessions(),
+      events: journal.count(),
+      connections: [...deps.peers].map((peer) => ({
+        id: peer.id,
+        client: peer.client,
+        subscriptions: peer.feeds.size,
+        lag: Math.max(0, ...[...peer.feeds.values()].map((feed) => feed.lag)),
+        bufferedBytes: peer.connection.bufferedBytes,
+      })),
+      sinks: [],
+      sources: deps.sources(),
+      memoryBytes: process.memoryUsage.rss(),
+    }),
+    'daemon/shutdown': (_params, _peer, call) => {
+      call.afterReply(deps.shutdown);
+      return {};
+    },
+  };
+}
+
+type OpHandlers = Pick<Handlers, OpType>;
+
+/** Each op type is also a method of its name, with what goes around an op beside its params. */
+function opHandlers(writer: Writer, runtime: Runtime): OpHandlers {
+  const handler = (type: OpType) => (given: Record<string, unknown>, peer: Peer) => {
+    const envelope: Record<string, unknown> = {};
+    const params: Record<string, unknown> = {};
+    for (const [name, value] of Object.entries(given)) (name in opEnvelope ? envelope : params)[name] = value;
+    const op = { opId: runtime.newId('op'), ...envelope, type, params } as unknown as Op;
+    return writer.appendOne(peer.author, op).then(({ cursor, seq, version, duplicate, ids }) => ({
+      cursor,
+      seq,
+      version,
+      duplicate,
+      ids,
+    }));
+  };
+  return Object.fromEntries(opTypes.map((type) => [type, handler(type)])) as unknown as OpHandlers;
+}

@@ -1,0 +1,25 @@
+// What bounds a connection, whatever its client does. Each can be set to 1 in a test, to force the rare path.
+export type Limits = {
+  maxFrameBytes: number;
+  /** Entries of a JSON-RPC batch. */
+  maxRpcBatch: number;
+  /** Requests of one connection under way; beyond it nothing more is read from it. */
+  maxInFlight: number;
+  /** Bytes waiting for a reader that does not read; beyond it no request of its is taken. */
+  maxBufferedBytes: number;
+  /** Events of one notification, where the subscriber names none. */
+  maxBatch: number;
+  /** Text of one notification or page, in UTF-16 units; one larger op is still sent whole. */
+  maxBatchUnits: number;
+  maxSubscriptions: number;
+};
+
+export const defaultLimits: Limits = {
+  maxFrameBytes: 8 * 1024 * 1024,
+  maxRpcBatch: 1_000,
+  maxInFlight: 1_024,
+  maxBufferedBytes: 1024 * 1024,
+  maxBatch: 200,
+  maxBatchUnits: 256 * 1024,
+  maxSubscriptions: 1_000,
+};

@@ -1,0 +1,66 @@
+// The method table bound to its handlers: validates params by it, keeps the order of a connection, maps what is thrown.
+import { JSONRPCServer, createJSONRPCErrorResponse } from 'json-rpc-2.0';
+import type { z } from 'zod';
+import { RefusedError, refuseParams } from '../../protocol/errors.ts';
+import { methods } from '../../protocol/methods.ts';
+import type { Method, MethodName, Result } from '../../protocol/methods.ts';
+import { RawJson, wireErrorOf } from './connection.ts';
+import type { Call, Rpc } from './connection.ts';
+import type { Peer } from './peer.ts';
+
+type ParsedParams<M extends MethodName> = z.output<(typeof methods)[M]['params']>;
+
+/** One handler for each method: a method without one does not compile. */
+export type Handlers = {
+  [M in MethodName]: (params: ParsedParams<M>, peer: Peer, call: Call) => Result<M> | RawJson | Promise<Result<M> | RawJson>;
+};
+
+export function changesRecord(name: string): boolean {
+  const kind = (methods as Record<string, Method>)[name]?.kind;
+  return kind === 'op' || kind === 'mutation';
+}
+
+/** `peerOf` finds what is held for a call's connection; `onIncident` logs an unknown error and names it. */
+export function bindMethods(
+  handlers: Handlers,
+  peerOf: (call: Call) => Peer,
+  onIncident: (error: unknown) => string,
+): Rpc {
+  const rpc: Rpc = new JSONRPCServer<Call>({ errorListener: () => {} });
+  rpc.mapErrorToJSONRPCErrorResponse = (id, error) => {
+    const { code, message, data } = wireErrorOf(error, onIncident);
+    return createJSONRPCErrorResponse(id, code, message, data);
+  };
+  for (const [name, method] of Object.entries(methods) as [MethodName, Method][]) {
+    const handle = handlers[name] as (params: unknown, peer: Peer, call: Call) => unknown;
+    rpc.addMethod(name, (raw: unknown, call: Call) => {
+      const params = parse(method, raw);
+      const peer = peerOf(call);
+      if (changesRecord(name)) return peer.mutating(Promise.resolve(handle(params, peer, call)));
+      // A read observes every mutation that its connection sent before it.
+      const before = method.kind === 'read' ? peer.mutationsUnderWay : undefined;
+      return before ? before.then(() => handle(params, peer, call)) : handle(params, peer, call);
+    });
+  }
+  return rpc;
+}
+
+function parse(method: Method, raw: unknown): unknown {
+  if (Array.isArray(raw)) throw new RefusedError(refuseParams('params are given by name, in an object'));
+  const { _meta, ...given } = (raw ?? {}) as Record<string, unknown>;
+  const parsed = method.params.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw new RefusedError(refuseParams(...describe(parsed.error)));
+}
+
+/** The first thing that is wrong, by the name of its member; all of them in the data. */
+function describe(error: z.ZodError): [string, Record<string, unknown>] {
+  const issues = error.issues.map((issue) => {
+    const path = issue.path.map(String);
+    const members = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...path, key]) : [path];
+    return { member: members.map((member) => member.join('.')).join(', '), message: issue.message };
+  });
+  const [first] = issues;
+  const message = first ? `${first.member || 'params'}: ${first.message}` : 'invalid params';
+  return [message, { member: first?.member ?? '', issues: issues.slice(0, 10) }];
+}

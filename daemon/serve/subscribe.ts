@@ -1,0 +1,121 @@
+// events/subscribe, unsubscribe, sync and read: cursors over the journal, given to a connection.
+import { formatCursor } from '../../protocol/cursor.ts';
+import type { Cursor } from '../../protocol/cursor.ts';
+import { RefusedError, isRefusal, refuse } from '../../protocol/errors.ts';
+import { TransportClosedError } from '../../protocol/transport.ts';
+import type { Bell } from '../engine/bell.ts';
+import { Feed } from '../engine/feed.ts';
+import type { EventFilter, Reads } from '../engine/reads.ts';
+import type { Runtime } from '../engine/runtime.ts';
+import { RawJson } from './connection.ts';
+import type { Limits } from './limits.ts';
+import type { Peer } from './peer.ts';
+import type { Handlers } from './rpc.ts';
+
+type SubscribeHandlers = Pick<
+  Handlers,
+  'events/subscribe' | 'events/unsubscribe' | 'events/sync' | 'events/read'
+>;
+
+export type SubscribeDeps = Pick<Reads, 'journal'> & { bell: Bell; runtime: Runtime; limits: Limits };
+
+export function subscribeHandlers({ journal, bell, runtime, limits }: SubscribeDeps): SubscribeHandlers {
+  let lastId = 0;
+
+  const resume = (text: string): Cursor => {
+    const cursor = journal.check(text);
+    if (isRefusal(cursor)) throw new RefusedError(cursor);
+    return cursor;
+  };
+
+  const start = (peer: Peer, subscription: string, feed: Feed) => {
+    feed
+      .run()
+      .catch((error: unknown) => {
+        if (error instanceof TransportClosedError) return;
+        // A feed that throws is a bug: its reader must not wait for events that will not come.
+        runtime.log.error({ err: error, connection: peer.id }, 'a subscription failed');
+        peer.connection.close();
+      })
+      .finally(() => peer.feeds.delete(subscription));
+  };
+
+  const feedOf = (peer: Peer, id: string): Feed => {
+    const feed = peer.feeds.get(id);
+    if (feed) return feed;
+    const message = `there is no subscription ${id} on this connection`;
+    throw new RefusedError(refuse('NotFound', message, { what: 'subscription', id }));
+  };
+
+  return {
+    'events/subscribe': (params, peer, call) => {
+      if (peer.feeds.size >= limits.maxSubscriptions) {
+        const data = { limit: limits.maxSubscriptions, what: 'subscriptions of a connection' };
+        throw new RefusedError(refuse('LimitExceeded', 'too many subscriptions: end one or connect again', data));
+      }
+      const from = params.from ?? 'now';
+      const cursor = from === 'now' ? journal.head : from === 'start' ? journal.earliest : resume(from);
+      const subscription = `sub_${++lastId}`;
+      const filter: EventFilter = { ...params.filter, deltas: params.deltas };
+      const sink = {
+        send: (method: string, text: string) =>
+          peer.connection.notify(method, `"subscription":"${subscription}",${text}`),
+      };
+      const feed = new Feed(journal, bell, sink, {
+        from: cursor,
+        filter,
+        maxBatch: params.maxBatch ?? limits.maxBatch,
+        maxBatchUnits: limits.maxBatchUnits,
+      });
+      peer.feeds.set(subscription, feed);
+      call.afterReply(() => start(peer, subscription, feed));
+      return {
+        subscription,
+        mode: from === 'now' ? 'live' : 'resumed',
+        cursor: formatCursor(cursor),
+        head: formatCursor(journal.head),
+      };
+    },
+
+    'events/unsubscribe': ({ subscription }, peer) => {
+      feedOf(peer, subscription).end('unsubscribed');
+      return {};
+    },
+
+    'events/sync': async ({ subscription }, peer, call) => {
+      const feed = feedOf(peer, subscription);
+      // In a batch behind a mutation: the events must pass before the batch's own reply, or both would wait for ever.
+      call.releaseEvents();
+      return { cursor: formatCursor(await peer.connection.waiting(feed.sync())) };
+    },
+
+    'events/read': async ({ after, filter = {}, limit = 100, waitMs = 0 }, peer) => {
+      let from = resume(after);
+      const { signal } = peer.connection;
+      const until = runtime.monotonic() + waitMs;
+      for (;;) {
+        const page = journal.readAfter(from, filter, limit, limits.maxBatchUnits);
+        const more = page.through.seq < journal.head.seq;
+        const left = until - runtime.monotonic();
+        if (page.events.length > 0 || (!more && left <= 0) || signal.aborted) {
+          const texts = page.events.map((event) => event.text).join(',');
+          return new RawJson(`{"events":[${texts}],"cursor":"${formatCursor(page.through)}","more":${more}}`);
+        }
+        from = page.through;
+        if (more) await new Promise((resolve) => setImmediate(resolve));
+        else await peer.connection.waiting(bellOrTimeout(bell, runtime, left, signal));
+        // Retention may have passed the place while this waited: judged again, never clamped.
+        from = resume(formatCursor(from));
+      }
+    },
+  };
+}
+
+/** The next ring, the time-out, or the end of the connection, whichever is first; nothing of it is left behind. */
+async function bellOrTimeout(bell: Bell, runtime: Runtime, ms: number, signal: AbortSignal): Promise<void> {
+  const rung = bell.next();
+  const timer = new AbortController();
+  const either = AbortSignal.any([timer.signal, signal]);
+  await Promise.race([rung, runtime.sleep(ms, either).catch(() => {})]);
+  timer.abort();
+}

@@ -1,0 +1,255 @@
+// The journal: every event at its seq, strictly increasing, never reused (PROTOCOL.md 2). It hands out stored text and
+// never parses it again.
+import { randomBytes } from 'node:crypto';
+import type { Cursor } from '../../protocol/cursor.ts';
+import { formatCursor, parseCursor } from '../../protocol/cursor.ts';
+import { refuse, refuseParams } from '../../protocol/errors.ts';
+import type { Refusal } from '../../protocol/errors.ts';
+import type { Db } from './open.ts';
+
+/** What of the journal is asked for; all given must match. */
+export type EventFilter = {
+  sessions?: string[] | undefined;
+  directory?: string | undefined;
+  agents?: string[] | undefined;
+  /** Event types, or families such as `part/*`. */
+  types?: string[] | undefined;
+  deltas?: boolean | undefined;
+};
+
+/** A stored event as its JSON text. `opLast`: the seq of the last event of its op; batches end only behind one. */
+export type StoredEvent = { seq: number; text: string; opLast: number };
+
+/** Whole ops. `through`: the position up to which the journal was looked at, also where nothing matched. */
+export type ReadPage = { events: StoredEvent[]; through: Cursor };
+
+export type NewEvent = {
+  session: number;
+  version: number;
+  type: string;
+  occurredAt: number | undefined;
+  actor: number;
+  opId: string;
+  /** How many events of the same op follow. */
+  opRest: number;
+  json: string;
+};
+
+/** Rows looked at in one read, so that a filter which matches nothing cannot hold the event loop. */
+const maxScan = 5_000;
+
+type Row = [number, string, number, string, number, number | null, string, string, number, string];
+
+export class Journal {
+  readonly storeId: string;
+  readonly #db: Db;
+  #head: { seq: number; tag: number };
+  #floor: { seq: number; tag: number };
+  #lastAt: number;
+  #tag = 0;
+  readonly #insertEvent;
+  readonly #insertBody;
+  readonly #deleteBody;
+  readonly #saveHead;
+  readonly #tagAt;
+  readonly #reads = new Map<string, ReturnType<Db['prepare']>>();
+
+  constructor(db: Db) {
+    this.#db = db;
+    const row = db.prepare('SELECT * FROM store').get() as {
+      store_id: string;
+      head_seq: number;
+      head_tag: number;
+      last_at: number;
+      floor_seq: number;
+      floor_tag: number;
+    };
+    this.storeId = row.store_id;
+    this.#head = { seq: row.head_seq, tag: row.head_tag };
+    this.#floor = { seq: row.floor_seq, tag: row.floor_tag };
+    this.#lastAt = row.last_at;
+    this.#insertEvent = db.prepare('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#insertBody = db.prepare('INSERT INTO body VALUES (?, ?)');
+    this.#deleteBody = db.prepare('DELETE FROM body WHERE seq = ?');
+    this.#saveHead = db.prepare('UPDATE store SET head_seq = ?, head_tag = ?, last_at = ?');
+    this.#tagAt = db.prepare('SELECT tag FROM event WHERE seq = ?').pluck();
+  }
+
+  get head(): Cursor {
+    return this.#cursor(this.#head);
+  }
+
+  /** The oldest cursor that can still be resumed from. */
+  get earliest(): Cursor {
+    return this.#cursor(this.#floor);
+  }
+
+  /** Starts a transaction's appends. Returns `at` for its events, which never decreases, whatever the clock does. */
+  begin(now: number): number {
+    this.#tag = randomBytes(3).readUIntBE(0, 3);
+    this.#lastAt = Math.max(this.#lastAt, now);
+    return this.#lastAt;
+  }
+
+  /** Appends one event; returns its seq. Only inside a transaction that ends with `saveHead`. */
+  append(event: NewEvent): number {
+    const seq = this.#head.seq + 1;
+    this.#insertEvent.run(
+      seq,
+      event.session,
+      event.version,
+      event.type,
+      this.#lastAt,
+      event.occurredAt ?? null,
+      event.actor,
+      event.opId,
+      seq + event.opRest,
+      this.#tag,
+    );
+    this.#insertBody.run(seq, event.json);
+    this.#head = { seq, tag: this.#tag };
+    return seq;
+  }
+
+  /** The table's row no longer needs the body at `seq`; it goes now unless the journal still holds its event. */
+  releaseBody(seq: number): void {
+    if (seq <= this.#floor.seq) this.#deleteBody.run(seq);
+  }
+
+  /** The last write of a transaction that appended. */
+  saveHead(): void {
+    this.#saveHead.run(this.#head.seq, this.#head.tag, this.#lastAt);
+  }
+
+  /** Back to what the store holds, after a rollback. */
+  reload(): void {
+    const row = this.#db.prepare('SELECT head_seq, head_tag, last_at FROM store').raw().get() as number[];
+    this.#head = { seq: row[0]!, tag: row[1]! };
+    this.#lastAt = row[2]!;
+  }
+
+  /** The cursor of an event still held, else head: for the results of mutations, which nobody resumes from. */
+  cursorAt(seq: number | null): Cursor {
+    const tag = seq === null ? undefined : (this.#tagAt.get(seq) as number | undefined);
+    return tag === undefined ? this.head : this.#cursor({ seq: seq!, tag });
+  }
+
+  /** Judges a cursor for resuming: never clamped, never skipped (P1, P2, P3). */
+  check(text: string): Cursor | Refusal {
+    const cursor = parseCursor(text);
+    const head = formatCursor(this.head);
+    if (!cursor) return refuseParams(`not a cursor: ${JSON.stringify(text)}`, { member: 'cursor' });
+    if (cursor.storeId !== this.storeId) {
+      const message = 'the cursor is from another store: read the state anew and subscribe from there';
+      return refuse('StoreChanged', message, { storeId: this.storeId, head });
+    }
+    if (cursor.seq < this.#floor.seq) {
+      const message = 'the events after this cursor are pruned: read the state anew and subscribe from there';
+      return refuse('CursorExpired', message, { earliest: formatCursor(this.earliest), head });
+    }
+    if (cursor.seq > this.#head.seq) {
+      return refuse('CursorInFuture', 'the cursor is ahead of this store, which was put back to an older state', { head });
+    }
+    const at = cursor.seq === this.#floor.seq ? this.#floor.tag : (this.#tagAt.get(cursor.seq) as number | undefined);
+    if (at === undefined || tagText(at) !== cursor.tag) {
+      const message = 'that position holds another event than this cursor saw: the store was put back to an older state';
+      return refuse('Diverged', message, { head });
+    }
+    return cursor;
+  }
+
+  /**
+   * At most `limit` events and about `maxUnits` of text after `after` that match, in order; whole ops only, so more when
+   * one op alone is larger. Looks at no more than a bounded number of rows, and loads none behind the page.
+   */
+  readAfter(after: Cursor, filter: EventFilter, limit: number, maxUnits: number): ReadPage {
+    const end = Math.min(after.seq + maxScan, this.#head.seq);
+    if (end <= after.seq) return { events: [], through: after };
+    const { sql, values } = where(filter);
+    const events: StoredEvent[] = [];
+    let units = 0;
+    /** Events up to here are whole ops; `through` is the last seq looked at. */
+    let whole = 0;
+    let through = end;
+    for (const row of this.#read(sql).iterate([after.seq, end, ...values]) as Iterable<Row>) {
+      const opLast = row[8];
+      const opBefore = events.at(-1)?.opLast;
+      if (opBefore !== undefined && opBefore !== opLast) {
+        whole = events.length;
+        if (events.length >= limit || units >= maxUnits) {
+          through = opBefore;
+          break;
+        }
+      }
+      const text = eventText(row);
+      units += text.length;
+      events.push({ seq: row[0], text, opLast });
+    }
+    // The scan ended inside an op: it is left for the next page, unless it is all there is (an op larger than a scan).
+    if (through === end && events.length > 0 && events.at(-1)!.opLast > end && whole > 0) {
+      through = events[whole - 1]!.opLast;
+      events.length = whole;
+    }
+    return { events, through: this.cursorAt(through) };
+  }
+
+  count(): number {
+    return this.#head.seq - this.#floor.seq;
+  }
+
+  #read(condition: string): ReturnType<Db['prepare']> {
+    let statement = this.#reads.get(condition);
+    if (!statement) {
+      // Session rows are never deleted, so the filter still matches the events of a deleted session.
+      statement = this.#db
+        .prepare(
+          `SELECT e.seq, s.id, e.version, e.type, e.at, e.occurred_at, a.name, e.op_id, e.op_last, b.json
+             FROM event e JOIN body b ON b.seq = e.seq JOIN session s ON s.key = e.session JOIN actor a ON a.key = e.actor
+            WHERE e.seq > ? AND e.seq <= ? ${condition} ORDER BY e.seq`,
+        )
+        .raw();
+      if (this.#reads.size > 100) this.#reads.clear();
+      this.#reads.set(condition, statement);
+    }
+    return statement;
+  }
+
+  #cursor(position: { seq: number; tag: number }): Cursor {
+    return { storeId: this.storeId, seq: position.seq, tag: tagText(position.tag) };
+  }
+}
+
+function tagText(tag: number): string {
+  return tag.toString(36);
+}
+
+/** The event as it goes over the wire: the stored body is joined, never parsed. */
+function eventText(row: Row): string {
+  const [seq, sessionId, version, type, at, occurredAt, actor, opId, , json] = row;
+  const occurred = occurredAt === null ? '' : `,"occurredAt":${occurredAt}`;
+  return (
+    `{"seq":${seq},"sessionId":"${sessionId}","version":${version},"type":"${type}","at":${at}${occurred}` +
+    `,"actorId":${JSON.stringify(actor)},"opId":${JSON.stringify(opId)},"data":${json}}`
+  );
+}
+
+function where(filter: EventFilter): { sql: string; values: string[] } {
+  let sql = '';
+  const values: string[] = [];
+  const oneOf = (column: string, wanted: string[]) => {
+    sql += ` AND ${column} IN (${wanted.map(() => '?').join(', ')})`;
+    values.push(...wanted);
+  };
+  if (filter.sessions) oneOf('s.id', filter.sessions);
+  if (filter.directory !== undefined) oneOf('s.directory', [filter.directory]);
+  if (filter.agents) oneOf('s.agent', filter.agents);
+  if (filter.types && !filter.types.includes('*')) {
+    const families = filter.types.filter((type) => type.endsWith('/*'));
+    const exact = filter.types.filter((type) => !type.endsWith('/*'));
+    const any = families.map(() => 'e.type GLOB ?').concat(exact.map(() => 'e.type = ?'));
+    sql += ` AND (${any.join(' OR ')})`;
+    values.push(...families, ...exact);
+  }
+  if (filter.deltas === false) sql += ` AND e.type <> 'part/delta'`;
+  return { sql, values };
+}

@@ -1,0 +1,50 @@
+// The ledger: op ids and their first results, so that an op can be sent twice (PROTOCOL.md 3). The idempotency key is
+// (principal, opId); the same key with other content is OpIdReused (P14).
+import type { Db } from './open.ts';
+
+export type LedgerEntry = { digest: Buffer; seq: number | null; version: number; ids: Record<string, string> };
+
+export class Ledger {
+  readonly #find;
+  readonly #put;
+  readonly #findBatch;
+  readonly #putBatch;
+  readonly #findRecord;
+  readonly #putRecord;
+
+  constructor(db: Db) {
+    this.#find = db.prepare('SELECT digest, seq, version, ids FROM ledger WHERE principal = ? AND op_id = ?');
+    this.#put = db.prepare('INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?)');
+    this.#findBatch = db.prepare('SELECT digest FROM ledger_batch WHERE principal = ? AND batch_id = ?').pluck();
+    this.#putBatch = db.prepare('INSERT OR IGNORE INTO ledger_batch VALUES (?, ?, ?, ?)');
+    this.#findRecord = db.prepare('SELECT digest FROM source_record WHERE op_id = ?').pluck();
+    this.#putRecord = db.prepare('INSERT INTO source_record VALUES (?, ?) ON CONFLICT DO UPDATE SET digest = excluded.digest');
+  }
+
+  find(principal: string, opId: string): LedgerEntry | undefined {
+    const row = this.#find.get(principal, opId) as (Omit<LedgerEntry, 'ids'> & { ids: string }) | undefined;
+    return row && { ...row, ids: JSON.parse(row.ids) as Record<string, string> };
+  }
+
+  put(principal: string, opId: string, entry: LedgerEntry, at: number): void {
+    this.#put.run(principal, opId, entry.digest, entry.seq, entry.version, JSON.stringify(entry.ids), at);
+  }
+
+  /** The digest over the op ids of a batch that was sent before. */
+  findBatch(principal: string, batchId: string): Buffer | undefined {
+    return this.#findBatch.get(principal, batchId) as Buffer | undefined;
+  }
+
+  putBatch(principal: string, batchId: string, digest: Buffer, at: number): void {
+    this.#putBatch.run(principal, batchId, digest, at);
+  }
+
+  /** What a source's record last put. Its op id stands for the record, not for one content: a newer one replaces it. */
+  findRecord(opId: string): Buffer | undefined {
+    return this.#findRecord.get(opId) as Buffer | undefined;
+  }
+
+  putRecord(opId: string, digest: Buffer): void {
+    this.#putRecord.run(opId, digest);
+  }
+}

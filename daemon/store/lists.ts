@@ -1,0 +1,136 @@
+// Pages of the current records, as JSON text: stored bodies are joined, not parsed. Each page is one synchronous read, so
+// it is one snapshot; it ends at its limit or at `maxPageBytes`, with at least one item.
+import type { Db } from './open.ts';
+import { PartRows } from './part-rows.ts';
+import type { Journal } from './journal.ts';
+
+/** `next`: what to hand back as `after` for the page behind this one. */
+export type Page = { items: string[]; next: string | undefined };
+
+export type SessionQuery = {
+  directory?: string | undefined;
+  agent?: string | undefined;
+  status?: string | undefined;
+  archived?: boolean | undefined;
+  parentId?: string | null | undefined;
+  origin?: { source?: string | undefined; externalId?: string | undefined } | undefined;
+  updatedAfter?: number | undefined;
+  query?: string | undefined;
+};
+
+const maxPageBytes = 256 * 1024;
+
+export class Lists {
+  readonly #db: Db;
+  readonly #parts: PartRows;
+  readonly #sql;
+
+  constructor(db: Db, journal: Journal) {
+    this.#db = db;
+    this.#parts = new PartRows(db, journal);
+    const messages = (order: string, compare: string) =>
+      db.prepare(`SELECT m.idx, b.json FROM message m JOIN body b ON b.seq = m.body
+                   WHERE m.session = ? AND m.idx ${compare} ? ORDER BY m.idx ${order} LIMIT ?`);
+    this.#sql = {
+      session: db.prepare('SELECT record FROM session WHERE id = ? AND record IS NOT NULL').pluck(),
+      sessionKey: db.prepare('SELECT key FROM session WHERE id = ? AND record IS NOT NULL').pluck(),
+      countSessions: db.prepare('SELECT count(*) FROM session WHERE record IS NOT NULL').pluck(),
+      asc: messages('ASC', '>'),
+      desc: messages('DESC', '<'),
+      artifacts: db.prepare(`
+        SELECT a.kind, a.key, b.json FROM artifact a JOIN body b ON b.seq = a.body
+         WHERE a.session = ? AND (a.kind, a.key) > (?, ?) AND (? IS NULL OR a.kind = ?)
+         ORDER BY a.kind, a.key LIMIT ?`),
+    };
+  }
+
+  /** One session's record as JSON text. */
+  findSession(id: string): string | undefined {
+    return this.#sql.session.get(id) as string | undefined;
+  }
+
+  countSessions(): number {
+    return this.#sql.countSessions.get() as number;
+  }
+
+  /** Newest first. A session that changes between two pages moves to the front: the page's cursor tells from where to follow. */
+  readSessions(query: SessionQuery, limit: number, after: string | undefined): Page {
+    const conditions = ['record IS NOT NULL'];
+    const values: (string | number)[] = [];
+    const add = (condition: string, ...given: (string | number)[]) => {
+      conditions.push(condition);
+      values.push(...given);
+    };
+    if (query.directory !== undefined) add('directory = ?', query.directory);
+    if (query.agent !== undefined) add('current_agent = ?', query.agent);
+    if (query.status !== undefined) add('status = ?', query.status);
+    if (query.archived !== undefined) add('archived = ?', query.archived ? 1 : 0);
+    if (query.parentId === null) add('parent_id IS NULL');
+    else if (query.parentId !== undefined) add('parent_id = ?', query.parentId);
+    if (query.origin?.source !== undefined) add('origin_source = ?', query.origin.source);
+    if (query.origin?.externalId !== undefined) add('origin_external = ?', query.origin.externalId);
+    if (query.updatedAfter !== undefined) add('updated_at > ?', query.updatedAfter);
+    if (query.query) add(`instr(lower(ifnull(record ->> '$.title', '')), lower(?)) > 0`, query.query);
+    const place = after === undefined ? undefined : (JSON.parse(after) as [number, number]);
+    if (place) add('(updated_at, key) < (?, ?)', ...place);
+    const rows = this.#db
+      .prepare(
+        `SELECT updated_at, key, record FROM session WHERE ${conditions.join(' AND ')}
+          ORDER BY updated_at DESC, key DESC LIMIT ?`,
+      )
+      .raw()
+      .all([...values, limit + 1]) as [number, number, string][];
+    return fill(rows, limit, (row) => row[2], (row) => JSON.stringify([row[0], row[1]]));
+  }
+
+  /** Messages with their parts; undefined when there is no such session. */
+  readMessages(sessionId: string, order: 'asc' | 'desc', limit: number, after: string | undefined): Page | undefined {
+    const key = this.#sql.sessionKey.get(sessionId) as number | undefined;
+    if (key === undefined) return undefined;
+    const items: string[] = [];
+    let bytes = 0;
+    let place = after === undefined ? (order === 'asc' ? -1 : Number.MAX_SAFE_INTEGER) : Number(after);
+    while (items.length < limit && bytes < maxPageBytes) {
+      // A few at a time: a page of large messages must not load those behind its end.
+      const wanted = Math.min(16, limit - items.length);
+      const rows = this.#sql[order].all(key, place, wanted) as { idx: number; json: string }[];
+      for (const row of rows) {
+        const item = `{"message":${row.json},"parts":[${this.#parts.readTexts(key, row.idx).join(',')}]}`;
+        if (items.length > 0 && bytes + item.length > maxPageBytes) return { items, next: String(place) };
+        items.push(item);
+        bytes += item.length;
+        place = row.idx;
+      }
+      if (rows.length < wanted) return { items, next: undefined };
+    }
+    const more = (this.#sql[order].all(key, place, 1) as unknown[]).length > 0;
+    return { items, next: more ? String(place) : undefined };
+  }
+
+  /** Artifacts by kind and key; undefined when there is no such session. */
+  readArtifacts(sessionId: string, kind: string | undefined, limit: number, after: string | undefined): Page | undefined {
+    const session = this.#sql.sessionKey.get(sessionId) as number | undefined;
+    if (session === undefined) return undefined;
+    const place = after === undefined ? ['', ''] : (JSON.parse(after) as [string, string]);
+    const wanted = kind ?? null;
+    const rows = this.#sql.artifacts.all(session, place[0], place[1], wanted, wanted, limit + 1) as {
+      kind: string;
+      key: string;
+      json: string;
+    }[];
+    return fill(rows, limit, (row) => row.json, (row) => JSON.stringify([row.kind, row.key]));
+  }
+}
+
+function fill<Row>(rows: Row[], limit: number, text: (row: Row) => string, place: (row: Row) => string): Page {
+  const items: string[] = [];
+  let bytes = 0;
+  for (const [at, row] of rows.entries()) {
+    const item = text(row);
+    const full = at > 0 && (at === limit || bytes + item.length > maxPageBytes);
+    if (full) return { items, next: place(rows[at - 1]!) };
+    items.push(item);
+    bytes += item.length;
+  }
+  return { items, next: undefined };
+}

@@ -1,0 +1,203 @@
+// Opens the store: lock, schema, pragmas, identity. One process holds a store; a crash frees it (P22, P23).
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
+
+export type Db = Database.Database;
+
+/** Refusals of a store. `exitCode` is the daemon's (PROTOCOL.md 1: 7 for a store that another daemon holds). */
+export class StoreError extends Error {
+  readonly code: 'locked' | 'newerSchema' | 'damaged' | 'migrationFailed' | 'foreign';
+  readonly exitCode: number;
+  constructor(code: StoreError['code'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'StoreError';
+    this.code = code;
+    this.exitCode = code === 'locked' ? 7 : 1;
+  }
+}
+
+export type Migration = { version: number; sql: string };
+
+export type OpenStore = { db: Db; path: string; close(): void };
+
+export type OpenOptions = {
+  /** For tests of the migrations' own rules; the default is what lies in sql/. */
+  migrations?: Migration[];
+  /** Told before each statement batch that changes the schema; a crash test dies here. */
+  onMigration?: (version: number) => void;
+};
+
+/** "sesd": marks the file as ours, so that no other program's database is migrated. */
+const applicationId = 0x73657364;
+
+/** Opens or makes `store.db` in `folder`. Throws StoreError with what to do; the caller closes. */
+export function openStore(folder: string, options: OpenOptions = {}): OpenStore {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const lock = takeLock(join(folder, 'store.lock'));
+  const path = join(folder, 'store.db');
+  let db: Db | undefined;
+  try {
+    db = openDatabase(path);
+    migrate(db, path, options.migrations ?? shippedMigrations(), options.onMigration);
+    chmodSync(path, 0o600);
+    const opened = db;
+    return {
+      db: opened,
+      path,
+      close() {
+        opened.close();
+        // Last: until here nobody else may open the store.
+        lock.close();
+      },
+    };
+  } catch (error) {
+    db?.close();
+    lock.close();
+    throw error;
+  }
+}
+
+/**
+ * An exclusive transaction on a small database of its own, never ended: the lock is the kernel's, so a crash frees it
+ * and a left-over file locks nobody out.
+ */
+function takeLock(path: string): Db {
+  const lock = new Database(path, { timeout: 0 });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    if (isBusy(error)) {
+      throw new StoreError(
+        'locked',
+        `another sessiond holds the store in ${path.slice(0, -'/store.lock'.length)}: stop it with 'sessiond stop', ` +
+          'or set SESSIOND_HOME to use another store',
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}
+
+function openDatabase(path: string): Db {
+  let db: Db | undefined;
+  try {
+    db = new Database(path);
+    db.pragma('journal_mode = WAL');
+    // FULL: in WAL mode NORMAL does not fsync at commit, and an acknowledged op must be on disk (P10).
+    db.pragma('synchronous = FULL');
+    db.pragma('foreign_keys = ON');
+    db.pragma('temp_store = MEMORY');
+    db.pragma('cache_size = -16384');
+    db.pragma('journal_size_limit = 67108864');
+    return db;
+  } catch (error) {
+    db?.close();
+    if (isDamage(error)) throw damaged(path, error);
+    throw error;
+  }
+}
+
+/** The numbered files of sql/, oldest first. */
+export function shippedMigrations(): Migration[] {
+  const folder = fileURLToPath(new URL('./sql/', import.meta.url));
+  return readdirSync(folder)
+    .filter((name) => /^\d{4}\.sql$/.test(name))
+    .sort()
+    .map((name) => ({ version: Number(name.slice(0, 4)), sql: readFileSync(join(folder, name), 'utf8') }));
+}
+
+function migrate(db: Db, path: string, migrations: Migration[], onMigration?: (version: number) => void): void {
+  let held: number;
+  try {
+    held = db.pragma('user_version', { simple: true }) as number;
+    checkOwner(db, path, held);
+  } catch (error) {
+    if (isDamage(error)) throw damaged(path, error);
+    throw error;
+  }
+  const newest = migrations.at(-1)!.version;
+  if (held > newest) {
+    throw new StoreError(
+      'newerSchema',
+      `the store ${path} has schema ${held} and this sessiond knows schema ${newest}: start the newer sessiond that ` +
+        'wrote it, or set SESSIOND_HOME to use another store',
+    );
+  }
+  const due = migrations.filter((migration) => migration.version > held);
+  if (due.length === 0) return;
+  if (held > 0) db.prepare('VACUUM INTO ?').run(freshName(`${path}.schema-${held}.backup`));
+  try {
+    // All steps in one transaction: killed or failed anywhere inside, the old schema stands untouched.
+    db.transaction(() => {
+      for (const { version, sql } of due) {
+        onMigration?.(version);
+        db.exec(sql);
+        db.pragma(`user_version = ${version}`);
+      }
+      if (held === 0) firstRow(db);
+    }).immediate();
+  } catch (error) {
+    throw new StoreError(
+      'migrationFailed',
+      `the store ${path} could not be brought from schema ${held} to ${newest} and was left as it was: ${String(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+function checkOwner(db: Db, path: string, schema: number): void {
+  const owner = db.pragma('application_id', { simple: true }) as number;
+  const tables = db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() as number;
+  if (owner === applicationId || (schema === 0 && tables === 0)) return;
+  throw new StoreError('foreign', `${path} is not a sessiond store: move it away, or set SESSIOND_HOME to another folder`);
+}
+
+function firstRow(db: Db): void {
+  db.pragma(`application_id = ${applicationId}`);
+  const tag = randomBytes(3).readUIntBE(0, 3);
+  db.prepare('INSERT INTO store VALUES (1, ?, 0, ?, 0, 0, ?)').run(newStoreId(), tag, tag);
+}
+
+/** Random, made with the store: a cursor from another store never silently matches (P1). */
+export function newStoreId(): string {
+  return randomBytes(8).toString('hex');
+}
+
+function freshName(path: string): string {
+  return `${path}.${randomBytes(4).toString('hex')}`;
+}
+
+function sqliteCode(error: unknown): string {
+  return error instanceof Database.SqliteError ? error.code : '';
+}
+
+function isBusy(error: unknown): boolean {
+  return sqliteCode(error).startsWith('SQLITE_BUSY');
+}
+
+function isDamage(error: unknown): boolean {
+  return /^SQLITE_(CORRUPT|NOTADB)/.test(sqliteCode(error));
+}
+
+function damaged(path: string, cause: unknown): StoreError {
+  return new StoreError(
+    'damaged',
+    `the store ${path} is damaged (${String(cause)}): put a backup in its place, or move it away and start anew; ` +
+      'transcripts are then read again',
+    { cause },
+  );
+}
+
+/** Why a write failed, as PROTOCOL.md 1 names it; undefined for what is a bug and no fault of the disk. */
+export function storeFault(error: unknown): 'full' | 'readOnly' | 'io' | undefined {
+  const code = sqliteCode(error);
+  if (code === 'SQLITE_FULL') return 'full';
+  if (code.startsWith('SQLITE_READONLY')) return 'readOnly';
+  if (/^SQLITE_(IOERR|CORRUPT|NOTADB|CANTOPEN)/.test(code)) return 'io';
+  return undefined;
+}

@@ -1,0 +1,274 @@
+// The current records: what decide() asks of them, and how an event changes them. All writes happen inside the writer's
+// transaction. Derived fields of a session are kept by the same function as in every client's view.
+import { deriveSession } from '../../protocol/derive.ts';
+import type { Artifact, Event, Message, Part, Session } from '../../protocol/schema.ts';
+import type { Draft } from '../core/decide.ts';
+import { ownLengths } from '../core/ops/part.ts';
+import type { PartLengths, Records } from '../core/records.ts';
+import type { Journal } from './journal.ts';
+import type { Db } from './open.ts';
+import { PartRows } from './part-rows.ts';
+
+type HeldSession = { key: number; session: Session; nextMessage: number; changed: boolean };
+type HeldMessage = { session: number; idx: number; body: number; nextPart: number; message: Message };
+
+/** Sessions and messages that were touched last, so that a stream of ops on one message loads it once. */
+const cacheSize = 512;
+
+export class Tables implements Records {
+  readonly #journal: Journal;
+  readonly #sessions = new Map<string, HeldSession>();
+  readonly #messages = new Map<string, HeldMessage>();
+  readonly #parts: PartRows;
+  readonly #actors = new Map<string, number>();
+  readonly #sql;
+
+  constructor(db: Db, journal: Journal) {
+    this.#journal = journal;
+    this.#parts = new PartRows(db, journal);
+    this.#sql = {
+      findSession: db.prepare('SELECT key, next_message, record FROM session WHERE id = ? AND record IS NOT NULL'),
+      sessionTaken: db.prepare('SELECT 1 FROM session WHERE id = ?'),
+      idTaken: db.prepare('SELECT 1 FROM removed WHERE id = ?'),
+      takeId: db.prepare('INSERT OR IGNORE INTO removed VALUES (?)'),
+      addSession: db.prepare(`
+        INSERT INTO session (id, directory, agent, parent_id, origin_source, origin_external, status, archived, updated_at,
+          next_message, record) VALUES (?, ?, ?, ?, ?, ?, 'idle', 0, 0, 0, '')`),
+      saveSession: db.prepare(`
+        UPDATE session SET current_agent = ?, status = ?, archived = ?, updated_at = ?, next_message = ?, record = ?
+         WHERE key = ?`),
+      endSession: db.prepare('UPDATE session SET record = NULL WHERE key = ?'),
+      findMessage: db.prepare(`
+        SELECT m.session, m.idx, m.body, b.json,
+               (SELECT ifnull(max(p.idx) + 1, 0) FROM part p WHERE p.session = m.session AND p.message = m.idx) AS nextPart
+          FROM message m JOIN body b ON b.seq = m.body WHERE m.id = ?`),
+      addMessage: db.prepare('INSERT INTO message VALUES (?, ?, ?, NULL, ?)'),
+      saveMessage: db.prepare('UPDATE message SET body = ? WHERE session = ? AND idx = ?'),
+      dropMessage: db.prepare('DELETE FROM message WHERE session = ? AND idx = ?'),
+      messagesOf: db.prepare('SELECT id, idx, body FROM message WHERE session = ?'),
+      findArtifact: db.prepare(`
+        SELECT a.body, b.json FROM artifact a JOIN session s ON s.key = a.session JOIN body b ON b.seq = a.body
+         WHERE s.id = ? AND a.kind = ? AND a.key = ?`),
+      putArtifact: db.prepare('INSERT INTO artifact VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body'),
+      dropArtifact: db.prepare('DELETE FROM artifact WHERE session = ? AND kind = ? AND key = ?'),
+      artifactsOf: db.prepare('SELECT kind, key, body FROM artifact WHERE session = ?'),
+      findActor: db.prepare('SELECT key FROM actor WHERE name = ?').pluck(),
+      addActor: db.prepare('INSERT INTO actor (name) VALUES (?)'),
+    };
+  }
+
+  // --- what decide() asks ---
+
+  findSession(id: string): Session | undefined {
+    return this.#session(id)?.session;
+  }
+
+  findMessage(id: string): Message | undefined {
+    return this.#message(id)?.message;
+  }
+
+  findPart(id: string): Part | undefined {
+    return this.#parts.find(id);
+  }
+
+  findPartLengths(id: string): PartLengths | undefined {
+    return this.#parts.findLengths(id);
+  }
+
+  findArtifact(sessionId: string, kind: string, key: string): Artifact | undefined {
+    const row = this.#sql.findArtifact.get(sessionId, kind, key) as { json: string } | undefined;
+    return row && (JSON.parse(row.json) as Artifact);
+  }
+
+  isTaken(id: string): boolean {
+    return (id.startsWith('ses_') ? this.#sql.sessionTaken : this.#sql.idTaken).get(id) !== undefined;
+  }
+
+  nextMessageIndex(sessionId: string): number {
+    return this.#session(sessionId)?.nextMessage ?? 0;
+  }
+
+  nextPartIndex(messageId: string): number {
+    return this.#message(messageId)?.nextPart ?? 0;
+  }
+
+  // --- what the writer does ---
+
+  /** The key of an actor's name, made when it is new. */
+  actorKey(name: string): number {
+    let key = this.#actors.get(name) ?? (this.#sql.findActor.get(name) as number | undefined);
+    key ??= Number(this.#sql.addActor.run(name).lastInsertRowid);
+    if (this.#actors.size > cacheSize) this.#actors.clear();
+    this.#actors.set(name, key);
+    return key;
+  }
+
+  /** The key of the session that a draft is for. A session/created draft makes the row: its event points to it. */
+  sessionKey(draft: Draft): number {
+    if (draft.type !== 'session/created') return this.#session(draft.sessionId)!.key;
+    const { id, directory, agent, parentId, origin } = draft.data;
+    const added = this.#sql.addSession.run(
+      id,
+      directory,
+      agent,
+      parentId,
+      origin?.source ?? null,
+      origin?.externalId ?? null,
+    );
+    const key = Number(added.lastInsertRowid);
+    this.#remember(this.#sessions, id, { key, session: draft.data, nextMessage: 0, changed: true });
+    return key;
+  }
+
+  /** Applies an event that was just appended at `event.seq`. */
+  apply(event: Event): void {
+    const held = this.#session(event.sessionId)!;
+    if (event.type === 'session/deleted') {
+      this.#delete(held, event.sessionId);
+      return;
+    }
+    const before =
+      event.type === 'message/updated'
+        ? this.findMessage(event.data.id)
+        : event.type === 'message/removed'
+          ? this.findMessage(event.data.messageId)
+          : undefined;
+    this.#applyRecord(held, event);
+    held.session = deriveSession(held.session, event, before);
+    held.changed = true;
+  }
+
+  /** Writes the sessions that changed: once a transaction, however many events each had. Its last step but the head. */
+  flush(): void {
+    for (const held of this.#sessions.values()) {
+      if (!held.changed) continue;
+      const { agent, status, archivedAt, updatedAt } = held.session;
+      const record = JSON.stringify(held.session);
+      const archived = archivedAt === null ? 0 : 1;
+      this.#sql.saveSession.run(agent, status, archived, updatedAt, held.nextMessage, record, held.key);
+      held.changed = false;
+    }
+    trim(this.#sessions);
+    trim(this.#messages);
+  }
+
+  /** Forgets what is cached, after a rollback. */
+  reset(): void {
+    this.#sessions.clear();
+    this.#messages.clear();
+    this.#actors.clear();
+  }
+
+  #applyRecord(held: HeldSession, event: Exclude<Event, { type: 'session/deleted' }>): void {
+    switch (event.type) {
+      case 'session/created':
+      case 'session/updated':
+        return;
+      case 'message/updated':
+        this.#putMessage(held, event.data, event.seq);
+        return;
+      case 'message/removed':
+        this.#removeMessage(event.data.messageId);
+        return;
+      case 'part/updated':
+        this.#putPart(event.data, event.seq);
+        return;
+      case 'part/delta':
+        this.#parts.addDelta(event.data, event.seq);
+        return;
+      case 'part/removed':
+        this.#parts.remove(event.data.partId);
+        this.#sql.takeId.run(event.data.partId);
+        return;
+      case 'artifact/updated': {
+        const { kind, key } = event.data;
+        this.#releaseArtifact(event.sessionId, kind, key);
+        this.#sql.putArtifact.run(held.key, kind, key, event.seq);
+        return;
+      }
+      case 'artifact/removed':
+        this.#releaseArtifact(event.sessionId, event.data.kind, event.data.key);
+        this.#sql.dropArtifact.run(held.key, event.data.kind, event.data.key);
+        return;
+      default:
+        throw new Error(`no op makes a ${event.type} event yet`);
+    }
+  }
+
+  #putMessage(held: HeldSession, message: Message, seq: number): void {
+    const row = this.#message(message.id);
+    if (row) {
+      this.#journal.releaseBody(row.body);
+      this.#sql.saveMessage.run(seq, row.session, row.idx);
+      row.body = seq;
+      row.message = message;
+      return;
+    }
+    this.#sql.addMessage.run(held.key, message.messageIndex, message.id, seq);
+    held.nextMessage = message.messageIndex + 1;
+    const added = { session: held.key, idx: message.messageIndex, body: seq, nextPart: 0, message };
+    this.#remember(this.#messages, message.id, added);
+  }
+
+  #putPart(part: Part, seq: number): void {
+    const message = this.#message(part.messageId)!;
+    const place = { session: message.session, message: message.idx, idx: part.index };
+    this.#parts.put(place, part.id, ownLengths(part), seq);
+    message.nextPart = Math.max(message.nextPart, part.index + 1);
+  }
+
+  #removeMessage(id: string): void {
+    const row = this.#message(id)!;
+    for (const partId of this.#parts.removeAll(row.session, row.idx)) this.#sql.takeId.run(partId);
+    this.#sql.dropMessage.run(row.session, row.idx);
+    this.#sql.takeId.run(id);
+    this.#journal.releaseBody(row.body);
+    this.#messages.delete(id);
+  }
+
+  #releaseArtifact(sessionId: string, kind: string, key: string): void {
+    const row = this.#sql.findArtifact.get(sessionId, kind, key) as { body: number } | undefined;
+    if (row) this.#journal.releaseBody(row.body);
+  }
+
+  #delete(held: HeldSession, id: string): void {
+    for (const message of this.#sql.messagesOf.all(held.key) as { id: string }[]) this.#removeMessage(message.id);
+    for (const row of this.#sql.artifactsOf.all(held.key) as { kind: string; key: string; body: number }[]) {
+      this.#journal.releaseBody(row.body);
+      this.#sql.dropArtifact.run(held.key, row.kind, row.key);
+    }
+    this.#sql.endSession.run(held.key);
+    this.#sessions.delete(id);
+  }
+
+  #session(id: string): HeldSession | undefined {
+    const cached = this.#sessions.get(id);
+    if (cached) return cached;
+    const row = this.#sql.findSession.get(id) as { key: number; next_message: number; record: string } | undefined;
+    if (!row) return undefined;
+    const session = JSON.parse(row.record) as Session;
+    return this.#remember(this.#sessions, id, { key: row.key, session, nextMessage: row.next_message, changed: false });
+  }
+
+  #message(id: string): HeldMessage | undefined {
+    const cached = this.#messages.get(id);
+    if (cached) return cached;
+    const row = this.#sql.findMessage.get(id) as (Omit<HeldMessage, 'message'> & { json: string }) | undefined;
+    if (!row) return undefined;
+    const { json, ...place } = row;
+    return this.#remember(this.#messages, id, { ...place, message: JSON.parse(json) as Message });
+  }
+
+  #remember<T>(cache: Map<string, T>, id: string, held: T): T {
+    cache.set(id, held);
+    return held;
+  }
+}
+
+/** Drops the oldest entries; only after a flush, when nothing in them is unsaved. */
+function trim(cache: Map<string, unknown>): void {
+  for (const id of cache.keys()) {
+    if (cache.size <= cacheSize) return;
+    cache.delete(id);
+  }
+}

@@ -1,0 +1,102 @@
+// A client over one Transport: call, append, subscribe; typed from the method table. It knows no socket and loads no zod.
+import { JSONRPCClient } from 'json-rpc-2.0';
+import type { JSONRPCResponse } from 'json-rpc-2.0';
+import { RpcError } from './errors.ts';
+import type { MethodName, Notification, NotificationName, Params, Result } from './methods.ts';
+import { TransportClosedError, closedMessage } from './transport.ts';
+import type { Transport } from './transport.ts';
+import { protocolVersion } from './version.ts';
+
+/** What a subscription delivers, in order. */
+export type Delivery = { [N in NotificationName]: { type: N; params: Notification<N> } }[NotificationName];
+/** Awaited before the next frame is read: a slow listener is felt by the daemon as backpressure, not as a queue here. */
+export type Listener = (delivery: Delivery) => void | Promise<void>;
+
+export type Subscription = Result<'events/subscribe'> & { unsubscribe(): Promise<void> };
+
+type Incoming = { method?: unknown; params?: unknown };
+
+export class Client {
+  /** Resolves when the connection ended, whoever ended it. */
+  readonly closed: Promise<void>;
+  readonly #transport: Transport;
+  readonly #rpc: JSONRPCClient;
+  readonly #listeners = new Map<string, Listener>();
+  /** Listeners of subscribe calls under way, by request id: bound as their reply is read, before any frame behind it. */
+  readonly #starting = new Map<number, Listener>();
+  #lastId = 0;
+
+  /** Takes the transport over and reads from it until it ends. */
+  constructor(transport: Transport) {
+    this.#transport = transport;
+    this.#rpc = new JSONRPCClient(async (request) => transport.send(JSON.stringify(request)));
+    this.closed = this.#read();
+  }
+
+  /** Says who this client is. Optional: without it the connection speaks version 1 as the local owner. */
+  initialize(name: string, version: string): Promise<Result<'initialize'>> {
+    return this.call('initialize', { protocolVersion, client: { name, version } });
+  }
+
+  /** Rejects with RpcError for the daemon's refusals, with TransportClosedError when the connection ends first. */
+  call<M extends MethodName>(method: M, params: Params<M>): Promise<Result<M>> {
+    return this.callRaw(method, params) as Promise<Result<M>>;
+  }
+
+  /** Like `call`, for methods that this version's table does not know. */
+  callRaw(method: string, params: unknown): Promise<unknown> {
+    return this.#request(++this.#lastId, method, params);
+  }
+
+  /** Starts a subscription. `listener` gets every delivery once, in order, the first maybe just before this resolves. */
+  async subscribe(params: Params<'events/subscribe'>, listener: Listener): Promise<Subscription> {
+    const id = ++this.#lastId;
+    this.#starting.set(id, listener);
+    try {
+      const started = (await this.#request(id, 'events/subscribe', params)) as Result<'events/subscribe'>;
+      const { subscription } = started;
+      const unsubscribe = async () => {
+        await this.call('events/unsubscribe', { subscription });
+      };
+      return { ...started, unsubscribe };
+    } finally {
+      this.#starting.delete(id);
+    }
+  }
+
+  async #request(id: number, method: string, params: unknown): Promise<unknown> {
+    const response = await this.#rpc.requestAdvanced({ jsonrpc: '2.0', id, method, params });
+    if (!response.error) return response.result;
+    throw response.error.message === closedMessage ? new TransportClosedError() : new RpcError(response.error);
+  }
+
+  close(): void {
+    this.#transport.close();
+  }
+
+  async #read(): Promise<void> {
+    for (let frame = await this.#transport.receive(); frame; frame = await this.#transport.receive()) {
+      if (frame.kind !== 'text') break; // a daemon that breaks its own framing cannot be followed
+      const message = JSON.parse(frame.text) as Incoming;
+      if (typeof message.method === 'string') await this.#deliver(message.method, message.params);
+      else this.#settle(message as JSONRPCResponse);
+    }
+    this.#transport.close();
+    this.#rpc.rejectAllPendingRequests(closedMessage);
+  }
+
+  #settle(response: JSONRPCResponse): void {
+    const listener = this.#starting.get(response.id as number);
+    const subscription = (response.result as { subscription?: string } | undefined)?.subscription;
+    if (listener && subscription) this.#listeners.set(subscription, listener);
+    this.#rpc.receive(response);
+  }
+
+  async #deliver(method: string, params: unknown): Promise<void> {
+    const subscription = (params as { subscription?: unknown } | undefined)?.subscription;
+    if (typeof subscription !== 'string') return; // a notification of a newer protocol
+    const listener = this.#listeners.get(subscription);
+    if (method === 'events/ended') this.#listeners.delete(subscription);
+    await listener?.({ type: method, params } as Delivery);
+  }
+}

@@ -1,0 +1,25 @@
+// A cursor on the wire: `<storeId>.<seq>.<tag>`, a position in one store's journal, always "the last seen" (PROTOCOL.md 2).
+
+/** `tag` belongs to the event at `seq` and is verified on resume; it is what finds a store that was put back by hand. */
+export type Cursor = { storeId: string; seq: number; tag: string };
+
+const shape = /^([A-Za-z0-9]{1,64})\.(0|[1-9][0-9]{0,15})\.([A-Za-z0-9]{1,16})$/;
+
+export function formatCursor(cursor: Cursor): string {
+  return `${cursor.storeId}.${cursor.seq}.${cursor.tag}`;
+}
+
+/** Returns undefined for what is no cursor at all; whether it can be resumed from is for the store to say. */
+export function parseCursor(text: string): Cursor | undefined {
+  const match = shape.exec(text);
+  if (!match) return undefined;
+  const seq = Number(match[2]);
+  return Number.isSafeInteger(seq) ? { storeId: match[1]!, seq, tag: match[3]! } : undefined;
+}
+
+/** Whether `a` is newer than `b`. Only cursors of one store compare; those of another store count as newer (it was replaced). */
+export function isNewer(a: string, b: string): boolean {
+  const [left, right] = [parseCursor(a), parseCursor(b)];
+  if (!left || !right) throw new Error(`not a cursor: ${left ? b : a}`);
+  return left.storeId !== right.storeId || left.seq > right.seq;
+}

@@ -1,0 +1,315 @@
+// The method table: name -> params, result, the right it needs, and what it does to the record. One table for both
+// sides: the daemon validates by it, the client is typed by it, and rpc.discover is generated from it (P21).
+//
+// Version history
+//   1  first version
+import { z } from 'zod';
+import { Artifact, Blocker, Event, Message, Op, Part, Session, Turn, opEnvelope, opParams, sessionId } from './schema.ts';
+import type { OpType } from './schema.ts';
+
+export { protocolVersion } from './version.ts';
+
+export type Right = 'read' | 'append' | 'answer' | 'share' | 'admin';
+
+/** `open`: before any right is known. `op`: the method is one op. `mutation`: orders with the ops of its connection. `read`: waits for them. */
+export type MethodKind = 'open' | 'read' | 'mutation' | 'op';
+
+export type Method = {
+  params: z.ZodType;
+  result: z.ZodType;
+  right: Right | null;
+  kind: MethodKind;
+  summary: string;
+};
+
+const anything = z.unknown();
+const cursor = z.string().max(128);
+const version = z.int().min(0);
+const timestamp = z.int().min(0);
+const size = z.int().min(0);
+
+const page = {
+  limit: z.int().min(1).max(1000).optional(),
+  pageToken: z.string().max(512).optional(),
+};
+const pageOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), nextPageToken: z.string().optional(), cursor });
+
+export const Filter = z.strictObject({
+  sessions: z.array(sessionId).min(1).max(1000).optional(),
+  directory: z.string().optional(),
+  agents: z.array(z.string()).min(1).max(100).optional(),
+  types: z
+    .array(z.string().regex(/^(\*|[a-z]+\/(\*|[a-zA-Z]+))$/, 'expected an event type, or a family such as part/*'))
+    .min(1)
+    .max(100)
+    .optional(),
+});
+export type Filter = z.infer<typeof Filter>;
+
+const opResult = z.object({
+  cursor,
+  seq: z.int().nullable(),
+  version,
+  duplicate: z.boolean(),
+  ids: z.record(z.string(), z.string()),
+});
+const opEntry = z.object({
+  opId: z.string(),
+  seq: z.int().nullable(),
+  version,
+  ids: z.record(z.string(), z.string()),
+});
+const rejection = z.object({
+  opId: z.string(),
+  code: z.int(),
+  kind: z.string(),
+  message: z.string(),
+  data: z.record(z.string(), anything),
+});
+
+export const SourceStatus = z.object({
+  name: z.string(),
+  kind: z.string(),
+  path: z.string(),
+  state: z.enum(['reading', 'watching', 'absent', 'failing', 'off']),
+  files: size,
+  filesDone: size,
+  bytesBehind: size,
+  sessions: size,
+  badRecords: size,
+  lastError: z.string().nullable(),
+});
+export type SourceStatus = z.infer<typeof SourceStatus>;
+
+const opMethod = <T extends OpType>(type: T, summary: string) => ({
+  params: z.strictObject({
+    ...opParams[type].shape,
+    opId: opEnvelope.opId.optional(),
+    dependsOn: opEnvelope.dependsOn,
+    expectedVersion: opEnvelope.expectedVersion,
+    capabilityEpoch: opEnvelope.capabilityEpoch,
+    occurredAt: opEnvelope.occurredAt,
+  }),
+  result: opResult,
+  right: 'append' as const,
+  kind: 'op' as const,
+  summary,
+});
+
+const empty = z.strictObject({});
+
+export const methods = {
+  initialize: {
+    params: z.strictObject({
+      protocolVersion: z.int(),
+      client: z.strictObject({ name: z.string().min(1).max(100), version: z.string().max(100) }),
+      token: z.string().max(512).optional(),
+    }),
+    result: z.object({
+      protocolVersion: z.int(),
+      server: z.object({ name: z.string(), version: z.string(), pid: z.int() }),
+      storeId: z.string(),
+      head: cursor,
+      connectionId: z.string(),
+      actorId: z.string(),
+      rights: z.array(z.enum(['read', 'append', 'answer', 'share', 'admin'])),
+      ledgerMaxAgeMs: z.int(),
+    }),
+    right: null,
+    kind: 'open',
+    summary: 'Says who the client is and learns the store, its head and the rights held. May be skipped.',
+  },
+  ping: { params: empty, result: z.object({}), right: null, kind: 'open', summary: 'Answers at once.' },
+
+  'ops/append': {
+    params: z.strictObject({
+      ops: z.array(Op).min(1).max(1000),
+      batchId: z.string().min(1).max(128).optional(),
+      atomic: z.boolean().optional(),
+      expectedCursor: cursor.optional(),
+    }),
+    result: z.object({
+      cursor,
+      applied: z.array(opEntry),
+      duplicates: z.array(opEntry),
+      rejected: z.array(rejection),
+    }),
+    right: 'append',
+    kind: 'mutation',
+    summary: 'Appends 1 to 1,000 ops in order; each stands alone unless atomic.',
+  },
+  'session/create': opMethod('session/create', 'Creates a session.'),
+  'session/update': opMethod('session/update', 'Changes a session; metadata is a JSON merge patch.'),
+  'session/delete': opMethod('session/delete', 'Deletes a session with its records; its id stays taken.'),
+  'message/put': opMethod('message/put', 'Adds a message, or changes the fields given.'),
+  'message/remove': opMethod('message/remove', 'Removes a message and its parts.'),
+  'part/put': opMethod('part/put', 'Adds a part to a message, or replaces one whole.'),
+  'part/delta': opMethod('part/delta', 'Appends text to a part, at the length held.'),
+  'part/remove': opMethod('part/remove', 'Removes a part.'),
+  'artifact/put': opMethod('artifact/put', 'Puts a record by session, kind and key.'),
+  'artifact/remove': opMethod('artifact/remove', 'Removes a record by session, kind and key.'),
+
+  'session/list': {
+    params: z.strictObject({
+      directory: z.string().optional(),
+      agent: z.string().optional(),
+      status: z.enum(['idle', 'busy', 'waiting']).optional(),
+      archived: z.boolean().optional(),
+      parentId: sessionId.nullable().optional(),
+      origin: z.strictObject({ source: z.string().optional(), externalId: z.string().optional() }).optional(),
+      updatedAfter: timestamp.optional(),
+      query: z.string().max(1000).optional(),
+      ...page,
+    }),
+    result: pageOf(Session),
+    right: 'read',
+    kind: 'read',
+    summary: 'Lists sessions, newest first.',
+  },
+  'session/get': {
+    params: z.strictObject({ sessionId }),
+    result: z.object({ session: Session, turns: z.array(Turn), blockers: z.array(Blocker), cursor }),
+    right: 'read',
+    kind: 'read',
+    summary: 'One session with its open turns and pending blockers.',
+  },
+  'message/list': {
+    params: z.strictObject({ sessionId, order: z.enum(['asc', 'desc']).optional(), ...page }),
+    result: pageOf(z.object({ message: Message, parts: z.array(Part) })),
+    right: 'read',
+    kind: 'read',
+    summary: 'The messages of a session with their parts, in insertion order.',
+  },
+  'artifact/list': {
+    params: z.strictObject({ sessionId, kind: z.string().optional(), ...page }),
+    result: pageOf(Artifact),
+    right: 'read',
+    kind: 'read',
+    summary: 'The artifacts of a session.',
+  },
+  'events/read': {
+    params: z.strictObject({
+      after: cursor,
+      filter: Filter.optional(),
+      limit: page.limit,
+      waitMs: z.int().min(0).max(60_000).optional(),
+    }),
+    result: z.object({ events: z.array(Event), cursor, more: z.boolean() }),
+    right: 'read',
+    kind: 'read',
+    summary: 'Events after a cursor; waits up to waitMs for the first.',
+  },
+  'events/subscribe': {
+    params: z.strictObject({
+      from: z.string().max(128).optional(),
+      filter: Filter.optional(),
+      snapshot: z.enum(['onGap', 'never']).optional(),
+      deltas: z.boolean().optional(),
+      maxBatch: z.int().min(1).max(10_000).optional(),
+    }),
+    result: z.object({
+      subscription: z.string(),
+      mode: z.enum(['live', 'resumed', 'snapshot']),
+      reason: z.string().optional(),
+      cursor,
+      head: cursor,
+    }),
+    right: 'read',
+    kind: 'read',
+    summary: 'Streams events from a cursor: what was missed, then what happens.',
+  },
+  'events/unsubscribe': {
+    params: z.strictObject({ subscription: z.string() }),
+    result: z.object({}),
+    right: 'read',
+    kind: 'read',
+    summary: 'Ends a subscription.',
+  },
+  'events/sync': {
+    params: z.strictObject({ subscription: z.string() }),
+    result: z.object({ cursor }),
+    right: 'read',
+    kind: 'read',
+    summary: 'Answers after everything up to the head of this moment was written to this connection.',
+  },
+  'source/list': {
+    params: empty,
+    result: z.object({ items: z.array(SourceStatus), cursor }),
+    right: 'read',
+    kind: 'read',
+    summary: 'The places that transcripts are read from, and how far.',
+  },
+  'source/rescan': {
+    params: z.strictObject({ name: z.string().optional() }),
+    result: z.object({ files: size }),
+    right: 'admin',
+    kind: 'read',
+    summary: 'Looks for new and changed transcripts now; answers when they are taken in.',
+  },
+  'daemon/status': {
+    params: empty,
+    result: z.object({
+      version: z.string(),
+      pid: z.int(),
+      startedAt: timestamp,
+      storeId: z.string(),
+      head: cursor,
+      earliest: cursor,
+      storeBytes: size,
+      sessions: size,
+      events: size,
+      connections: z.array(
+        z.object({
+          id: z.string(),
+          client: z.string().nullable(),
+          subscriptions: size,
+          lag: size,
+          bufferedBytes: size,
+        }),
+      ),
+      sinks: z.array(anything),
+      sources: z.array(SourceStatus),
+      memoryBytes: size,
+    }),
+    right: 'read',
+    kind: 'read',
+    summary: 'What the daemon holds and how it is doing.',
+  },
+  'daemon/shutdown': {
+    params: empty,
+    result: z.object({}),
+    right: 'admin',
+    kind: 'read',
+    summary: 'Stops the daemon after what it took is on disk.',
+  },
+  'rpc.discover': {
+    params: empty,
+    result: z.record(z.string(), anything),
+    right: null,
+    kind: 'open',
+    summary: 'The OpenRPC document, generated from this table.',
+  },
+} as const satisfies Record<string, Method>;
+
+export type MethodName = keyof typeof methods;
+export type Params<M extends MethodName> = z.input<(typeof methods)[M]['params']>;
+export type Result<M extends MethodName> = z.output<(typeof methods)[M]['result']>;
+
+export const notifications = {
+  'events/batch': z.object({
+    subscription: z.string(),
+    prev: cursor,
+    events: z.array(Event),
+    cursor: cursor.optional(),
+    more: z.boolean().optional(),
+  }),
+  'events/caughtUp': z.object({ subscription: z.string(), prev: cursor, cursor }),
+  'events/ended': z.object({
+    subscription: z.string(),
+    reason: z.enum(['unsubscribed', 'takenOver', 'revoked', 'expired', 'shuttingDown']),
+  }),
+} as const;
+
+export type NotificationName = keyof typeof notifications;
+export type Notification<N extends NotificationName> = z.output<(typeof notifications)[N]>;

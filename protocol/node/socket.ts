@@ -1,0 +1,99 @@
+// A Transport over a Node stream socket, for both ends. Writes of one turn of the event loop leave in one system call.
+
+import type { Socket } from 'node:net';
+import { connect } from 'node:net';
+import type { Dialect, Frame } from '../framing.ts';
+import { defaultMaxFrameBytes, encodeFrame, FrameDecoder } from '../framing.ts';
+import type { Transport } from '../transport.ts';
+import { FrameQueue, TransportClosedError } from '../transport.ts';
+
+/** Frames that may wait unread before the socket is paused: what a peer sends beyond it stays in the peer's kernel. */
+const maxQueuedFrames = 256;
+
+export class SocketTransport implements Transport {
+  readonly #socket: Socket;
+  readonly #decoder: FrameDecoder;
+  readonly #inbox = new FrameQueue();
+  #drained: Promise<void> | undefined;
+  #corked = false;
+
+  /** Takes the socket over. Without `dialect` the peer's first byte selects it, and nothing may be sent before. */
+  constructor(socket: Socket, options: { maxFrameBytes?: number; dialect?: Dialect } = {}) {
+    this.#socket = socket;
+    this.#decoder = new FrameDecoder(options.maxFrameBytes ?? defaultMaxFrameBytes, options.dialect);
+    socket.on('data', (chunk: Buffer) => this.#take(this.#decoder.push(chunk)));
+    socket.on('end', () => {
+      this.#take(this.#decoder.end());
+      this.#inbox.end();
+    });
+    socket.on('close', () => this.#inbox.end());
+    // A reset peer is a closed peer: 'close' follows and ends the waits.
+    socket.on('error', () => {});
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  send(text: string): Promise<void> {
+    const socket = this.#socket;
+    if (!socket.writable) return Promise.reject(new TransportClosedError());
+    if (!this.#corked) {
+      this.#corked = true;
+      socket.cork();
+      // nextTick runs after the promises that settle in this turn, so that all their replies share one write.
+      process.nextTick(() => {
+        this.#corked = false;
+        socket.uncork();
+      });
+    }
+    const taken = socket.write(encodeFrame(text, this.#decoder.dialect ?? 'line'));
+    if (taken) return Promise.resolve();
+    this.#drained ??= this.#drain();
+    return this.#drained;
+  }
+
+  async receive(): Promise<Frame | undefined> {
+    const frame = await this.#inbox.shift();
+    if (this.#socket.isPaused() && this.#inbox.length < maxQueuedFrames / 2) this.#socket.resume();
+    return frame;
+  }
+
+  close(): void {
+    this.#inbox.end();
+    if (this.#socket.destroyed) return;
+    // end() flushes what was sent; a peer that never reads must not keep the socket, so its side is not waited for.
+    this.#socket.end();
+    this.#socket.destroySoon();
+  }
+
+  #take(frames: Frame[]): void {
+    for (const frame of frames) this.#inbox.push(frame);
+    if (this.#inbox.length >= maxQueuedFrames) this.#socket.pause();
+  }
+
+  #drain(): Promise<void> {
+    const socket = this.#socket;
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        socket.off('drain', settle).off('close', settle);
+        this.#drained = undefined;
+        if (socket.destroyed) reject(new TransportClosedError());
+        else resolve();
+      };
+      socket.on('drain', settle).on('close', settle);
+    });
+  }
+}
+
+/** Connects to a daemon's socket. Rejects with Node's own error (ENOENT, ECONNREFUSED, EACCES) when nobody answers. */
+export function connectSocket(path: string, dialect: Dialect = 'line'): Promise<SocketTransport> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve(new SocketTransport(socket, { dialect }));
+    });
+  });
+}

@@ -1,0 +1,328 @@
+// Records, ops and events as they cross the socket (PROTOCOL.md 3): zod schemas and the types inferred from them.
+// Clients import the types only, so that no zod is loaded when a client starts.
+import { z } from 'zod';
+
+/** The version of the records' own shape, written on each of them. A migration that changes a shape raises it. */
+export const schemaVersion = 1;
+
+const idOf = (prefix: string) =>
+  z
+    .string()
+    .regex(new RegExp(`^${prefix}_[A-Za-z0-9_-]{1,64}$`), `expected ${prefix}_ and up to 64 of A-Z a-z 0-9 _ -`);
+
+export const sessionId = idOf('ses');
+export const turnId = idOf('trn');
+export const messageId = idOf('msg');
+export const partId = idOf('prt');
+export const blockerId = idOf('blk');
+export const opId = z.string().min(1).max(128);
+
+const count = z.int().min(0);
+const timestamp = z.int().min(0);
+/** Any JSON value. What arrives here came out of JSON.parse, so only its presence is checked: z.json() walks every node. */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+const json = z.custom<Json>((value) => value !== undefined, 'required');
+const metadata = z.record(z.string(), json);
+
+export const Model = z.strictObject({
+  providerId: z.string(),
+  modelId: z.string(),
+  variant: z.string().optional(),
+});
+
+/** Tokens, and dollars where they are known. */
+export const Usage = z.strictObject({
+  input: count,
+  output: count,
+  reasoning: count,
+  cacheRead: count,
+  cacheWrite: count,
+  costUsd: z.number().min(0).optional(),
+});
+
+/** Where an ingested session came from; `externalId` is the agent's own session id. */
+export const Origin = z.strictObject({
+  source: z.string(),
+  externalId: z.string(),
+  path: z.string().optional(),
+});
+
+const written = { actorId: z.string(), schemaVersion: z.int() };
+
+export const Session = z.object({
+  id: sessionId,
+  parentId: sessionId.nullable(),
+  title: z.string().nullable(),
+  directory: z.string().nullable(),
+  agent: z.string().nullable(),
+  model: Model.nullable(),
+  status: z.enum(['idle', 'busy', 'waiting']),
+  version: count,
+  origin: Origin.nullable(),
+  metadata,
+  usage: Usage,
+  messageCount: count,
+  pendingBlockers: count,
+  ...written,
+  createdAt: timestamp,
+  updatedAt: timestamp,
+  archivedAt: timestamp.nullable(),
+});
+
+export const Message = z.object({
+  id: messageId,
+  messageIndex: count,
+  sessionId,
+  turnId: turnId.nullable(),
+  role: z.enum(['user', 'assistant', 'system']),
+  agent: z.string().nullable(),
+  model: Model.nullable(),
+  createdAt: timestamp,
+  completedAt: timestamp.nullable(),
+  usage: Usage.nullable(),
+  error: json,
+  metadata,
+  ...written,
+});
+
+/** What a part holds, one shape for each `type`; `data` is for anything else, kept whole. */
+export const partContents = [
+  z.strictObject({ type: z.literal('text'), text: z.string(), synthetic: z.boolean().optional() }),
+  z.strictObject({ type: z.literal('reasoning'), text: z.string() }),
+  z.strictObject({
+    type: z.literal('tool'),
+    callId: z.string(),
+    tool: z.string(),
+    state: z.enum(['pending', 'running', 'completed', 'error']),
+    title: z.string().optional(),
+    input: json.optional(),
+    output: json.optional(),
+    error: json.optional(),
+    startedAt: timestamp.optional(),
+    endedAt: timestamp.optional(),
+  }),
+  z.strictObject({
+    type: z.literal('file'),
+    mime: z.string(),
+    filename: z.string().optional(),
+    url: z.string(),
+  }),
+  z.strictObject({ type: z.literal('patch'), hash: z.string().optional(), files: json }),
+  z.strictObject({
+    type: z.literal('step'),
+    phase: z.enum(['start', 'finish']),
+    reason: z.string().optional(),
+    usage: Usage.optional(),
+  }),
+  z.strictObject({ type: z.literal('data'), kind: z.string(), value: json }),
+] as const;
+
+export const PartContent = z.discriminatedUnion('type', partContents);
+
+const partIdentity = { id: partId, messageId, sessionId, index: count, ...written };
+export const Part = z.discriminatedUnion(
+  'type',
+  partContents.map((content) => z.object({ ...partIdentity, ...content.shape })) as unknown as typeof partContents,
+);
+
+export const Turn = z.object({
+  id: turnId,
+  sessionId,
+  state: z.enum(['created', 'streaming', 'completed', 'failed', 'aborted']),
+  userMessageId: messageId,
+  assistantMessageId: messageId.nullable(),
+  agent: z.string().nullable(),
+  model: Model.nullable(),
+  leaseMs: count,
+  startedAt: timestamp,
+  endedAt: timestamp.nullable(),
+  finish: z.string().nullable(),
+  error: json,
+  usage: Usage.nullable(),
+  ...written,
+});
+
+export const Blocker = z.object({
+  id: blockerId,
+  sessionId,
+  turnId: turnId.nullable(),
+  kind: z.enum(['question', 'permission']).nullable(),
+  request: json,
+  state: z.enum(['pending', 'answered', 'rejected', 'expired']),
+  resolution: json,
+  resolvedBy: z.string().nullable(),
+  askedAt: timestamp.nullable(),
+  resolvedAt: timestamp.nullable(),
+  ...written,
+});
+
+export const Artifact = z.object({
+  sessionId,
+  kind: z.string(),
+  key: z.string(),
+  data: json,
+  createdAt: timestamp,
+  updatedAt: timestamp,
+  ...written,
+});
+
+// --- ops ---------------------------------------------------------------------------------------------------------
+
+const kind = z.string().min(1).max(128);
+const key = z.string().min(1).max(512);
+
+/** The params of each op type. An omitted field keeps its value, null clears it. */
+export const opParams = {
+  'session/create': z.strictObject({
+    sessionId: sessionId.optional(),
+    title: z.string().nullable().optional(),
+    directory: z.string().nullable().optional(),
+    agent: z.string().nullable().optional(),
+    model: Model.nullable().optional(),
+    parentId: sessionId.nullable().optional(),
+    origin: Origin.nullable().optional(),
+    metadata: metadata.nullable().optional(),
+  }),
+  'session/update': z.strictObject({
+    sessionId,
+    title: z.string().nullable().optional(),
+    archived: z.boolean().optional(),
+    model: Model.nullable().optional(),
+    agent: z.string().nullable().optional(),
+    metadata: metadata.nullable().optional(),
+  }),
+  'session/delete': z.strictObject({ sessionId }),
+  'message/put': z.strictObject({
+    sessionId,
+    messageId: messageId.optional(),
+    turnId: turnId.nullable().optional(),
+    role: z.enum(['user', 'assistant', 'system']),
+    agent: z.string().nullable().optional(),
+    model: Model.nullable().optional(),
+    metadata: metadata.nullable().optional(),
+    createdAt: timestamp.optional(),
+    usage: Usage.nullable().optional(),
+    error: json.optional(),
+  }),
+  'message/remove': z.strictObject({ sessionId, messageId }),
+  'part/put': z.strictObject({ sessionId, messageId, partId: partId.optional(), part: PartContent }),
+  'part/delta': z.strictObject({
+    sessionId,
+    partId,
+    field: z.enum(['text', 'output']),
+    offset: count,
+    text: z.string(),
+  }),
+  'part/remove': z.strictObject({ sessionId, partId }),
+  'artifact/put': z.strictObject({ sessionId, kind, key, data: json }),
+  'artifact/remove': z.strictObject({ sessionId, kind, key }),
+} as const;
+
+export type OpType = keyof typeof opParams;
+export const opTypes = Object.keys(opParams) as OpType[];
+
+/** What goes around the params of an op, the same for each type. */
+export const opEnvelope = {
+  opId,
+  dependsOn: z.array(opId).max(1000).optional(),
+  expectedVersion: count.optional(),
+  capabilityEpoch: count.optional(),
+  occurredAt: timestamp.optional(),
+};
+
+export const Op = z.discriminatedUnion(
+  'type',
+  opTypes.map((type) =>
+    z.strictObject({ ...opEnvelope, type: z.literal(type), params: opParams[type] }),
+  ) as unknown as readonly [z.ZodObject<{ type: z.ZodLiteral<OpType> }>],
+);
+
+export type OpParams = { [T in OpType]: z.infer<(typeof opParams)[T]> };
+export type Op = {
+  [T in OpType]: {
+    opId: string;
+    type: T;
+    params: OpParams[T];
+    dependsOn?: string[] | undefined;
+    expectedVersion?: number | undefined;
+    capabilityEpoch?: number | undefined;
+    occurredAt?: number | undefined;
+  };
+}[OpType];
+
+// --- events ------------------------------------------------------------------------------------------------------
+
+/** What `data` is for each event type: the whole changed record; for part/delta the delta, for removals the ids. */
+export const eventData = {
+  'session/created': Session,
+  'session/updated': Session,
+  'session/deleted': z.object({ sessionId }),
+  'turn/updated': Turn,
+  'message/updated': Message,
+  'message/removed': z.object({ sessionId, messageId }),
+  'part/updated': Part,
+  'part/delta': z.object({
+    sessionId,
+    messageId,
+    partId,
+    field: z.enum(['text', 'output']),
+    offset: count,
+    text: z.string(),
+  }),
+  'part/removed': z.object({ sessionId, messageId, partId }),
+  'blocker/updated': Blocker,
+  'artifact/updated': Artifact,
+  'artifact/removed': z.object({ sessionId, kind: z.string(), key: z.string() }),
+} as const;
+
+export type EventType = keyof typeof eventData;
+export const eventTypes = Object.keys(eventData) as EventType[];
+
+const eventEnvelope = {
+  seq: z.int().min(1),
+  sessionId,
+  version: z.int().min(1),
+  at: timestamp,
+  occurredAt: timestamp.optional(),
+  actorId: z.string(),
+  opId: z.string(),
+};
+export const Event = z.discriminatedUnion(
+  'type',
+  eventTypes.map((type) =>
+    z.object({ ...eventEnvelope, type: z.literal(type), data: eventData[type] }),
+  ) as unknown as readonly [z.ZodObject<{ type: z.ZodLiteral<EventType> }>],
+);
+
+export type Model = z.infer<typeof Model>;
+export type Usage = z.infer<typeof Usage>;
+export type Origin = z.infer<typeof Origin>;
+export type Session = z.infer<typeof Session>;
+export type Turn = z.infer<typeof Turn>;
+export type Message = z.infer<typeof Message>;
+export type PartContent = z.infer<typeof PartContent>;
+export type Part = PartContent & {
+  id: string;
+  messageId: string;
+  sessionId: string;
+  index: number;
+  actorId: string;
+  schemaVersion: number;
+};
+export type Blocker = z.infer<typeof Blocker>;
+export type Artifact = z.infer<typeof Artifact>;
+
+export type EventData = { [T in EventType]: T extends 'part/updated' ? Part : z.infer<(typeof eventData)[T]> };
+export type Event = {
+  [T in EventType]: {
+    seq: number;
+    sessionId: string;
+    version: number;
+    type: T;
+    at: number;
+    occurredAt?: number;
+    actorId: string;
+    opId: string;
+    data: EventData[T];
+  };
+}[EventType];

@@ -1,0 +1,112 @@
+// reduce(view, event): the one reducer, for every client and for the tests' oracle. Replaying an event changes nothing:
+// an event whose version is not above that of its session in the view is ignored (PROTOCOL.md 5).
+import { deriveSession } from './derive.ts';
+import type { Artifact, Blocker, Event, Message, Part, Session, Turn } from './schema.ts';
+
+export type MessageView = { message: Message; parts: Map<string, Part> };
+
+/** One session with all that hangs on it. Maps keep insertion order, which is the order of message/list. */
+export type SessionView = {
+  session: Session;
+  turns: Map<string, Turn>;
+  messages: Map<string, MessageView>;
+  blockers: Map<string, Blocker>;
+  artifacts: Map<string, Artifact>;
+};
+
+/** What a client folds events into: session id -> session. */
+export type View = Map<string, SessionView>;
+
+export function emptyView(): View {
+  return new Map();
+}
+
+export function artifactKey(kind: string, key: string): string {
+  return JSON.stringify([kind, key]);
+}
+
+/**
+ * Folds one event into the view and returns it. The view is changed in place (a copy for each event would make long
+ * sessions quadratic), the records in it are replaced and never changed. Events of unknown types only advance the
+ * session; events of sessions that the view does not know are ignored unless they create them.
+ */
+export function reduce(view: View, event: Event): View {
+  const known = view.get(event.sessionId);
+  if (known && event.version <= known.session.version) return view;
+  if (event.type === 'session/created') {
+    view.set(event.sessionId, {
+      session: event.data,
+      turns: new Map(),
+      messages: new Map(),
+      blockers: new Map(),
+      artifacts: new Map(),
+    });
+    return view;
+  }
+  if (!known) return view;
+  if (event.type === 'session/deleted') {
+    view.delete(event.sessionId);
+    return view;
+  }
+  const messageId =
+    event.type === 'message/updated' ? event.data.id : event.type === 'message/removed' ? event.data.messageId : '';
+  const before = known.messages.get(messageId)?.message;
+  apply(known, event);
+  known.session = deriveSession(known.session, event, before);
+  return view;
+}
+
+function apply(target: SessionView, event: Exclude<Event, { type: 'session/created' | 'session/deleted' }>): void {
+  switch (event.type) {
+    case 'session/updated':
+      return;
+    case 'message/updated': {
+      const held = target.messages.get(event.data.id);
+      target.messages.set(event.data.id, { message: event.data, parts: held?.parts ?? new Map() });
+      return;
+    }
+    case 'message/removed':
+      target.messages.delete(event.data.messageId);
+      return;
+    case 'part/updated':
+      target.messages.get(event.data.messageId)?.parts.set(event.data.id, event.data);
+      return;
+    case 'part/delta': {
+      const { messageId, partId, field, offset, text } = event.data;
+      const parts = target.messages.get(messageId)?.parts;
+      const part = parts?.get(partId);
+      if (parts && part) parts.set(partId, withDelta(part, field, offset, text));
+      return;
+    }
+    case 'part/removed':
+      target.messages.get(event.data.messageId)?.parts.delete(event.data.partId);
+      return;
+    case 'turn/updated':
+      target.turns.set(event.data.id, event.data);
+      return;
+    case 'blocker/updated':
+      target.blockers.set(event.data.id, event.data);
+      return;
+    case 'artifact/updated':
+      target.artifacts.set(artifactKey(event.data.kind, event.data.key), event.data);
+      return;
+    case 'artifact/removed':
+      target.artifacts.delete(artifactKey(event.data.kind, event.data.key));
+      return;
+    default:
+      ignoreUnknown(event);
+  }
+}
+
+/** A newer daemon's event types are ignored, not refused; the compiler still checks that all known ones are handled. */
+function ignoreUnknown(event: never): void {
+
+  void event;
+}
+
+/** The part with `text` appended at `offset` to its field; the part given is not changed. */
+export function withDelta(part: Part, field: 'text' | 'output', offset: number, text: string): Part {
+  const held = (part as Record<string, unknown>)[field];
+  const before = typeof held === 'string' ? held.slice(0, offset) : '';
+  return { ...part, [field]: before + text } as Part;
+}

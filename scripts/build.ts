@@ -1,0 +1,46 @@
+// Builds dist/: the CLI as small chunks that load nothing a verb does not need, the daemon as one bundle, the native
+// module outside. `--out DIR --failpoints` makes the build that crash tests kill; the shipped one has no failpoints (P36).
+import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const { values } = parseArgs({ options: { out: { type: 'string' }, failpoints: { type: 'boolean', default: false } } });
+const out = values.out ? resolve(values.out) : join(root, 'dist');
+const version = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
+
+rmSync(out, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+
+const shared = {
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.19',
+  legalComments: 'none',
+  minifySyntax: true, // drops the branches that a define makes dead
+  logLevel: 'warning',
+  define: { __VERSION__: JSON.stringify(version), __FAILPOINTS__: String(values.failpoints) },
+  // Bundled CommonJS packages (pino, commander) call require for Node's own modules.
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module';const require=__createRequire(import.meta.url);",
+  },
+} as const;
+
+await build({
+  ...shared,
+  entryPoints: { daemon: join(root, 'daemon/main.ts') },
+  outdir: out,
+  external: ['better-sqlite3'],
+});
+await build({
+  ...shared,
+  entryPoints: { cli: join(root, 'cli/main.ts') },
+  outdir: out,
+  splitting: true,
+  chunkNames: 'cli-[name]-[hash]',
+  banner: { js: `#!/usr/bin/env node\n${shared.banner.js}` },
+});
+cpSync(join(root, 'daemon/store/sql'), join(out, 'sql'), { recursive: true });

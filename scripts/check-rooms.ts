@@ -1,0 +1,233 @@
+// Enforces the rooms of the code: who may import whom, dynamic imports, requires and re-exports too. Arrows point down
+// only. Prints what to do instead; exits 1 when anything is wrong. `--root DIR` checks another tree (for its own test).
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
+
+type Room = {
+  name: string;
+  /** Files of the room, as prefixes of paths below the root. The first room that fits is the file's. */
+  files: string[];
+  /** Rooms it may import, beside itself. */
+  rooms: string[];
+  /** Packages it may import; `node:*` stands for all of Node's own. */
+  packages: string[];
+  instead: string;
+};
+
+/** DESIGN.md, "Rooms". The order is that of the search: the more particular first. */
+const rooms: Room[] = [
+  {
+    name: 'protocol/node',
+    files: ['protocol/node/'],
+    rooms: ['protocol'],
+    packages: ['node:*'],
+    instead: 'protocol/node is what Node clients need: it stands on protocol/ and node:* alone',
+  },
+  {
+    name: 'protocol',
+    files: ['protocol/'],
+    rooms: [],
+    packages: ['zod', 'json-rpc-2.0'],
+    instead: 'protocol/ is bundled for browsers and knows nothing of the daemon: put Node code into protocol/node/',
+  },
+  {
+    name: 'adapter',
+    files: ['daemon/adapters/adapter.ts', 'daemon/adapters/ids.ts'],
+    rooms: ['protocol'],
+    packages: ['node:crypto'],
+    instead: 'the adapter interface stands on protocol/ alone',
+  },
+  {
+    name: 'adapters',
+    files: ['daemon/adapters/'],
+    rooms: ['protocol', 'adapter'],
+    packages: ['node:path', 'node:crypto'],
+    instead: 'adapters turn text into puts and ask the record through `Held` (adapters/adapter.ts): no I/O, no store',
+  },
+  {
+    name: 'core',
+    files: ['daemon/core/'],
+    rooms: ['protocol'],
+    packages: [],
+    instead: 'core/ is pure: take what you need as an argument (records.ts, Context in decide.ts)',
+  },
+  {
+    name: 'store',
+    files: ['daemon/store/'],
+    rooms: ['protocol', 'core'],
+    packages: ['better-sqlite3', 'node:crypto', 'node:fs', 'node:path', 'node:url'],
+    instead: 'store/ knows SQLite and the records; flow belongs into engine/',
+  },
+  {
+    name: 'engine',
+    files: ['daemon/engine/'],
+    rooms: ['protocol', 'core', 'store', 'adapter'],
+    packages: ['chokidar', 'canonicalize', 'node:crypto', 'node:fs/promises', 'node:path', 'node:timers/promises'],
+    instead: 'engine/ gets adapters as a Source or Sink and never by name; who asks is not for it to know',
+  },
+  {
+    name: 'serve',
+    files: ['daemon/serve/'],
+    rooms: ['protocol', 'engine'],
+    packages: ['json-rpc-2.0', 'zod', 'node:fs', 'node:net', 'node:path'],
+    instead: 'serve/ asks the engine: what it reads of the record comes through engine/reads.ts',
+  },
+  {
+    name: 'daemon',
+    files: ['daemon/'],
+    rooms: ['protocol', 'protocol/node', 'adapter', 'adapters', 'core', 'store', 'engine', 'serve'],
+    packages: ['zod', 'smol-toml', 'pino', 'node:*'],
+    instead: 'the wiring may import every room of the daemon, and none of the CLI',
+  },
+  {
+    name: 'cli',
+    files: ['cli/'],
+    rooms: ['protocol', 'protocol/node'],
+    packages: ['commander', 'string-width', 'node:*'],
+    instead: 'cli/ speaks through protocol/client.ts like any client; what needs SQL runs in the daemon',
+  },
+  {
+    name: 'scripts',
+    files: ['scripts/', 'vitest.config.ts'],
+    rooms: [
+      'protocol',
+      'protocol/node',
+      'store',
+      'daemon',
+      'adapters',
+      'adapter',
+      'core',
+      'engine',
+      'serve',
+      'cli',
+      'test',
+    ],
+    packages: ['*'],
+    instead: '',
+  },
+  {
+    name: 'test',
+    files: ['test/'],
+    rooms: [
+      'protocol',
+      'protocol/node',
+      'store',
+      'daemon',
+      'adapters',
+      'adapter',
+      'core',
+      'engine',
+      'serve',
+      'cli',
+      'scripts',
+    ],
+    packages: ['*'],
+    instead: '',
+  },
+];
+
+/** Rules beside the arrows: a text that only the named files may hold. */
+const texts: { pattern: RegExp; only: string[]; below: string[]; why: string }[] = [
+  {
+    pattern: /\bprocess\.env\b/,
+    only: ['daemon/main.ts', 'protocol/node/paths.ts', 'cli/main.ts'],
+    below: ['daemon/', 'protocol/', 'cli/'],
+    why: 'the environment is read in main.ts and paths.ts only: take it as an argument',
+  },
+  {
+    pattern: /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout|setInterval)\b/,
+    only: ['daemon/engine/runtime.ts'],
+    below: ['daemon/'],
+    why: 'clock, timers and randomness come from engine/runtime.ts, so that tests advance them by hand',
+  },
+];
+
+const { values } = parseArgs({ options: { root: { type: 'string' } } });
+const root = resolve(values.root ?? dirname(dirname(fileURLToPath(import.meta.url))));
+
+function roomOf(file: string): Room | undefined {
+  return rooms.find((room) => room.files.some((prefix) => file === prefix || file.startsWith(prefix)));
+}
+
+function sourceFiles(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory())
+      return ['node_modules', 'dist', '.git', 'fixtures'].includes(entry.name) ? [] : sourceFiles(path);
+    return entry.name.endsWith('.ts') ? [path] : [];
+  });
+}
+
+/** Everything a file imports, type imports included: esbuild drops those, so they are read from the text. */
+async function importsOf(path: string): Promise<Set<string>> {
+  const text = readFileSync(path, 'utf8');
+  const found = new Set<string>();
+  for (const match of text.matchAll(/^\s*(?:import|export)\s+type\s[^'"]*?from\s+['"]([^'"]+)['"]/gm))
+    found.add(match[1]!);
+  for (const match of text.matchAll(/\bimport\(\s*([^'"\s)][^)]*)\)/g)) {
+    if (!match[1]!.startsWith('`')) found.add(`(computed: ${match[1]})`);
+  }
+  await build({
+    entryPoints: [path],
+    bundle: true,
+    write: false,
+    logLevel: 'silent',
+    platform: 'node',
+    format: 'esm',
+    plugins: [
+      {
+        name: 'record',
+        setup(bundler) {
+          bundler.onResolve({ filter: /.*/ }, (asked) => {
+            if (asked.kind === 'entry-point') return undefined;
+            found.add(asked.path);
+            return { path: asked.path, external: true };
+          });
+        },
+      },
+    ],
+  });
+  return found;
+}
+
+function packageAllowed(room: Room, name: string): boolean {
+  if (room.packages.includes('*') || room.packages.includes(name)) return true;
+  return name.startsWith('node:') && room.packages.includes('node:*');
+}
+
+const problems: string[] = [];
+const files = sourceFiles(root);
+for (const path of files) {
+  const file = relative(root, path);
+  const room = roomOf(file);
+  if (!room) {
+    problems.push(`${file}: belongs to no room; see the table in scripts/check-rooms.ts`);
+    continue;
+  }
+  for (const imported of await importsOf(path)) {
+    if (imported.startsWith('.')) {
+      const target = relative(root, resolve(dirname(path), imported));
+      const other = roomOf(target);
+      if (other && (other === room || room.rooms.includes(other.name))) continue;
+      problems.push(`${file}: ${room.name} may not import ${target} (${other?.name ?? 'no room'}). ${room.instead}.`);
+    } else if (!packageAllowed(room, imported)) {
+      problems.push(`${file}: ${room.name} may not import ${imported}. ${room.instead}.`);
+    }
+  }
+  const text = readFileSync(path, 'utf8').replace(/^\s*(\/\/|\*|\/\*).*$/gm, '');
+  for (const rule of texts) {
+    if (!rule.below.some((prefix) => file.startsWith(prefix)) || rule.only.includes(file)) continue;
+    const found = rule.pattern.exec(text);
+    if (found) problems.push(`${file}: ${found[0]}: ${rule.why}.`);
+  }
+}
+
+if (problems.length > 0) {
+  console.error(problems.join('\n'));
+  console.error(`\nrooms: ${problems.length} wrong in ${files.length} files`);
+  process.exit(1);
+}
+console.log(`rooms: ${files.length} files, all arrows point down`);
