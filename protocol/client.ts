@@ -1,10 +1,11 @@
 // A client over one Transport: call, append, subscribe; typed from the method table. It knows no socket and loads no zod.
-import { JSONRPCClient } from 'json-rpc-2.0';
+
 import type { JSONRPCResponse } from 'json-rpc-2.0';
+import { JSONRPCClient } from 'json-rpc-2.0';
 import { RpcError } from './errors.ts';
 import type { MethodName, Notification, NotificationName, Params, Result } from './methods.ts';
-import { TransportClosedError, closedMessage } from './transport.ts';
 import type { Transport } from './transport.ts';
+import { closedMessage, TransportClosedError } from './transport.ts';
 import { protocolVersion } from './version.ts';
 
 /** What a subscription delivers, in order. */

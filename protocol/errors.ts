@@ -133,4 +133,3 @@ export function toRejection(opId: string, refusal: Refusal): Rejection {
 export function assertNever(value: never): never {
   throw new Error(`impossible value: ${JSON.stringify(value)}`);
 }
-

@@ -4,7 +4,11 @@
 export type Dialect = 'line' | 'header';
 
 /** `malformed` frames get -32700; after `tooLarge` and `badHeader` the stream cannot be followed and must be closed. */
-export type Frame = { kind: 'text'; text: string } | { kind: 'malformed' } | { kind: 'tooLarge' } | { kind: 'badHeader' };
+export type Frame =
+  | { kind: 'text'; text: string }
+  | { kind: 'malformed' }
+  | { kind: 'tooLarge' }
+  | { kind: 'badHeader' };
 
 export const defaultMaxFrameBytes = 8 * 1024 * 1024;
 const maxHeaderBytes = 8 * 1024;

@@ -4,8 +4,20 @@
 // Version history
 //   1  first version
 import { z } from 'zod';
-import { Artifact, Blocker, Event, Message, Op, Part, Session, Turn, opEnvelope, opParams, sessionId } from './schema.ts';
 import type { OpType } from './schema.ts';
+import {
+  Artifact,
+  Blocker,
+  Event,
+  Message,
+  Op,
+  opEnvelope,
+  opParams,
+  Part,
+  Session,
+  sessionId,
+  Turn,
+} from './schema.ts';
 
 export { protocolVersion } from './version.ts';
 

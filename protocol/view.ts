@@ -100,7 +100,6 @@ function apply(target: SessionView, event: Exclude<Event, { type: 'session/creat
 
 /** A newer daemon's event types are ignored, not refused; the compiler still checks that all known ones are handled. */
 function ignoreUnknown(event: never): void {
-
   void event;
 }
 
