@@ -1,6 +1,7 @@
 // message/put, message/remove (PROTOCOL.md 3).
-import { refuse, refuseParams } from '../../../protocol/errors.ts';
+
 import type { Refusal } from '../../../protocol/errors.ts';
+import { refuse, refuseParams } from '../../../protocol/errors.ts';
 import type { Message } from '../../../protocol/schema.ts';
 import type { Decide } from '../decide.ts';
 import { happenedAt, keep, sameContent, written } from '../put.ts';

@@ -1,6 +1,7 @@
 // part/put, part/delta, part/remove (PROTOCOL.md 3). Offsets and lengths count UTF-16 units.
-import { refuse, refuseParams } from '../../../protocol/errors.ts';
+
 import type { Refusal } from '../../../protocol/errors.ts';
+import { refuse, refuseParams } from '../../../protocol/errors.ts';
 import type { Part } from '../../../protocol/schema.ts';
 import type { Decide } from '../decide.ts';
 import { sameContent, written } from '../put.ts';

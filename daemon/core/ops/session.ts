@@ -1,7 +1,7 @@
 // session/create, session/update, session/delete (PROTOCOL.md 3).
 import { noUsage } from '../../../protocol/derive.ts';
-import { refuse } from '../../../protocol/errors.ts';
 import type { Refusal } from '../../../protocol/errors.ts';
+import { refuse } from '../../../protocol/errors.ts';
 import type { Json, Session } from '../../../protocol/schema.ts';
 import type { Decide } from '../decide.ts';
 import { happenedAt, keep, sameContent, written } from '../put.ts';
@@ -56,7 +56,8 @@ export const updateSession: Decide<'session/update'> = (records, params, context
     agent: keep(params.agent, held.agent),
     model: keep(params.model, held.model),
     metadata: params.metadata === null ? {} : mergePatch(held.metadata, params.metadata ?? {}),
-    archivedAt: params.archived === undefined ? held.archivedAt : params.archived ? (held.archivedAt ?? context.now) : null,
+    archivedAt:
+      params.archived === undefined ? held.archivedAt : params.archived ? (held.archivedAt ?? context.now) : null,
   };
   if (sameContent(held, next)) return { events: [], ids };
   const changed = {
