@@ -3,8 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Cursor } from '../../protocol/cursor.ts';
 import { formatCursor, parseCursor } from '../../protocol/cursor.ts';
-import { refuse, refuseParams } from '../../protocol/errors.ts';
 import type { Refusal } from '../../protocol/errors.ts';
+import { refuse, refuseParams } from '../../protocol/errors.ts';
 import type { Db } from './open.ts';
 
 /** What of the journal is asked for; all given must match. */
@@ -148,11 +148,14 @@ export class Journal {
       return refuse('CursorExpired', message, { earliest: formatCursor(this.earliest), head });
     }
     if (cursor.seq > this.#head.seq) {
-      return refuse('CursorInFuture', 'the cursor is ahead of this store, which was put back to an older state', { head });
+      return refuse('CursorInFuture', 'the cursor is ahead of this store, which was put back to an older state', {
+        head,
+      });
     }
     const at = cursor.seq === this.#floor.seq ? this.#floor.tag : (this.#tagAt.get(cursor.seq) as number | undefined);
     if (at === undefined || tagText(at) !== cursor.tag) {
-      const message = 'that position holds another event than this cursor saw: the store was put back to an older state';
+      const message =
+        'that position holds another event than this cursor saw: the store was put back to an older state';
       return refuse('Diverged', message, { head });
     }
     return cursor;

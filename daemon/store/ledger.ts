@@ -18,7 +18,9 @@ export class Ledger {
     this.#findBatch = db.prepare('SELECT digest FROM ledger_batch WHERE principal = ? AND batch_id = ?').pluck();
     this.#putBatch = db.prepare('INSERT OR IGNORE INTO ledger_batch VALUES (?, ?, ?, ?)');
     this.#findRecord = db.prepare('SELECT digest FROM source_record WHERE op_id = ?').pluck();
-    this.#putRecord = db.prepare('INSERT INTO source_record VALUES (?, ?) ON CONFLICT DO UPDATE SET digest = excluded.digest');
+    this.#putRecord = db.prepare(
+      'INSERT INTO source_record VALUES (?, ?) ON CONFLICT DO UPDATE SET digest = excluded.digest',
+    );
   }
 
   find(principal: string, opId: string): LedgerEntry | undefined {

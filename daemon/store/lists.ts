@@ -1,8 +1,9 @@
 // Pages of the current records, as JSON text: stored bodies are joined, not parsed. Each page is one synchronous read, so
 // it is one snapshot; it ends at its limit or at `maxPageBytes`, with at least one item.
+
+import type { Journal } from './journal.ts';
 import type { Db } from './open.ts';
 import { PartRows } from './part-rows.ts';
-import type { Journal } from './journal.ts';
 
 /** `next`: what to hand back as `after` for the page behind this one. */
 export type Page = { items: string[]; next: string | undefined };
@@ -80,7 +81,12 @@ export class Lists {
       )
       .raw()
       .all([...values, limit + 1]) as [number, number, string][];
-    return fill(rows, limit, (row) => row[2], (row) => JSON.stringify([row[0], row[1]]));
+    return fill(
+      rows,
+      limit,
+      (row) => row[2],
+      (row) => JSON.stringify([row[0], row[1]]),
+    );
   }
 
   /** Messages with their parts; undefined when there is no such session. */
@@ -108,7 +114,12 @@ export class Lists {
   }
 
   /** Artifacts by kind and key; undefined when there is no such session. */
-  readArtifacts(sessionId: string, kind: string | undefined, limit: number, after: string | undefined): Page | undefined {
+  readArtifacts(
+    sessionId: string,
+    kind: string | undefined,
+    limit: number,
+    after: string | undefined,
+  ): Page | undefined {
     const session = this.#sql.sessionKey.get(sessionId) as number | undefined;
     if (session === undefined) return undefined;
     const place = after === undefined ? ['', ''] : (JSON.parse(after) as [string, string]);
@@ -118,7 +129,12 @@ export class Lists {
       key: string;
       json: string;
     }[];
-    return fill(rows, limit, (row) => row.json, (row) => JSON.stringify([row.kind, row.key]));
+    return fill(
+      rows,
+      limit,
+      (row) => row.json,
+      (row) => JSON.stringify([row.kind, row.key]),
+    );
   }
 }
 

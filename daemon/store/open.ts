@@ -1,6 +1,6 @@
 // Opens the store: lock, schema, pragmas, identity. One process holds a store; a crash frees it (P22, P23).
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
@@ -154,7 +154,10 @@ function checkOwner(db: Db, path: string, schema: number): void {
   const owner = db.pragma('application_id', { simple: true }) as number;
   const tables = db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() as number;
   if (owner === applicationId || (schema === 0 && tables === 0)) return;
-  throw new StoreError('foreign', `${path} is not a sessiond store: move it away, or set SESSIOND_HOME to another folder`);
+  throw new StoreError(
+    'foreign',
+    `${path} is not a sessiond store: move it away, or set SESSIOND_HOME to another folder`,
+  );
 }
 
 function firstRow(db: Db): void {

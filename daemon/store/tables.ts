@@ -49,7 +49,9 @@ export class Tables implements Records {
       findArtifact: db.prepare(`
         SELECT a.body, b.json FROM artifact a JOIN session s ON s.key = a.session JOIN body b ON b.seq = a.body
          WHERE s.id = ? AND a.kind = ? AND a.key = ?`),
-      putArtifact: db.prepare('INSERT INTO artifact VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body'),
+      putArtifact: db.prepare(
+        'INSERT INTO artifact VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body',
+      ),
       dropArtifact: db.prepare('DELETE FROM artifact WHERE session = ? AND kind = ? AND key = ?'),
       artifactsOf: db.prepare('SELECT kind, key, body FROM artifact WHERE session = ?'),
       findActor: db.prepare('SELECT key FROM actor WHERE name = ?').pluck(),
