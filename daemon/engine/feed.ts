@@ -1,7 +1,8 @@
 // The only reader loop: a subscription is a cursor and a bell. Replay and live are the same lines (P6), a stalled reader
 // holds one batch and never a queue (P7), and markers go through the same `send` as the events (P5).
-import { formatCursor } from '../../protocol/cursor.ts';
+
 import type { Cursor } from '../../protocol/cursor.ts';
+import { formatCursor } from '../../protocol/cursor.ts';
 import type { EventFilter, Journal } from '../store/journal.ts';
 import type { Bell } from './bell.ts';
 

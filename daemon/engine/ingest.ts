@@ -2,8 +2,8 @@
 // first, in small pieces that yield. Work grows with new bytes: a file whose size and time are known is not opened (P24).
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { watch } from 'chokidar';
 import type { FSWatcher } from 'chokidar';
+import { watch } from 'chokidar';
 import type { SourceStatus } from '../../protocol/methods.ts';
 import type { Held, Source, Transcript } from '../adapters/adapter.ts';
 import { derivedOpId } from '../adapters/ids.ts';
@@ -11,8 +11,8 @@ import type { Ledger } from '../store/ledger.ts';
 import type { Position, Positions } from '../store/positions.ts';
 import type { Tables } from '../store/tables.ts';
 import type { Runtime } from './runtime.ts';
-import { TranscriptReader, fileState, isUnchanged } from './transcript.ts';
 import type { FileState } from './transcript.ts';
+import { fileState, isUnchanged, TranscriptReader } from './transcript.ts';
 import type { Writer } from './writer.ts';
 
 export type IngestDeps = {
@@ -204,7 +204,12 @@ export class Ingest {
       const timer = new AbortController();
       const slept = this.#deps.runtime.sleep(left, timer.signal).catch(() => {});
       // No await between the look at `pending` above and this line: a wake in between would be missed.
-      await Promise.race([slept, new Promise<void>((resolve) => { this.#wake = resolve; })]);
+      await Promise.race([
+        slept,
+        new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        }),
+      ]);
       timer.abort();
     }
   }
@@ -285,9 +290,7 @@ export class Ingest {
           state: JSON.stringify(read.state ?? null),
           badRecords: position.badRecords + read.badRecords,
         };
-    const ops = waits
-      ? []
-      : read.ops.map((op) => ({ ...op, opId: derivedOpId(kind, transcript.sessionKey, op.key) }));
+    const ops = waits ? [] : read.ops.map((op) => ({ ...op, opId: derivedOpId(kind, transcript.sessionKey, op.key) }));
     const { writer, runtime } = this.#deps;
     const result = await writer.takeIn({ source: kind, actorId: `source/${kind}`, ops, position: next });
     this.#positions.set(next.path, next);

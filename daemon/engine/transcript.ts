@@ -1,7 +1,8 @@
 // Reads the complete lines of a transcript from a position, in bounded pieces. Only newline-ended records are taken: a
 // torn line is not there yet (P26). A file that was cut, replaced or rewritten is read from its start again.
-import { open, stat } from 'node:fs/promises';
+
 import type { FileHandle } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import type { SourceLine } from '../adapters/adapter.ts';
 import type { Position } from '../store/positions.ts';
 
@@ -18,7 +19,12 @@ export async function fileState(path: string): Promise<FileState> {
 
 /** Whether a file is still as it was when its position was written: then nothing of it need be read. */
 export function isUnchanged(position: Position | undefined, file: FileState): boolean {
-  return position !== undefined && position.size === file.size && position.mtimeMs === file.mtimeMs && position.inode === file.inode;
+  return (
+    position !== undefined &&
+    position.size === file.size &&
+    position.mtimeMs === file.mtimeMs &&
+    position.inode === file.inode
+  );
 }
 
 /** Some complete lines, and where they end. `tail` goes into the position. */

@@ -3,18 +3,18 @@
 import { createHash, hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { formatCursor } from '../../protocol/cursor.ts';
-import { RefusedError, isRefusal, refuse, toRejection, toWireError } from '../../protocol/errors.ts';
 import type { Refusal, Rejection } from '../../protocol/errors.ts';
+import { isRefusal, RefusedError, refuse, toRejection, toWireError } from '../../protocol/errors.ts';
 import type { Event, Op } from '../../protocol/schema.ts';
 import type { SourceOp } from '../adapters/adapter.ts';
-import { decide } from '../core/decide.ts';
 import type { Decision } from '../core/decide.ts';
-import { Ledger } from '../store/ledger.ts';
+import { decide } from '../core/decide.ts';
 import type { Journal } from '../store/journal.ts';
-import { storeFault } from '../store/open.ts';
+import { Ledger } from '../store/ledger.ts';
 import type { Db } from '../store/open.ts';
-import { Positions } from '../store/positions.ts';
+import { storeFault } from '../store/open.ts';
 import type { Position } from '../store/positions.ts';
+import { Positions } from '../store/positions.ts';
 import type { Tables } from '../store/tables.ts';
 import type { Bell } from './bell.ts';
 import { failpoint } from './failpoint.ts';
@@ -365,7 +365,9 @@ function unavailable(reason: 'full' | 'readOnly' | 'io'): RefusedError {
 
 /** SHA-256 of the RFC 8785 form of type and params: the same content, however its members are ordered. */
 function opDigest(op: Op): Buffer {
-  return createHash('sha256').update(canonicalize({ type: op.type, params: op.params })!).digest();
+  return createHash('sha256')
+    .update(canonicalize({ type: op.type, params: op.params })!)
+    .digest();
 }
 
 /** A source always makes its params in the same order, so that plain JSON is canonical; half a SHA-256 is enough. */
@@ -374,5 +376,7 @@ function sourceDigest(op: SourceOp): Buffer {
 }
 
 function batchDigest(ops: Op[]): Buffer {
-  return createHash('sha256').update(JSON.stringify(ops.map((op) => op.opId))).digest();
+  return createHash('sha256')
+    .update(JSON.stringify(ops.map((op) => op.opId)))
+    .digest();
 }
