@@ -1,7 +1,7 @@
 // config.toml: TOML, checked by a schema at start; an unknown or invalid key is refused by its name, its line and what is
 // allowed (PROTOCOL.md 1).
 import { existsSync, readFileSync } from 'node:fs';
-import { TomlError, parse } from 'smol-toml';
+import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 
 const Config = z.strictObject({

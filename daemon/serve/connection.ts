@@ -2,8 +2,8 @@
 // nowhere else. The library is given only well-formed single requests: it leaves malformed ones unanswered, and a batch
 // of one comes back from it as a bare object (measured with 1.8.1).
 import type { JSONRPCRequest, JSONRPCResponse, JSONRPCServer } from 'json-rpc-2.0';
-import { RefusedError, jsonRpcCodes, refuse, toWireError } from '../../protocol/errors.ts';
 import type { WireError } from '../../protocol/errors.ts';
+import { jsonRpcCodes, RefusedError, refuse, toWireError } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/framing.ts';
 import type { Transport } from '../../protocol/transport.ts';
 import type { Limits } from './limits.ts';

@@ -1,10 +1,10 @@
 // The method table bound to the engine; thin. What a method means is in core/, store/ and engine/.
 import { formatCursor } from '../../protocol/cursor.ts';
 import { RefusedError, refuse } from '../../protocol/errors.ts';
-import { protocolVersion } from '../../protocol/methods.ts';
 import type { SourceStatus } from '../../protocol/methods.ts';
-import { opEnvelope, opTypes } from '../../protocol/schema.ts';
+import { protocolVersion } from '../../protocol/methods.ts';
 import type { Op, OpType } from '../../protocol/schema.ts';
+import { opEnvelope, opTypes } from '../../protocol/schema.ts';
 import type { Bell } from '../engine/bell.ts';
 import type { Page, Reads } from '../engine/reads.ts';
 import type { Runtime } from '../engine/runtime.ts';

@@ -1,8 +1,8 @@
 // The socket file: whose it is, live or stale, modes, accept (PROTOCOL.md 1). The caller holds the store's lock: only
 // then may a stale socket be replaced (P31).
 import { chmodSync, lstatSync, mkdirSync, renameSync, statSync, unlinkSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { dirname } from 'node:path';
 
 /** A refusal to listen. `exitCode` is the daemon's. */
@@ -46,7 +46,9 @@ function checkFolder(folder: string): void {
   const { uid, mode } = statSync(folder);
   const own = process.getuid?.() ?? uid;
   if (uid !== own) {
-    throw new ListenError(`the socket folder ${folder} belongs to user ${uid}, not to you (${own}): remove it or set SESSIOND_SOCKET`);
+    throw new ListenError(
+      `the socket folder ${folder} belongs to user ${uid}, not to you (${own}): remove it or set SESSIOND_SOCKET`,
+    );
   }
   if ((mode & 0o777) !== 0o700) {
     const octal = (mode & 0o777).toString(8).padStart(4, '0');

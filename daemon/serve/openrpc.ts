@@ -1,8 +1,8 @@
 // The OpenRPC document, generated from the method table, never written by hand.
 import { z } from 'zod';
 import { errorCodes } from '../../protocol/errors.ts';
-import { methods, notifications, protocolVersion } from '../../protocol/methods.ts';
 import type { Method } from '../../protocol/methods.ts';
+import { methods, notifications, protocolVersion } from '../../protocol/methods.ts';
 
 type Schema = Record<string, unknown>;
 

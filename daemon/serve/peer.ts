@@ -1,7 +1,8 @@
 // What the daemon holds for one connection: who it is, its subscriptions, and the order of its mutations. All of it ends
 // with the connection (P18).
-import type { Author } from '../engine/writer.ts';
+
 import type { EndReason, Feed } from '../engine/feed.ts';
+import type { Author } from '../engine/writer.ts';
 import type { Connection } from './connection.ts';
 
 export class Peer {

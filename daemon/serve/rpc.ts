@@ -1,18 +1,22 @@
 // The method table bound to its handlers: validates params by it, keeps the order of a connection, maps what is thrown.
-import { JSONRPCServer, createJSONRPCErrorResponse } from 'json-rpc-2.0';
+import { createJSONRPCErrorResponse, JSONRPCServer } from 'json-rpc-2.0';
 import type { z } from 'zod';
 import { RefusedError, refuseParams } from '../../protocol/errors.ts';
-import { methods } from '../../protocol/methods.ts';
 import type { Method, MethodName, Result } from '../../protocol/methods.ts';
-import { RawJson, wireErrorOf } from './connection.ts';
+import { methods } from '../../protocol/methods.ts';
 import type { Call, Rpc } from './connection.ts';
+import { type RawJson, wireErrorOf } from './connection.ts';
 import type { Peer } from './peer.ts';
 
 type ParsedParams<M extends MethodName> = z.output<(typeof methods)[M]['params']>;
 
 /** One handler for each method: a method without one does not compile. */
 export type Handlers = {
-  [M in MethodName]: (params: ParsedParams<M>, peer: Peer, call: Call) => Result<M> | RawJson | Promise<Result<M> | RawJson>;
+  [M in MethodName]: (
+    params: ParsedParams<M>,
+    peer: Peer,
+    call: Call,
+  ) => Result<M> | RawJson | Promise<Result<M> | RawJson>;
 };
 
 export function changesRecord(name: string): boolean {

@@ -1,7 +1,8 @@
 // events/subscribe, unsubscribe, sync and read: cursors over the journal, given to a connection.
-import { formatCursor } from '../../protocol/cursor.ts';
+
 import type { Cursor } from '../../protocol/cursor.ts';
-import { RefusedError, isRefusal, refuse } from '../../protocol/errors.ts';
+import { formatCursor } from '../../protocol/cursor.ts';
+import { isRefusal, RefusedError, refuse } from '../../protocol/errors.ts';
 import { TransportClosedError } from '../../protocol/transport.ts';
 import type { Bell } from '../engine/bell.ts';
 import { Feed } from '../engine/feed.ts';
@@ -12,10 +13,7 @@ import type { Limits } from './limits.ts';
 import type { Peer } from './peer.ts';
 import type { Handlers } from './rpc.ts';
 
-type SubscribeHandlers = Pick<
-  Handlers,
-  'events/subscribe' | 'events/unsubscribe' | 'events/sync' | 'events/read'
->;
+type SubscribeHandlers = Pick<Handlers, 'events/subscribe' | 'events/unsubscribe' | 'events/sync' | 'events/read'>;
 
 export type SubscribeDeps = Pick<Reads, 'journal'> & { bell: Bell; runtime: Runtime; limits: Limits };
 
