@@ -33,9 +33,9 @@ export type ReadResult = {
   wait?: true;
 };
 
-/** What a source may ask of the record while it reads: always as of the ops made so far in this read. */
+/** What a source may ask of the record while it reads: as of before this read. What the read itself made, it knows. */
 export type Held = {
-  /** The part as the store holds it, or as an earlier op of this read made it. */
+  /** The part as the store holds it. */
   findPart(partId: string): Part | undefined;
   /** Whether a record with this key was ever put for this session. */
   hasKey(key: string): boolean;

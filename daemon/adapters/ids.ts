@@ -1,10 +1,9 @@
 // Deterministic ids of what sources take in: made from (agent, its session, the record's key), so that reading a file
-// again names the same records (PROTOCOL.md 8). 128 bits of SHA-256; message ids are unique per file, not globally (P33).
-import { createHash } from 'node:crypto';
+// again names the same records (PROTOCOL.md 8). 132 bits of SHA-256; message ids are unique per file, not globally (P33).
+import { hash } from 'node:crypto';
 
 function derive(prefix: string, ...names: string[]): string {
-  const hash = createHash('sha256').update(JSON.stringify(names)).digest();
-  return `${prefix}_${hash.subarray(0, 16).toString('base64url')}`;
+  return `${prefix}_${hash('sha256', JSON.stringify(names), 'base64url').slice(0, 22)}`;
 }
 
 export const derivedSessionId = (agent: string, sessionKey: string) => derive('ses', agent, sessionKey);

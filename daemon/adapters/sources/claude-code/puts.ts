@@ -1,0 +1,56 @@
+// The puts of one read, in file order. A key that is put twice in a read is one op, where it first stood, with the last
+// content: so a record that is in the file in two versions makes no new events when the file is read again.
+import type { PartContent } from '../../../../protocol/schema.ts';
+import type { Held, SourceOp } from '../../adapter.ts';
+import { derivedPartId, derivedSessionId } from '../../ids.ts';
+
+export const agent = 'claude-code';
+
+/**
+ * When something happened: `known` from this line or one before it, `occurred` from the file's mtime where none is. Only
+ * `known` may stand in a record: an mtime changes between reads.
+ */
+export type Time = { known: number | undefined; occurred: number };
+
+export class Puts {
+  readonly ops: SourceOp[] = [];
+  readonly sessionId: string;
+  readonly #sessionKey: string;
+  readonly #held: Held;
+  readonly #indexOf = new Map<string, number>();
+
+  constructor(sessionKey: string, held: Held) {
+    this.#sessionKey = sessionKey;
+    this.#held = held;
+    this.sessionId = derivedSessionId(agent, sessionKey);
+  }
+
+  /** Whether this key was put, in this read or before. */
+  has(key: string): boolean {
+    return this.#indexOf.has(key) || this.#held.hasKey(key);
+  }
+
+  /** Adds the op, in place of `instead` or of an earlier one with its key when there is one in this read. */
+  put(op: SourceOp, instead?: string): void {
+    const index = this.#indexOf.get(op.key) ?? (instead === undefined ? undefined : this.#indexOf.get(instead));
+    if (instead !== undefined) this.#indexOf.delete(instead);
+    this.#indexOf.set(op.key, index ?? this.ops.length);
+    if (index === undefined) this.ops.push(op);
+    else this.ops[index] = op;
+  }
+
+  /**
+   * A part of the given message. One that was put before stays in the message it is in, which may be another: for
+   * a line attached to whichever message came last, after a rewrite of the file or when it is there twice.
+   */
+  putPart(key: string, messageId: string, part: PartContent, at: Time): void {
+    const partId = derivedPartId(agent, this.#sessionKey, key);
+    const index = this.#indexOf.get(key);
+    const earlier = index === undefined ? undefined : this.ops[index];
+    let home = messageId;
+    if (earlier?.type === 'part/put') home = earlier.params.messageId;
+    else if (this.#held.hasKey(key)) home = this.#held.findPart(partId)?.messageId ?? messageId;
+    const params = { sessionId: this.sessionId, messageId: home, partId, part };
+    this.put({ key, type: 'part/put', params, occurredAt: at.occurred });
+  }
+}
