@@ -18,7 +18,8 @@ const none = new Uint8Array(0);
 export class FrameDecoder {
   readonly #maxFrameBytes: number;
   #dialect: Dialect | undefined;
-  #pieces: Uint8Array[] = [];
+  /** The unfinished frame: its first `#held` bytes. Grown by doubling, so that bytes are copied a few times at most. */
+  #buffer: Uint8Array = none;
   #held = 0;
   /** In header framing: the length of the body under way. */
   #bodyBytes: number | undefined;
@@ -95,13 +96,17 @@ export class FrameDecoder {
 
   #takeHeader(bytes: Uint8Array, frames: Frame[]): Uint8Array {
     const heldBefore = this.#held;
-    const header = this.#join(bytes);
-    const end = endOfHeader(header);
+    // One byte beyond the limit tells that it was passed; a body behind the header is not copied.
+    const next = bytes.subarray(0, maxHeaderBytes + 1 - heldBefore);
+    if (heldBefore > 0) this.#hold(next);
+    const header = heldBefore > 0 ? this.#buffer.subarray(0, this.#held) : next;
+    const end = endOfHeader(header, heldBefore);
     if (end === undefined) {
       if (header.length > maxHeaderBytes) this.#fail('badHeader', frames);
-      else this.#hold(header);
+      else if (heldBefore === 0) this.#hold(next);
       return none;
     }
+    this.#release();
     const length = contentLength(new TextDecoder('latin1').decode(header.subarray(0, end)));
     if (length === undefined) {
       this.#fail('badHeader', frames);
@@ -124,29 +129,35 @@ export class FrameDecoder {
     }
   }
 
+  /** Copies: a socket may reuse the buffer that it handed us, and a view would keep all of it alive. */
   #hold(bytes: Uint8Array): void {
-    // Copied: a socket may reuse the buffer that it handed us, and a view would keep all of it alive.
-    this.#pieces.push(bytes.slice());
-    this.#held += bytes.length;
+    const needed = this.#held + bytes.length;
+    if (needed > this.#buffer.length) {
+      const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+      grown.set(this.#buffer.subarray(0, this.#held));
+      this.#buffer = grown;
+    }
+    this.#buffer.set(bytes, this.#held);
+    this.#held = needed;
   }
 
+  /** What is held and `last`, as one; nothing is held any more. */
   #join(last: Uint8Array): Uint8Array {
     if (this.#held === 0) return last;
-    const joined = new Uint8Array(this.#held + last.length);
-    let at = 0;
-    for (const piece of [...this.#pieces, last]) {
-      joined.set(piece, at);
-      at += piece.length;
-    }
-    this.#pieces = [];
-    this.#held = 0;
+    this.#hold(last);
+    const joined = this.#buffer.subarray(0, this.#held);
+    this.#release();
     return joined;
+  }
+
+  #release(): void {
+    this.#buffer = none;
+    this.#held = 0;
   }
 
   #fail(kind: 'tooLarge' | 'badHeader', frames: Frame[]): void {
     this.#broken = true;
-    this.#pieces = [];
-    this.#held = 0;
+    this.#release();
     frames.push({ kind });
   }
 }
@@ -165,9 +176,9 @@ function isBlank(byte: number): boolean {
   return byte === space || byte === newline || byte === carriageReturn || byte === tab;
 }
 
-/** The position behind the blank line that ends the header; bare LF is tolerated. */
-function endOfHeader(bytes: Uint8Array): number | undefined {
-  for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, at + 1)) {
+/** The position behind the blank line that ends the header, where none ends before `from`; bare LF is tolerated. */
+function endOfHeader(bytes: Uint8Array, from: number): number | undefined {
+  for (let at = bytes.indexOf(newline, Math.max(0, from - 2)); at >= 0; at = bytes.indexOf(newline, at + 1)) {
     if (bytes[at + 1] === newline) return at + 2;
     if (bytes[at + 1] === carriageReturn && bytes[at + 2] === newline) return at + 3;
   }

@@ -123,7 +123,7 @@ const partIdentity = { id: partId, messageId, sessionId, index: count, ...writte
 export const Part = z.discriminatedUnion(
   'type',
   partContents.map((content) => z.object({ ...partIdentity, ...content.shape })) as unknown as typeof partContents,
-);
+) as unknown as z.ZodType<Part>;
 
 export const Turn = z.object({
   id: turnId,
@@ -235,7 +235,7 @@ export const Op = z.discriminatedUnion(
   opTypes.map((type) =>
     z.strictObject({ ...opEnvelope, type: z.literal(type), params: opParams[type] }),
   ) as unknown as readonly [z.ZodObject<{ type: z.ZodLiteral<OpType> }>],
-);
+) as unknown as z.ZodType<Op>;
 
 export type OpParams = { [T in OpType]: z.infer<(typeof opParams)[T]> };
 export type Op = {
@@ -292,7 +292,7 @@ export const Event = z.discriminatedUnion(
   eventTypes.map((type) =>
     z.object({ ...eventEnvelope, type: z.literal(type), data: eventData[type] }),
   ) as unknown as readonly [z.ZodObject<{ type: z.ZodLiteral<EventType> }>],
-);
+) as unknown as z.ZodType<Event>;
 
 export type Model = z.infer<typeof Model>;
 export type Usage = z.infer<typeof Usage>;
@@ -312,7 +312,7 @@ export type Part = PartContent & {
 export type Blocker = z.infer<typeof Blocker>;
 export type Artifact = z.infer<typeof Artifact>;
 
-export type EventData = { [T in EventType]: T extends 'part/updated' ? Part : z.infer<(typeof eventData)[T]> };
+export type EventData = { [T in EventType]: z.infer<(typeof eventData)[T]> };
 export type Event = {
   [T in EventType]: {
     seq: number;

@@ -31,6 +31,8 @@ const maxWaitBytes = 4 * 1024 * 1024;
 const recentMs = 3 * 24 * 3600_000;
 const sweepMs = 60_000;
 const absentMs = 5_000;
+const settleMs = 100;
+const retryMs = 1_000;
 
 type Pending = { sessionKey: string; file: FileState };
 
@@ -42,11 +44,14 @@ export class Ingest {
   #known = 0;
   #firstReadDone = false;
   #present = false;
-  #lastError: string | null = null;
+  /** path -> what is wrong with it now; what could be read again is gone from here. */
+  readonly #failures = new Map<string, string>();
   #watcher: FSWatcher | undefined;
   #wake: () => void = () => {};
   #idle: (() => void)[] = [];
   #working = false;
+  /** path -> when, on the monotonic clock. */
+  readonly #lookAgainAt = new Map<string, number>();
 
   constructor(source: Source, deps: IngestDeps) {
     this.source = source;
@@ -77,14 +82,14 @@ export class Ingest {
       bytesBehind,
       sessions: sessions.size,
       badRecords,
-      lastError: this.#lastError,
+      lastError: [...this.#failures.values()].at(-1) ?? null,
     };
   }
 
   #state(): SourceStatus['state'] {
     if (!this.#firstReadDone) return 'reading';
     if (!this.#present) return 'absent';
-    return this.#lastError === null ? 'watching' : 'failing';
+    return this.#failures.size === 0 ? 'watching' : 'failing';
   }
 
   /** Runs until the signal fires. Whatever a file holds or lacks, it goes on: trouble shows in the status. */
@@ -191,26 +196,39 @@ export class Ingest {
     return watcher;
   }
 
-  /** Until a file changed, a rescan was asked for, or it is time to look at everything again. */
+  /** Until a rescan was asked for, or it is time to look at everything again; takes in what changes meanwhile. */
   async #waitForWork(ms: number, signal: AbortSignal): Promise<void> {
-    const until = this.#deps.runtime.monotonic() + ms;
+    const { runtime } = this.#deps;
+    const until = runtime.monotonic() + ms;
     while (!signal.aborted && !this.#sweepDue) {
+      await this.#lookAgain();
       if (this.#pending.size > 0) {
         await this.#drain(signal);
         continue;
       }
-      const left = until - this.#deps.runtime.monotonic();
-      if (left <= 0) return;
-      const timer = new AbortController();
-      const slept = this.#deps.runtime.sleep(left, timer.signal).catch(() => {});
+      const now = runtime.monotonic();
+      if (now >= until) return;
       // No await between the look at `pending` above and this line: a wake in between would be missed.
-      await Promise.race([
-        slept,
-        new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        }),
-      ]);
-      timer.abort();
+      await this.#sleep(Math.min(until, ...this.#lookAgainAt.values()) - now);
+    }
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    const timer = new AbortController();
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    await Promise.race([woken, this.#deps.runtime.sleep(Math.max(0, ms), timer.signal).catch(() => {})]);
+    timer.abort();
+  }
+
+  /** chokidar drops a change that follows another within 5 ms: a file that had news is looked at once more. */
+  async #lookAgain(): Promise<void> {
+    const now = this.#deps.runtime.monotonic();
+    const due = [...this.#lookAgainAt].filter(([, at]) => at <= now).map(([path]) => path);
+    for (const path of due) {
+      this.#lookAgainAt.delete(path);
+      await this.#look(path);
     }
   }
 
@@ -222,11 +240,16 @@ export class Ingest {
       while (this.#pending.size > 0 && !signal.aborted) {
         const path = newest(this.#pending);
         const pending = this.#pending.get(path)!;
+        const { runtime } = this.#deps;
         try {
           await this.#takeIn(path, pending.sessionKey, signal);
+          this.#failures.delete(path);
+          this.#lookAgainAt.set(path, runtime.monotonic() + settleMs);
         } catch (error) {
           if (signal.aborted) return;
+          // Its position stands where it stood, so nothing of it is lost: it is read again (P12).
           this.#fail(path, error);
+          this.#lookAgainAt.set(path, runtime.monotonic() + retryMs);
         }
         // Only what was read: a change that was seen meanwhile has put another entry here.
         if (this.#pending.get(path) === pending) this.#pending.delete(path);
@@ -320,7 +343,7 @@ export class Ingest {
   }
 
   #fail(path: string, error: unknown): void {
-    this.#lastError = `${path}: ${error instanceof Error ? error.message : String(error)}`;
+    this.#failures.set(path, `${path}: ${error instanceof Error ? error.message : String(error)}`);
     this.#deps.runtime.log.warn({ err: error, path }, 'a transcript could not be read');
   }
 }

@@ -77,7 +77,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       return openRpc as never;
     },
 
-    'ops/append': ({ ops, ...options }, peer) => writer.append(peer.author, ops as unknown as Op[], options),
+    'ops/append': ({ ops, ...options }, peer) => writer.append(peer.author, ops, options),
 
     'session/list': ({ limit = 100, pageToken, ...query }) =>
       pageResult(lists.readSessions(query, limit, placeOf(pageToken)), head()),

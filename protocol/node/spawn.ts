@@ -80,10 +80,15 @@ export async function spawnDaemon({ daemonPath, env, timeoutMs = 30_000 }: Spawn
 }
 
 /**
- * Connects and proves that a daemon answers. Rejects with Node's own error (ENOENT, ECONNREFUSED, EACCES) when nobody
- * listens, with NoAnswerError or TransportClosedError when what listens does not answer.
+ * Connects, asks something and so proves that a daemon answers (P23). Rejects with Node's own error (ENOENT,
+ * ECONNREFUSED, EACCES) when nobody listens, with NoAnswerError or TransportClosedError when what listens does not
+ * answer, with RpcError when it refuses; the connection is closed then.
  */
-export async function connectAnswering(socketPath: string, timeoutMs: number): Promise<Client> {
+export async function connectAnswering<T>(
+  socketPath: string,
+  timeoutMs: number,
+  ask: (client: Client) => Promise<T>,
+): Promise<{ client: Client; answer: T }> {
   const client = new Client(await connectSocket(socketPath));
   const ended = client.closed.then(
     () => Promise.reject(new TransportClosedError()),
@@ -94,8 +99,7 @@ export async function connectAnswering(socketPath: string, timeoutMs: number): P
     Promise.reject(new NoAnswerError(socketPath, `did not answer within ${timeoutMs} ms`)),
   );
   try {
-    await Promise.race([client.call('ping', {}), ended, late]);
-    return client;
+    return { client, answer: await Promise.race([ask(client), ended, late]) };
   } catch (error) {
     client.close();
     throw error;
@@ -108,7 +112,8 @@ export async function connectAnswering(socketPath: string, timeoutMs: number): P
 async function retryConnect(socketPath: string, deadline: number): Promise<Client | undefined> {
   for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 2, 100)) {
     try {
-      return await connectAnswering(socketPath, Math.max(deadline - Date.now(), 1000));
+      const ping = (client: Client) => client.call('ping', {});
+      return (await connectAnswering(socketPath, Math.max(deadline - Date.now(), 1000), ping)).client;
     } catch (error) {
       if (!mayPass(error) || Date.now() + pauseMs >= deadline) return undefined;
     }
@@ -208,7 +213,7 @@ function withLog(message: string, log: number, from: number): string {
   const start = Math.max(from, size - 2000);
   const tail = Buffer.alloc(Math.max(size - start, 0));
   readSync(log, tail, 0, tail.length, start);
-  const text = tail.toString('utf8').trim().split('\n').slice(-5).join('\n');
+  const text = tail.toString('utf8').trim().split('\n').slice(-12).join('\n');
   return text === '' ? message : `${message}:\n${text}`;
 }
 

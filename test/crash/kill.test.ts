@@ -14,7 +14,7 @@ async function readAll(client: Client): Promise<Event[]> {
   const events: Event[] = [];
   for (let after = earliest, more = true; more; ) {
     const page = await client.call('events/read', { after, limit: 1_000 });
-    events.push(...(page.events as unknown as Event[]));
+    events.push(...page.events);
     after = page.cursor;
     more = page.more;
   }

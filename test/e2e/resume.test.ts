@@ -25,7 +25,7 @@ function opNumber(n: number) {
   if (n % 5 === 1) {
     return { opId, type: 'part/put', params: { sessionId, messageId, partId, part: { type: 'text', text: 'a😀' } } };
   }
-  const offset = 3 + (n % 5 - 2) * 4;
+  const offset = 3 + ((n % 5) - 2) * 4;
   return { opId, type: 'part/delta', params: { sessionId, partId, field: 'text', offset, text: `é${n % 10}𝄞` } };
 }
 

@@ -50,7 +50,10 @@ const body: fc.Arbitrary<Pick<Op, 'type' | 'params'>> = fc.oneof(
     ),
   },
   make('part/remove', fc.record({ sessionId, partId })),
-  make('artifact/put', fc.record({ sessionId, kind: fc.constant('k'), key: fc.constantFrom('a', 'b'), data: fc.nat(2) })),
+  make(
+    'artifact/put',
+    fc.record({ sessionId, kind: fc.constant('k'), key: fc.constantFrom('a', 'b'), data: fc.nat(2) }),
+  ),
   make('artifact/remove', fc.record({ sessionId, kind: fc.constant('k'), key: fc.constantFrom('a', 'b') })),
 );
 

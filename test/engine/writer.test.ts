@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { formatCursor } from '../../protocol/cursor.ts';
-import { RefusedError } from '../../protocol/errors.ts';
 import type { Refusal } from '../../protocol/errors.ts';
+import { RefusedError } from '../../protocol/errors.ts';
 import { testHome } from '../support/daemon.ts';
-import { allEvents, foldJournal, op, openRecords, owner, readTables, viewTables } from '../support/records.ts';
 import type { Records } from '../support/records.ts';
+import { allEvents, foldJournal, op, openRecords, owner, readTables, viewTables } from '../support/records.ts';
 
 async function refusalOf(promise: Promise<unknown>): Promise<Refusal> {
   const error = await promise.then(

@@ -2,13 +2,16 @@ import { describe, expect, test } from 'vitest';
 import { formatCursor, parseCursor } from '../../protocol/cursor.ts';
 import { isRefusal } from '../../protocol/errors.ts';
 import { testHome } from '../support/daemon.ts';
-import { allEvents, op, openRecords, owner } from '../support/records.ts';
 import type { Records } from '../support/records.ts';
+import { allEvents, op, openRecords, owner } from '../support/records.ts';
 
 async function withEvents(count: number, folder = testHome().paths.data): Promise<Records> {
   const records = openRecords(folder);
   for (let made = 0; made < count; made += 1) {
-    await records.writer.appendOne(owner, op('session/create', { sessionId: `ses_${made}`, directory: `/d${made % 2}` }));
+    await records.writer.appendOne(
+      owner,
+      op('session/create', { sessionId: `ses_${made}`, directory: `/d${made % 2}` }),
+    );
   }
   return records;
 }
@@ -70,7 +73,15 @@ describe('a cursor', () => {
   test('that is none is refused as such', async () => {
     const records = await withEvents(1);
     const { storeId } = records.journal;
-    for (const text of ['', 'x', `${storeId}.1`, `${storeId}.-1.a`, `${storeId}.1e3.a`, `${storeId}.01.a`, `${storeId}.1.`]) {
+    for (const text of [
+      '',
+      'x',
+      `${storeId}.1`,
+      `${storeId}.-1.a`,
+      `${storeId}.1e3.a`,
+      `${storeId}.01.a`,
+      `${storeId}.1.`,
+    ]) {
       expect(parseCursor(text), text).toBeUndefined();
       expect(verdict(records, text)).toBe('InvalidParams');
     }
@@ -127,7 +138,8 @@ describe('the journal', () => {
     const records = await withEvents(3);
     await records.writer.appendOne(owner, op('session/delete', { sessionId: 'ses_1' }));
     const { journal } = records;
-    const seqs = (filter: object) => journal.readAfter(journal.earliest, filter, 100, 1e6).events.map((event) => event.seq);
+    const seqs = (filter: object) =>
+      journal.readAfter(journal.earliest, filter, 100, 1e6).events.map((event) => event.seq);
     expect(seqs({ sessions: ['ses_1'] })).toEqual([2, 4]);
     expect(seqs({ directory: '/d1' })).toEqual([2, 4]);
     expect(seqs({ types: ['session/deleted'] })).toEqual([4]);

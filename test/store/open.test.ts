@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { Journal } from '../../daemon/store/journal.ts';
-import { StoreError, openStore, shippedMigrations } from '../../daemon/store/open.ts';
+import { openStore, StoreError, shippedMigrations } from '../../daemon/store/open.ts';
 import { root } from '../support/build.ts';
 import { afterTest, testHome } from '../support/daemon.ts';
 
@@ -91,7 +91,11 @@ describe('the schema', () => {
     expect(error.code).toBe('newerSchema');
     expect(error.message).toContain(`schema ${next.version}`);
     expect(error.message).toContain(`schema ${newest}`);
-    expect(open(data, { migrations: [...shipped, next] }).db.prepare('SELECT x FROM later').get()).toEqual({ x: 1 });
+    expect(
+      open(data, { migrations: [...shipped, next] })
+        .db.prepare('SELECT x FROM later')
+        .get(),
+    ).toEqual({ x: 1 });
   });
 
   test('a migration runs after a backup copy of the store', () => {

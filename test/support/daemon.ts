@@ -129,9 +129,7 @@ export class Collector {
   };
 
   get events(): Event[] {
-    return this.deliveries.flatMap((delivery) =>
-      delivery.type === 'events/batch' ? (delivery.params.events as unknown as Event[]) : [],
-    );
+    return this.deliveries.flatMap((delivery) => (delivery.type === 'events/batch' ? delivery.params.events : []));
   }
 
   /** The cursor to resume from. */

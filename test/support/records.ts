@@ -1,15 +1,15 @@
 // A store of its own for a test of store/ and engine/: real SQLite in a temp folder.
 import { Bell } from '../../daemon/engine/bell.ts';
 import type { Runtime } from '../../daemon/engine/runtime.ts';
-import { Writer } from '../../daemon/engine/writer.ts';
 import type { Author } from '../../daemon/engine/writer.ts';
+import { Writer } from '../../daemon/engine/writer.ts';
 import { Journal } from '../../daemon/store/journal.ts';
 import { Lists } from '../../daemon/store/lists.ts';
 import { openStore } from '../../daemon/store/open.ts';
 import { Tables } from '../../daemon/store/tables.ts';
 import type { Event, Message, Op, OpParams, OpType, Part, Session } from '../../protocol/schema.ts';
-import { emptyView, reduce } from '../../protocol/view.ts';
 import type { View } from '../../protocol/view.ts';
+import { emptyView, reduce } from '../../protocol/view.ts';
 import { afterTest } from './daemon.ts';
 
 export const owner: Author = { principal: 'owner', actorId: 'test/c1' };

@@ -1,0 +1,252 @@
+// Sources, with a whole daemon and real files. What a line means is tested in test/adapters.
+import { appendFileSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import type { Source } from '../../daemon/adapters/adapter.ts';
+import { claudeCodeSource } from '../../daemon/adapters/sources/claude-code.ts';
+import type { Client } from '../../protocol/client.ts';
+import type { Part, Session } from '../../protocol/schema.ts';
+import { connectTo, daemonInProcess, startDaemon, subscribe, testHome } from '../support/daemon.ts';
+import { allItems, readEverything, takenIn } from '../support/everything.ts';
+import type { Home } from '../support/home.ts';
+import { layClaudeSamples, samples } from '../support/samples.ts';
+import { append, line, transcriptPath } from '../support/transcript.ts';
+
+const id = '11111111-2222-4333-8444-555555555555';
+
+async function watching(home: Home): Promise<{ client: Client; stop: () => Promise<void> }> {
+  const { daemon, connect } = daemonInProcess(home, { sources: [claudeCodeSource(home.claude)] });
+  await daemon.start();
+  const client = connect();
+  await takenIn(client);
+  return { client, stop: () => daemon.stop() };
+}
+
+async function texts(client: Client): Promise<string[]> {
+  const held = [...(await readEverything(client)).values()];
+  const parts = held.flatMap(({ items }) => items.flatMap((item) => item.parts));
+  return parts.map((part) => (part.type === 'text' ? part.text : `(${part.type})`));
+}
+
+async function head(client: Client): Promise<string> {
+  return (await client.call('daemon/status', {})).head;
+}
+
+describe('a transcript', () => {
+  test('becomes a session with its directory, agent, title and messages', async () => {
+    const home = testHome();
+    append(transcriptPath(home.claude, id), line(id, 'user', 'Mend the roof') + line(id, 'assistant', 'Done.'));
+    const { client } = await watching(home);
+    const [session] = await allItems<Session>(client, 'session/list', {});
+    expect(session).toMatchObject({
+      title: 'Mend the roof',
+      directory: '/work/project',
+      agent: 'claude-code',
+      messageCount: 2,
+      origin: { source: 'claude-code', externalId: id },
+      usage: { input: 1, output: 2 },
+    });
+    expect(await texts(client)).toEqual(['Mend the roof', 'Done.']);
+  });
+
+  test('that grows reaches a live subscriber, with only the new lines as events', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    append(path, line(id, 'user', 'one'));
+    const { client } = await watching(home);
+    const { collector } = await subscribe(client, { filter: { types: ['part/*'] } });
+    append(path, line(id, 'assistant', 'two'));
+    await collector.until('the new line', ({ events }) => events.length > 0);
+    append(path, line(id, 'user', 'three'));
+    await collector.until('the next line', ({ events }) => events.length > 1);
+    expect(collector.events.map((event) => (event.data as { text?: string }).text)).toEqual(['two', 'three']);
+  });
+
+  test('in a folder that appears later is found', async () => {
+    const home = testHome();
+    mkdirSync(home.claude, { recursive: true });
+    const { client } = await watching(home);
+    const { collector } = await subscribe(client);
+    append(transcriptPath(home.claude, id), line(id, 'user', 'one'));
+    await collector.until('the session', ({ events }) => events.length >= 3);
+    expect(await texts(client)).toEqual(['one']);
+  });
+
+  test('[P26] is taken by whole lines only: a torn one waits for its end', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    const torn = line(id, 'assistant', 'two 😀');
+    const bytes = Buffer.from(torn);
+    // Cut inside the emoji, so that a decoder which did not wait would damage it.
+    const cut = bytes.indexOf(Buffer.from('😀')) + 2;
+    append(path, line(id, 'user', 'one'));
+    appendFileSync(path, bytes.subarray(0, cut));
+    const { client } = await watching(home);
+    expect(await texts(client)).toEqual(['one']);
+    appendFileSync(path, bytes.subarray(cut));
+    await takenIn(client);
+    expect(await texts(client)).toEqual(['one', 'two 😀']);
+  });
+
+  test('[P26] with a damaged line keeps it whole, counts it, and goes on behind it', async () => {
+    const home = testHome();
+    append(
+      transcriptPath(home.claude, id),
+      `${line(id, 'user', 'one')}{"type": "assis\n${line(id, 'assistant', 'two')}`,
+    );
+    const { client } = await watching(home);
+    const [item] = await readEverything(client).then((held) => [...held.values()]);
+    const parts = item!.items.flatMap((each) => each.parts);
+    expect(parts.map((part) => part.type)).toEqual(['text', 'data', 'text']);
+    expect((parts[1] as Extract<Part, { type: 'data' }>).value).toBe('{"type": "assis');
+    expect((await client.call('source/list', {})).items[0]!.badRecords).toBe(1);
+  });
+
+  test('[P25] that its agent deletes stays in the store, over a restart too', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    append(path, line(id, 'user', 'one'));
+    const first = await watching(home);
+    rmSync(path);
+    await takenIn(first.client);
+    expect(await texts(first.client)).toEqual(['one']);
+    await first.stop();
+    const { client } = await watching(home);
+    expect(await texts(client)).toEqual(['one']);
+  });
+
+  test('[P26] that is rewritten is read anew: what is there already makes no event, what is gone stays', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    const [one, two, three] = [line(id, 'user', 'one'), line(id, 'assistant', 'two'), line(id, 'user', 'three')];
+    append(path, one + two);
+    const { client } = await watching(home);
+    const before = await head(client);
+    writeFileSync(path, two + three);
+    await takenIn(client);
+    expect(await texts(client)).toEqual(['one', 'two', 'three']);
+    const { events } = await client.call('events/read', { after: before, filter: { types: ['part/*', 'message/*'] } });
+    expect(events).toHaveLength(2);
+  });
+
+  test('that is read again from its start changes nothing', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    append(path, line(id, 'user', 'one') + line(id, 'assistant', 'two'));
+    const { client } = await watching(home);
+    const before = await head(client);
+    const copy = `${readFileSync(path, 'utf8')}`;
+    rmSync(path);
+    await takenIn(client);
+    writeFileSync(path, copy);
+    utimesSync(path, new Date(), new Date(Date.now() + 5_000));
+    await takenIn(client);
+    expect(await head(client)).toBe(before);
+  });
+
+  test('whose session the user deleted stays deleted, also when it grows and after a restart', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    append(path, line(id, 'user', 'one'));
+    const first = await watching(home);
+    const [session] = await allItems<Session>(first.client, 'session/list', {});
+    await first.client.call('session/delete', { sessionId: session!.id });
+    append(path, line(id, 'assistant', 'two'));
+    await takenIn(first.client);
+    expect(await texts(first.client)).toEqual([]);
+    await first.stop();
+    const { client } = await watching(home);
+    append(path, line(id, 'user', 'three'));
+    await takenIn(client);
+    expect(await allItems(client, 'session/list', {})).toEqual([]);
+  });
+});
+
+describe('a read that fails', () => {
+  test('[P12] is told in the status and done again: a piece is forgotten only when the store has it', async () => {
+    const home = testHome();
+    append(transcriptPath(home.claude, id), line(id, 'user', 'one'));
+    const source = claudeCodeSource(home.claude);
+    let broken = true;
+    const failing: Source = {
+      kind: source.kind,
+      path: source.path,
+      identify: (path) => source.identify(path),
+      read: (...args) => {
+        if (broken) throw new Error('a bug in the adapter');
+        return source.read(...args);
+      },
+    };
+    const { daemon, connect } = daemonInProcess(home, { sources: [failing] });
+    await daemon.start();
+    const client = connect();
+    const { collector } = await subscribe(client, { from: 'start' });
+    await takenIn(client);
+    const [status] = (await client.call('source/list', {})).items;
+    expect(status).toMatchObject({ state: 'failing', lastError: expect.stringContaining('a bug in the adapter') });
+    broken = false;
+    await collector.until('the transcript', ({ events }) => events.length >= 3);
+    expect(await texts(client)).toEqual(['one']);
+    await takenIn(client);
+    expect((await client.call('source/list', {})).items[0]).toMatchObject({ state: 'watching', lastError: null });
+  });
+});
+
+describe('the first read', () => {
+  test('takes the newest transcripts first', async () => {
+    const home = testHome();
+    for (const [index, day] of ['2026-01-03', '2026-01-05', '2026-01-04'].entries()) {
+      const path = transcriptPath(home.claude, `${index}`);
+      append(path, line(`${index}`, 'user', day));
+      utimesSync(path, new Date(day), new Date(day));
+    }
+    const { client } = await watching(home);
+    const { earliest } = await client.call('daemon/status', {});
+    const { events } = await client.call('events/read', { after: earliest, filter: { types: ['session/created'] } });
+    expect(events.map((event) => (event.data as Session).title)).toEqual(['2026-01-05', '2026-01-04', '2026-01-03']);
+  });
+
+  test.skipIf(!samples)(
+    'that is killed again and again ends in the same records as one that was not, with nothing twice (needs ../shared/transcripts)',
+    async () => {
+      const clean = testHome();
+      layClaudeSamples(clean.claude);
+      await startDaemon(clean);
+      const whole = await connectTo(clean);
+      await takenIn(whole);
+      const expected = await readEverything(whole);
+
+      const home = testHome();
+      layClaudeSamples(home.claude);
+      for (const failpoint of [
+        'afterCommit:2',
+        'beforeCommit:3',
+        'afterCommit:7',
+        'beforeCommit:9',
+        'beforeReply:12',
+      ]) {
+        const daemon = await startDaemon(home, { failpoint });
+        expect(await daemon.exit, failpoint).toBe('SIGKILL');
+      }
+      await startDaemon(home);
+      const client = await connectTo(home);
+      await takenIn(client);
+      expect(withoutPaths(await readEverything(client), home)).toEqual(withoutPaths(expected, clean));
+
+      // A second start finds nothing new, and reads no old content to find that out.
+      const before = await head(client);
+      await client.call('daemon/shutdown', {});
+      await client.closed;
+      await startDaemon(home);
+      const again = await connectTo(home);
+      await takenIn(again);
+      expect(await head(again)).toBe(before);
+    },
+    120_000,
+  );
+});
+
+/** The two homes differ in their folder's name, the sessions' versions in how often they were read: no more. */
+function withoutPaths(held: Awaited<ReturnType<typeof readEverything>>, home: Home): unknown {
+  const text = JSON.stringify([...held.values()]);
+  return JSON.parse(text.replaceAll(home.folder, '')) as unknown;
+}
