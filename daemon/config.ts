@@ -10,10 +10,9 @@ const Config = z.strictObject({
       'claude-code': z.boolean().optional(),
     })
     .optional(),
-  ledger: z.strictObject({ maxAgeMs: z.int().min(1).optional() }).optional(),
 });
 
-export type Config = { sources: { 'claude-code': boolean }; ledger: { maxAgeMs: number } };
+export type Config = { sources: { 'claude-code': boolean } };
 
 export class ConfigError extends Error {
   readonly exitCode = 1;
@@ -33,7 +32,6 @@ export function loadConfig(path: string): Config {
   if (!parsed.success) throw new ConfigError(describe(path, text, parsed.error.issues[0]!));
   return {
     sources: { 'claude-code': parsed.data.sources?.['claude-code'] ?? true },
-    ledger: { maxAgeMs: parsed.data.ledger?.maxAgeMs ?? 30 * 24 * 3600_000 },
   };
 }
 

@@ -6,7 +6,6 @@ import type { Paths } from '../protocol/node/paths.ts';
 import { SocketTransport } from '../protocol/node/socket.ts';
 import type { Transport } from '../protocol/transport.ts';
 import type { Source } from './adapters/adapter.ts';
-import type { Config } from './config.ts';
 import { Bell } from './engine/bell.ts';
 import { Ingest } from './engine/ingest.ts';
 import type { Runtime } from './engine/runtime.ts';
@@ -30,7 +29,6 @@ import { Tables } from './store/tables.ts';
 
 export type DaemonOptions = {
   paths: Paths;
-  config: Config;
   version: string;
   runtime: Runtime;
   sources: Source[];
@@ -62,7 +60,7 @@ export class Daemon {
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
-    const { runtime, version, config } = options;
+    const { runtime, version } = options;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -84,7 +82,6 @@ export class Daemon {
       limits: this.#limits,
       version,
       startedAt: runtime.now(),
-      ledgerMaxAgeMs: config.ledger.maxAgeMs,
       peers: this.#peers,
       storeBytes: () => storeBytes(this.#store.path),
       sources: () => ingests.map((ingest) => ingest.status),

@@ -30,7 +30,7 @@ async function main(): Promise<number> {
     const log = openLog(paths.log, readyFd !== undefined);
     const runtime = systemRuntime(log);
     const sources = config.sources['claude-code'] ? [claudeCodeSource(claudeProjects(process.env))] : [];
-    const daemon = new Daemon({ paths, config, version: __VERSION__, runtime, sources });
+    const daemon = new Daemon({ paths, version: __VERSION__, runtime, sources });
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void daemon.stop());
     await daemon.start();
     log.info({ version: __VERSION__, pid: process.pid, socket: paths.socket }, 'listening');

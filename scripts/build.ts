@@ -1,6 +1,6 @@
 // Builds dist/: the CLI as small chunks that load nothing a verb does not need, the daemon as one bundle, the native
 // module outside. `--out DIR --failpoints` makes the build that crash tests kill; the shipped one has no failpoints (P36).
-import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -44,3 +44,4 @@ await build({
   banner: { js: `#!/usr/bin/env node\n${shared.banner.js}` },
 });
 cpSync(join(root, 'daemon/store/sql'), join(out, 'sql'), { recursive: true });
+chmodSync(join(out, 'cli.js'), 0o755);

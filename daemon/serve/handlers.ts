@@ -25,13 +25,15 @@ export type HandlerDeps = Reads & {
   limits: Limits;
   version: string;
   startedAt: number;
-  ledgerMaxAgeMs: number;
   peers: ReadonlySet<Peer>;
   storeBytes(): number;
   sources(): SourceStatus[];
   rescan(name: string | undefined): Promise<number>;
   shutdown(): void;
 };
+
+/** How long op ids are kept (PROTOCOL.md 5). */
+const ledgerMaxAgeMs = 30 * 24 * 3600_000;
 
 const rights = ['read', 'append', 'answer', 'share', 'admin'] as const;
 
@@ -68,7 +70,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
         connectionId: peer.id,
         actorId: peer.author.actorId,
         rights: [...rights],
-        ledgerMaxAgeMs: deps.ledgerMaxAgeMs,
+        ledgerMaxAgeMs: ledgerMaxAgeMs,
       };
     },
     ping: () => ({}),

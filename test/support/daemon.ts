@@ -103,7 +103,6 @@ export function daemonInProcess(home: Home, options: Partial<DaemonOptions> = {}
   const quiet = { info() {}, warn() {}, error: (fields: object, message: string) => console.error(message, fields) };
   const daemon = new Daemon({
     paths: home.paths,
-    config: { sources: { 'claude-code': false }, ledger: { maxAgeMs: 1 } },
     version: '0.0.0-test',
     runtime: systemRuntime(quiet),
     sources: [],

@@ -44,7 +44,7 @@ export function openRecords(folder: string, runtime = new HandRuntime()) {
 let lastOp = 0;
 /** An op with an opId of its own. */
 export function op<T extends OpType>(type: T, params: OpParams[T], envelope: Partial<Op> = {}): Op {
-  return { opId: `op-${++lastOp}`, type, params, ...envelope } as Op;
+  return { opId: `test-${++lastOp}`, type, params, ...envelope } as Op;
 }
 
 /** Everything in the journal. */

@@ -1,0 +1,57 @@
+// Makes test/fixtures/stores/schema-N.db: a small store as the schema of this commit writes it. Run once for each new
+// schema version, commit the file, and never make it anew: later versions must open what this one wrote.
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Bell } from '../daemon/engine/bell.ts';
+import { systemRuntime } from '../daemon/engine/runtime.ts';
+import { Writer } from '../daemon/engine/writer.ts';
+import { Journal } from '../daemon/store/journal.ts';
+import { openStore } from '../daemon/store/open.ts';
+import { Tables } from '../daemon/store/tables.ts';
+import type { Op } from '../protocol/schema.ts';
+
+// A build-time switch; this runs from source.
+Object.assign(globalThis, { __FAILPOINTS__: false });
+const folder = mkdtempSync(join(tmpdir(), 'sd-fixture-'));
+const store = openStore(folder);
+const schema = store.db.pragma('user_version', { simple: true }) as number;
+const file = join(dirname(dirname(fileURLToPath(import.meta.url))), `test/fixtures/stores/schema-${schema}.db`);
+if (existsSync(file)) throw new Error(`${file} is there: a fixture is never made anew`);
+
+const journal = new Journal(store.db);
+const quiet = { info() {}, warn() {}, error() {} };
+const writer = new Writer(store.db, journal, new Tables(store.db, journal), new Bell(), systemRuntime(quiet), () => {});
+const usage = { input: 3, output: 5, reasoning: 0, cacheRead: 7, cacheWrite: 0, costUsd: 0.25 };
+const ops: Pick<Op, 'type' | 'params'>[] = [
+  {
+    type: 'session/create',
+    params: { sessionId: 'ses_a', title: 'Mend the roof', directory: '/work', agent: 'fixture' },
+  },
+  { type: 'session/create', params: { sessionId: 'ses_b', parentId: 'ses_a', metadata: { kind: 'child' } } },
+  { type: 'session/create', params: { sessionId: 'ses_gone' } },
+  { type: 'message/put', params: { sessionId: 'ses_a', messageId: 'msg_a', role: 'user' } },
+  {
+    type: 'part/put',
+    params: { sessionId: 'ses_a', messageId: 'msg_a', partId: 'prt_a', part: { type: 'text', text: 'héllo 😀' } },
+  },
+  { type: 'message/put', params: { sessionId: 'ses_a', messageId: 'msg_b', role: 'assistant', usage } },
+  {
+    type: 'part/put',
+    params: { sessionId: 'ses_a', messageId: 'msg_b', partId: 'prt_b', part: { type: 'reasoning', text: '' } },
+  },
+  { type: 'part/delta', params: { sessionId: 'ses_a', partId: 'prt_b', field: 'text', offset: 0, text: 'streamed ' } },
+  { type: 'part/delta', params: { sessionId: 'ses_a', partId: 'prt_b', field: 'text', offset: 9, text: 'text 𝄞' } },
+  { type: 'message/put', params: { sessionId: 'ses_a', messageId: 'msg_c', role: 'user' } },
+  { type: 'message/remove', params: { sessionId: 'ses_a', messageId: 'msg_c' } },
+  { type: 'artifact/put', params: { sessionId: 'ses_a', kind: 'todo', key: '1', data: { done: false } } },
+  { type: 'session/delete', params: { sessionId: 'ses_gone' } },
+];
+const author = { principal: 'owner', actorId: 'fixture/c1' };
+for (const [index, op] of ops.entries()) await writer.appendOne(author, { ...op, opId: `op-${index}` } as Op);
+store.db.exec('VACUUM');
+store.close();
+cpSync(join(folder, 'store.db'), file);
+rmSync(folder, { recursive: true });
+console.log(file);

@@ -1,0 +1,41 @@
+// A store made by each schema version is kept; this version must open every one of them.
+import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { shippedMigrations } from '../../daemon/store/open.ts';
+import { root } from '../support/build.ts';
+import { testHome } from '../support/daemon.ts';
+import { foldJournal, op, openRecords, owner, readTables, viewTables } from '../support/records.ts';
+
+const folder = join(root, 'test/fixtures/stores');
+const kept = readdirSync(folder).sort();
+
+test('every schema version has its store', () => {
+  expect(kept).toEqual(shippedMigrations().map(({ version }) => `schema-${version}.db`));
+});
+
+test.each(kept)('%s opens, holds what was written, and goes on', async (name) => {
+  const { data } = testHome().paths;
+  mkdirSync(data, { recursive: true });
+  copyFileSync(join(folder, name), join(data, 'store.db'));
+  const records = openRecords(data);
+  const held = readTables(records);
+  expect(viewTables(foldJournal(records))).toEqual(held);
+  expect(new Set(held.keys())).toEqual(new Set(['ses_a', 'ses_b']));
+  const { session, messages, artifacts } = held.get('ses_a')!;
+  expect(session).toMatchObject({ title: 'Mend the roof', messageCount: 2, usage: { output: 5, costUsd: 0.25 } });
+  expect(messages.map(({ parts }) => parts.map((part) => (part as { text?: string }).text))).toEqual([
+    ['héllo 😀'],
+    ['streamed text 𝄞'],
+  ]);
+  expect(artifacts).toHaveLength(1);
+  // The ledger is kept too, and ids stay taken.
+  const again = { type: 'session/create' as const, opId: 'op-0' };
+  const params = { sessionId: 'ses_a', title: 'Mend the roof', directory: '/work', agent: 'fixture' };
+  expect(await records.writer.appendOne(owner, { ...again, params })).toMatchObject({ duplicate: true, seq: 1 });
+  await expect(records.writer.appendOne(owner, op('session/create', { sessionId: 'ses_gone' }))).rejects.toThrow(
+    'taken',
+  );
+  const delta = { sessionId: 'ses_a', partId: 'prt_b', field: 'text' as const, offset: 16, text: '!' };
+  expect((await records.writer.appendOne(owner, op('part/delta', delta))).seq).toBe(records.journal.head.seq);
+});
