@@ -84,7 +84,7 @@ export const SourceStatus = z.object({
   name: z.string(),
   kind: z.string(),
   path: z.string(),
-  state: z.enum(['reading', 'watching', 'absent', 'failing', 'off']),
+  state: z.enum(['reading', 'watching', 'absent', 'failing']),
   files: size,
   filesDone: size,
   bytesBehind: size,
