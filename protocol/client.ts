@@ -18,7 +18,7 @@ export type Subscription = Result<'events/subscribe'> & { unsubscribe(): Promise
 type Incoming = { method?: unknown; params?: unknown };
 
 export class Client {
-  /** Resolves when the connection ended, whoever ended it. */
+  /** Resolves when the connection ended, whoever ended it; rejects with what a listener threw, which ends it too. */
   readonly closed: Promise<void>;
   readonly #transport: Transport;
   readonly #rpc: JSONRPCClient;
@@ -76,14 +76,18 @@ export class Client {
   }
 
   async #read(): Promise<void> {
-    for (let frame = await this.#transport.receive(); frame; frame = await this.#transport.receive()) {
-      if (frame.kind !== 'text') break; // a daemon that breaks its own framing cannot be followed
-      const message = JSON.parse(frame.text) as Incoming;
-      if (typeof message.method === 'string') await this.#deliver(message.method, message.params);
-      else this.#settle(message as JSONRPCResponse);
+    try {
+      for (let frame = await this.#transport.receive(); frame; frame = await this.#transport.receive()) {
+        const message = frame.kind === 'text' ? parseMessage(frame.text) : undefined;
+        if (!message) break; // a daemon that breaks its own framing cannot be followed
+        if (typeof message.method === 'string') await this.#deliver(message.method, message.params);
+        else this.#settle(message as JSONRPCResponse);
+      }
+    } finally {
+      // Also when a listener threw: nothing is read any more, so that no call may go on waiting.
+      this.#transport.close();
+      this.#rpc.rejectAllPendingRequests(closedMessage);
     }
-    this.#transport.close();
-    this.#rpc.rejectAllPendingRequests(closedMessage);
   }
 
   #settle(response: JSONRPCResponse): void {
@@ -99,5 +103,14 @@ export class Client {
     const listener = this.#listeners.get(subscription);
     if (method === 'events/ended') this.#listeners.delete(subscription);
     await listener?.({ type: method, params } as Delivery);
+  }
+}
+
+function parseMessage(text: string): Incoming | undefined {
+  try {
+    const message = JSON.parse(text) as unknown;
+    return typeof message === 'object' && message !== null ? message : undefined;
+  } catch {
+    return undefined;
   }
 }

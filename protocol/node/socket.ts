@@ -9,6 +9,8 @@ import { FrameQueue, TransportClosedError } from '../transport.ts';
 
 /** Frames that may wait unread before the socket is paused: what a peer sends beyond it stays in the peer's kernel. */
 const maxQueuedFrames = 256;
+/** How long a peer may go on sending a frame that was refused, before its socket is cut. */
+const lingerMs = 2_000;
 
 export class SocketTransport implements Transport {
   readonly #socket: Socket;
@@ -16,6 +18,8 @@ export class SocketTransport implements Transport {
   readonly #inbox = new FrameQueue();
   #drained: Promise<void> | undefined;
   #corked = false;
+  /** A frame came behind which the stream cannot be followed. */
+  #lost = false;
 
   /** Takes the socket over. Without `dialect` the peer's first byte selects it, and nothing may be sent before. */
   constructor(socket: Socket, options: { maxFrameBytes?: number; dialect?: Dialect } = {}) {
@@ -61,14 +65,26 @@ export class SocketTransport implements Transport {
 
   close(): void {
     this.#inbox.end();
-    if (this.#socket.destroyed) return;
+    const socket = this.#socket;
+    if (socket.destroyed) return;
     // end() flushes what was sent; a peer that never reads must not keep the socket, so its side is not waited for.
-    this.#socket.end();
-    this.#socket.destroySoon();
+    socket.end();
+    if (!this.#lost || socket.readableEnded) {
+      socket.destroySoon();
+      return;
+    }
+    // Cut in the midst of its frame, the peer would get EPIPE and might never read why: the rest is read, to nothing.
+    const cut = setTimeout(() => socket.destroy(), lingerMs);
+    cut.unref();
+    socket.once('end', () => socket.destroySoon()).once('close', () => clearTimeout(cut));
+    socket.resume();
   }
 
   #take(frames: Frame[]): void {
-    for (const frame of frames) this.#inbox.push(frame);
+    for (const frame of frames) {
+      if (frame.kind === 'tooLarge' || frame.kind === 'badHeader') this.#lost = true;
+      this.#inbox.push(frame);
+    }
     if (this.#inbox.length >= maxQueuedFrames) this.#socket.pause();
   }
 
@@ -86,14 +102,14 @@ export class SocketTransport implements Transport {
   }
 }
 
-/** Connects to a daemon's socket. Rejects with Node's own error (ENOENT, ECONNREFUSED, EACCES) when nobody answers. */
+/** Connects to a daemon's socket, whose frames may have any size: an event is larger than the op that it came from. Rejects with Node's own error (ENOENT, ECONNREFUSED, EACCES) when nobody answers. */
 export function connectSocket(path: string, dialect: Dialect = 'line'): Promise<SocketTransport> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     socket.once('error', reject);
     socket.once('connect', () => {
       socket.off('error', reject);
-      resolve(new SocketTransport(socket, { dialect }));
+      resolve(new SocketTransport(socket, { dialect, maxFrameBytes: Number.POSITIVE_INFINITY }));
     });
   });
 }

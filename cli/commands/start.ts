@@ -1,0 +1,64 @@
+// start: the daemon in the background. Returns when it answers and its first read of the transcripts is over.
+import type { Command } from 'commander';
+import { pathsFrom } from '../../protocol/node/paths.ts';
+import type { Connected } from '../connect.ts';
+import { withDaemon } from '../connect.ts';
+import type { Context } from '../context.ts';
+import { CliError, exitCodes } from '../exit.ts';
+import { followFirstRead } from '../first-read.ts';
+import { emptyLines, printSessions } from '../list.ts';
+import { nextSteps } from '../next-steps.ts';
+import { wholeNumber } from '../option-values.ts';
+import { cleanLine } from '../render/clean.ts';
+import { shownPath } from '../render/path.ts';
+import { progressOf, progressText, readSummary } from '../render/sources.ts';
+
+const listedSessions = 20;
+
+type Options = { wait: boolean; list?: number | true };
+
+export function configure(command: Command, context: Context): void {
+  command
+    .option('--no-wait', 'return when the daemon answers, without waiting for the first read of the transcripts')
+    .option('--list [N]', `then list the newest N sessions (${listedSessions})`, wholeNumber('--list'))
+    .addHelpText('after', `\nExample:\n  ${context.program} start --list`)
+    .action(async (options: Options) => {
+      if (!context.spawn) throw new CliError(exitCodes.usage, 'start does nothing with --no-spawn');
+      await withDaemon(context, (connected) => started(context, connected, options));
+    });
+}
+
+async function started(context: Context, connected: Connected, options: Options): Promise<void> {
+  const { out, json } = context;
+  const { socket } = pathsFrom(context.env);
+  const { client, server } = connected;
+  const { pid, version } = server.server;
+  if (json) {
+    const sources = options.wait
+      ? await followFirstRead(context, client)
+      : (await client.call('source/list', {})).items;
+    await out.json({ pid, version, socket, started: connected.started, sources });
+    return;
+  }
+  const word = connected.started ? 'started' : 'is already running';
+  await out.line(
+    `${out.style.bold('sessiond')} ${word} (version ${cleanLine(version)}, pid ${pid}, ${shownPath(socket, context.home)})`,
+  );
+  if (version !== context.version) await out.line(otherVersion(context));
+  if (options.wait) {
+    const sources = await followFirstRead(context, client);
+    const progress = progressOf(sources);
+    if (progress.reading) await out.line(`still reading transcripts: ${progressText(progress)}`);
+    else if (progress.files > 0) await out.line(readSummary(sources));
+    else if (!options.list) await out.lines(emptyLines(context, sources));
+  }
+  if (options.list) {
+    await out.line();
+    await printSessions(context, client, options.list === true ? listedSessions : options.list);
+  }
+  await out.lines(['', 'Next:', ...nextSteps(context.program)]);
+}
+
+function otherVersion({ program, version, out }: Context): string {
+  return out.style.yellow(`this command is version ${version}; to change over: ${program} stop, then ${program} start`);
+}

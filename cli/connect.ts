@@ -1,0 +1,78 @@
+// A connection for a verb: to the daemon that runs, else to one that is started for it (unless that is turned off).
+import type { Client } from '../protocol/client.ts';
+import { RpcError } from '../protocol/errors.ts';
+import type { Result } from '../protocol/methods.ts';
+import { pathsFrom } from '../protocol/node/paths.ts';
+import { connectAnswering, spawnDaemon } from '../protocol/node/spawn.ts';
+import { TransportClosedError } from '../protocol/transport.ts';
+import type { Context } from './context.ts';
+import { CliError, exitCodes } from './exit.ts';
+
+const answerTimeoutMs = 10_000;
+const startTimeoutMs = 60_000;
+
+export type Connected = {
+  client: Client;
+  server: Result<'initialize'>;
+  /** Whether the daemon was started for this connection. */
+  started: boolean;
+};
+
+/** Connects as `sessiond-cli`. Rejects with what exit.ts knows: not reachable, not authorised, another version. */
+export async function connect(context: Context): Promise<Connected> {
+  const { socket } = pathsFrom(context.env);
+  const introduce = (client: Client) => client.initialize('sessiond-cli', context.version);
+  try {
+    const { client, answer } = await connectAnswering(socket, answerTimeoutMs, introduce);
+    return { client, server: answer, started: false };
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+    if (!context.spawn) throw new NotRunningError(socket, context.program);
+  }
+  const { daemonPath, env } = context;
+  const { client, started } = await spawnDaemon({ daemonPath, env, timeoutMs: startTimeoutMs });
+  try {
+    return { client, server: await introduce(client), started };
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+}
+
+/** Connects only when a daemon runs; undefined when none does. */
+export async function connectIfRunning(context: Context): Promise<Connected | undefined> {
+  try {
+    return await connect({ ...context, spawn: false });
+  } catch (error) {
+    if (error instanceof NotRunningError) return undefined;
+    throw error;
+  }
+}
+
+/** Runs `use` on a connection and closes it behind that, however it ends. */
+export async function withDaemon<T>(context: Context, use: (connected: Connected) => Promise<T>): Promise<T> {
+  const connected = await connect(context);
+  try {
+    return await use(connected);
+  } finally {
+    connected.client.close();
+  }
+}
+
+/** Nobody listens on the socket. */
+export class NotRunningError extends CliError {
+  constructor(socketPath: string, program: string) {
+    super(
+      exitCodes.notReachable,
+      `no daemon is running (nobody listens on ${socketPath})`,
+      `start it: ${program} start`,
+    );
+  }
+}
+
+/** Nobody listens, or a daemon that is just ending. */
+function isAbsent(error: unknown): boolean {
+  if (error instanceof TransportClosedError) return true;
+  if (error instanceof RpcError) return error.kind === 'ShuttingDown';
+  return ['ENOENT', 'ECONNREFUSED', 'ENOTSOCK'].includes((error as NodeJS.ErrnoException).code ?? '');
+}

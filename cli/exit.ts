@@ -1,0 +1,122 @@
+// Exit codes, and the one place that maps what went wrong to a code, a message and a hint. A failure that was foreseen
+// shows no stack trace; what was not foreseen is a bug, and shows it.
+
+import type { ErrorKind } from '../protocol/errors.ts';
+import { jsonRpcCodes, RpcError } from '../protocol/errors.ts';
+import { NoAnswerError, SpawnError } from '../protocol/node/spawn.ts';
+import { TransportClosedError } from '../protocol/transport.ts';
+import { cleanText } from './render/clean.ts';
+
+export const exitCodes = {
+  ok: 0,
+  failure: 1,
+  usage: 2,
+  notReachable: 3,
+  notAuthorised: 4,
+  notFound: 5,
+  versionMismatch: 6,
+  busy: 7,
+} as const;
+
+/** For --help: the codes with their meaning. */
+export const exitCodeHelp = [
+  'Exit codes:',
+  '  0 ok · 1 failure · 2 usage · 3 daemon not reachable · 4 not authorised',
+  '  5 not found · 6 version mismatch · 7 busy or locked',
+].join('\n');
+
+/** A failure that a verb foresees; `hint` is what to do next, a command where there is one. */
+export class CliError extends Error {
+  readonly exitCode: number;
+  readonly hint: string | undefined;
+  constructor(exitCode: number, message: string, hint?: string) {
+    super(message);
+    this.name = 'CliError';
+    this.exitCode = exitCode;
+    this.hint = hint;
+  }
+}
+
+export type Failure = { code: number; kind?: string; message: string; hint?: string; stack?: string };
+
+const kindCodes: Partial<Record<ErrorKind, number>> = {
+  NotFound: exitCodes.notFound,
+  Unauthorized: exitCodes.notAuthorised,
+  Forbidden: exitCodes.notAuthorised,
+  UnsupportedVersion: exitCodes.versionMismatch,
+  Overloaded: exitCodes.busy,
+  ShuttingDown: exitCodes.busy,
+};
+
+const systemCodes: Record<string, number> = {
+  ENOENT: exitCodes.notReachable,
+  ECONNREFUSED: exitCodes.notReachable,
+  ENOTSOCK: exitCodes.notReachable,
+  EACCES: exitCodes.notAuthorised,
+  EPERM: exitCodes.notAuthorised,
+  EAGAIN: exitCodes.busy,
+};
+
+/** What to tell of an error, and the code to exit with. `program` is how the program names itself in hints. */
+export function failureOf(error: unknown, program: string): Failure {
+  if (error instanceof CliError) return failure(error.exitCode, error.message, error.hint);
+  if (error instanceof RpcError) return rpcFailure(error, program);
+  if (error instanceof SpawnError) return spawnFailure(error);
+  if (error instanceof NoAnswerError) {
+    return failure(exitCodes.notReachable, error.message, `see what it is doing: ${program} status`);
+  }
+  if (error instanceof TransportClosedError) {
+    return failure(exitCodes.notReachable, 'the daemon closed the connection', `start it again: ${program} start`);
+  }
+  if (isSystemError(error)) {
+    const code = error.syscall === 'connect' ? systemCodes[error.code] : undefined;
+    return failure(code ?? exitCodes.failure, error.message);
+  }
+  const bug = error instanceof Error ? error : new Error(String(error));
+  return { ...failure(exitCodes.failure, bug.message), ...(bug.stack && { stack: cleanText(bug.stack) }) };
+}
+
+function rpcFailure(error: RpcError, program: string): Failure {
+  if (error.code === jsonRpcCodes.methodNotFound) {
+    const hint = `the daemon that runs may be older than this command: ${program} stop, then again`;
+    return failure(exitCodes.versionMismatch, error.message, hint);
+  }
+  const code = (error.kind && kindCodes[error.kind]) ?? exitCodes.failure;
+  return { ...failure(code, error.message, kindHint(error, program)), ...(error.kind && { kind: error.kind }) };
+}
+
+function kindHint(error: RpcError, program: string): string | undefined {
+  switch (error.kind) {
+    case 'NotFound':
+      return `the sessions there are: ${program} ls --all`;
+    case 'UnsupportedVersion':
+      return `the daemon that runs is of another version: ${program} stop, then again`;
+    case 'Overloaded':
+    case 'ShuttingDown':
+      return 'try again in a moment';
+    case 'CursorExpired':
+    case 'StoreChanged':
+    case 'CursorInFuture':
+    case 'Diverged':
+      return `begin anew, with all events that are kept: ${program} tail --from start`;
+    case 'StoreUnavailable':
+      return error.data.reason === 'full' ? 'the disk is full' : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function spawnFailure(error: SpawnError): Failure {
+  if (error.locked) {
+    return failure(exitCodes.busy, error.message, 'another process holds the store and does not answer on this socket');
+  }
+  return failure(exitCodes.notReachable, error.message, `the log may say why: ${error.logFile}`);
+}
+
+function failure(code: number, message: string, hint?: string): Failure {
+  return { code, message: cleanText(message), ...(hint !== undefined && { hint: cleanText(hint) }) };
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException & { code: string } {
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
+}

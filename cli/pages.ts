@@ -1,0 +1,19 @@
+// The pages of a list, one in memory at a time.
+import type { Client } from '../protocol/client.ts';
+import type { Params, Result } from '../protocol/methods.ts';
+
+type Listing = 'session/list' | 'message/list';
+
+/** Follows nextPageToken to the end; a page is asked for when the one before it was used. */
+export async function* pages<M extends Listing>(
+  client: Client,
+  method: M,
+  params: Params<M>,
+): AsyncGenerator<Result<M>['items'], void, void> {
+  let pageToken: string | undefined;
+  do {
+    const page: Result<Listing> = await client.call(method, { ...params, ...(pageToken && { pageToken }) });
+    yield page.items as Result<M>['items'];
+    pageToken = page.nextPageToken;
+  } while (pageToken !== undefined);
+}

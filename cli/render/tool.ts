@@ -1,0 +1,74 @@
+// A tool call in one line, and the first lines of what it gave back. Inputs and outputs have any shape.
+import type { PartContent } from '../../protocol/schema.ts';
+import { cleanStart, cleanText } from './clean.ts';
+
+export type ToolPart = Extract<PartContent, { type: 'tool' }>;
+
+/** Members of a tool's input that say most, the first one found wins. */
+const tellingKeys = [
+  'command',
+  'cmd',
+  'file_path',
+  'filePath',
+  'path',
+  'pattern',
+  'query',
+  'url',
+  'description',
+  'prompt',
+];
+
+/** `Bash completed: git status` */
+export function toolSummary(part: ToolPart): string {
+  const name = cleanStart(part.tool, 60);
+  const what = part.title ? cleanStart(part.title, 300) : inputSummary(part.input);
+  return `${name} ${cleanStart(part.state, 20)}${what === '' ? '' : `: ${what}`}`;
+}
+
+/** The input in one line. */
+export function inputSummary(input: unknown): string {
+  if (input === undefined || input === null) return '';
+  if (typeof input === 'string') return cleanStart(input, 300);
+  if (typeof input === 'object' && !Array.isArray(input)) {
+    for (const key of tellingKeys) {
+      const value = (input as Record<string, unknown>)[key];
+      if (typeof value === 'string' && value !== '') return cleanStart(value, 300);
+      if (Array.isArray(value) && value.every((word) => typeof word === 'string')) {
+        return cleanStart(value.join(' '), 300);
+      }
+    }
+    if (Object.keys(input).length === 0) return '';
+  }
+  return cleanStart(JSON.stringify(input), 300);
+}
+
+/** The first `count` lines of a text, each in clean text, and how many more there are. */
+export function firstLines(text: string, count: number): { lines: string[]; more: number } {
+  const body = text.trimEnd();
+  if (body === '') return { lines: [], more: 0 };
+  const raw: string[] = [];
+  let at = 0;
+  while (at <= body.length && raw.length < count) {
+    const found = body.indexOf('\n', at);
+    const end = found < 0 ? body.length : found;
+    raw.push(body.slice(at, end));
+    at = end + 1;
+  }
+  let more = 0;
+  if (at <= body.length) {
+    more = 1;
+    for (let next = body.indexOf('\n', at); next >= 0; next = body.indexOf('\n', next + 1)) more += 1;
+  }
+  return { lines: raw.map((line) => cleanText(line.slice(0, 4000).toWellFormed()).replaceAll('\t', '    ')), more };
+}
+
+/** An output or error as text: a string, the texts of a list of blocks, or else JSON. */
+export function outputText(output: unknown): string {
+  if (output === undefined || output === null) return '';
+  if (typeof output === 'string') return output;
+  if (Array.isArray(output)) {
+    const texts = output.map((block) => (block as { text?: unknown } | null)?.text);
+    if (texts.length > 0 && texts.every((text) => typeof text === 'string')) return texts.join('\n');
+  }
+  return JSON.stringify(output, null, 2);
+}
