@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+// .ci/run counts from this file.
+const results = process.env.SESSIOND_TEST_RESULTS;
+
 export default defineConfig({
   define: { __VERSION__: JSON.stringify('0.0.0-test'), __FAILPOINTS__: 'true' },
   test: {
@@ -7,6 +10,8 @@ export default defineConfig({
     globalSetup: ['test/support/build.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Many tests start daemons of their own: more of them at once than this only makes each slower.
     maxWorkers: 2,
+    ...(results ? { reporters: ['default', ['json', { outputFile: results }]] } : {}),
   },
 });

@@ -371,8 +371,8 @@ function opDigest(op: Op): Buffer {
 }
 
 /** A source always makes its params in the same order, so that plain JSON is canonical; half a SHA-256 is enough. */
-function sourceDigest(op: SourceOp): Buffer {
-  return hash('sha256', JSON.stringify(op.params), 'buffer').subarray(0, 16);
+function sourceDigest(op: SourceBatch['ops'][number]): Buffer {
+  return hash('sha256', op.opId + JSON.stringify(op.params), 'buffer').subarray(0, 16);
 }
 
 function batchDigest(ops: Op[]): Buffer {

@@ -23,6 +23,10 @@ export type Call = {
   afterReply(run: () => void): void;
   /** Lets events pass although the batch that this call is part of is not answered yet. */
   releaseEvents(): void;
+  /** Runs what waits for something to happen, and so may last. Throws LimitExceeded where too many of the connection wait. */
+  wait<T>(run: () => Promise<T>): Promise<T>;
+  /** Runs a read. Throws LimitExceeded where the reads of its batch before it have filled the reply. */
+  read<T>(run: () => T): T;
 };
 
 export type Rpc = JSONRPCServer<Call>;
@@ -42,7 +46,11 @@ export class Connection {
   readonly #abort = new AbortController();
   readonly #transport: Transport;
   readonly #options: ConnectionOptions;
+  /** Frames that are not answered yet. */
   #inFlight = 0;
+  /** Those of them that hold a call which waits for something to happen, and all such calls. */
+  #waitingFrames = 0;
+  #waits = 0;
   #slotFree: (() => void) | undefined;
   #sent: Promise<void> = Promise.resolve();
   /** Batches with mutations that are not answered yet; events wait for them. */
@@ -65,11 +73,7 @@ export class Connection {
     for (let frame = await this.#transport.receive(); frame; frame = await this.#transport.receive()) {
       if (!this.#take(frame)) break;
       if (this.#transport.bufferedBytes > maxBufferedBytes) await this.#sent.catch(() => {});
-      if (this.#inFlight >= maxInFlight) {
-        await new Promise<void>((resolve) => {
-          this.#slotFree = resolve;
-        });
-      }
+      while (this.#busy >= maxInFlight && !this.signal.aborted) await this.#nextSlot();
     }
     // A peer that half-closes after its last request (`printf … | socat`) still gets what it asked for.
     if (!this.signal.aborted && this.#inFlight > 0) await this.#drained();
@@ -93,27 +97,19 @@ export class Connection {
     await this.#transport.send(`{"jsonrpc":"2.0","method":"${method}","params":{${params}}}`);
   }
 
-  /** Waits for the calls under way, but not for those that wait for something to happen: they end with the peer. */
-  async #drained(): Promise<void> {
-    this.#ending = true;
-    while (this.#inFlight > this.#waits && !this.signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#slotFree = resolve;
-      });
-    }
+  /** Frames under way, but for those that wait for something to happen: these end with the peer. */
+  get #busy(): number {
+    return this.#inFlight - this.#waitingFrames;
   }
-  #ending = false;
-  #waits = 0;
 
-  /** Marks a call as one that waits for something to happen, for as long as `wait` takes. */
-  async waiting<T>(wait: Promise<T>): Promise<T> {
-    this.#waits += 1;
-    if (this.#ending) this.#slotFree?.();
-    try {
-      return await wait;
-    } finally {
-      this.#waits -= 1;
-    }
+  async #drained(): Promise<void> {
+    while (this.#busy > 0 && !this.signal.aborted) await this.#nextSlot();
+  }
+
+  #nextSlot(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#slotFree = resolve;
+    });
   }
 
   /** False when the stream cannot be followed any further. */
@@ -145,23 +141,23 @@ export class Connection {
       this.#reply(errorText(null, parseError));
       return;
     }
-    const fault = mayHoldUnfitText(text) ? unfitText(message) : undefined;
+    const suspect = mayHoldUnfitText(text);
     this.#inFlight += 1;
-    const answer = Array.isArray(message) ? this.#answerBatch(message, fault) : this.#answerOne(message, fault);
+    const answer = Array.isArray(message) ? this.#answerBatch(message, suspect) : this.#answerOne(message, suspect);
     void answer.finally(() => {
       this.#inFlight -= 1;
       this.#slotFree?.();
     });
   }
 
-  async #answerOne(message: unknown, fault: string | undefined): Promise<void> {
+  async #answerOne(message: unknown, suspect: boolean): Promise<void> {
     const call = this.#newCall();
-    const text = await this.#answer(message, fault, call);
+    const text = await this.#answer(message, suspect, call);
     if (text !== undefined) this.#reply(text);
     call.replied();
   }
 
-  async #answerBatch(messages: unknown[], fault: string | undefined): Promise<void> {
+  async #answerBatch(messages: unknown[], suspect: boolean): Promise<void> {
     const { maxRpcBatch } = this.#options.limits;
     if (messages.length === 0) return this.#reply(errorText(null, invalidRequest));
     if (messages.length > maxRpcBatch) {
@@ -172,15 +168,16 @@ export class Connection {
     const holds = messages.some((message) => this.#options.changes(methodOf(message)));
     const call = this.#newCall();
     if (holds) call.holdEvents();
-    const texts = await Promise.all(messages.map((message) => this.#answer(message, fault, call)));
+    const texts = await Promise.all(messages.map((message) => this.#answer(message, suspect, call)));
     const replies = texts.filter((text) => text !== undefined);
     if (replies.length > 0) this.#reply(`[${replies.join(',')}]`);
     call.replied();
   }
 
   /** The reply to one request as JSON text; undefined for a notification. Handlers start here, in order of arrival. */
-  async #answer(message: unknown, fault: string | undefined, call: Call): Promise<string | undefined> {
+  async #answer(message: unknown, suspect: boolean, call: Call): Promise<string | undefined> {
     if (!isRequest(message)) return errorText(idOf(message), invalidRequest);
+    const fault = suspect ? unfitText(message) : undefined;
     if (fault !== undefined) {
       const error = { code: jsonRpcCodes.invalidParams, message: fault };
       return message.id === undefined ? undefined : errorText(message.id, error);
@@ -196,8 +193,11 @@ export class Connection {
   }
 
   #newCall() {
+    const { maxInFlight, maxReplyUnits } = this.#options.limits;
     const after: (() => void)[] = [];
     let holding = false;
+    let waits = 0;
+    let units = 0;
     const releaseEvents = () => {
       if (!holding) return;
       holding = false;
@@ -212,6 +212,26 @@ export class Connection {
         this.#holds += 1;
       },
       releaseEvents,
+      wait: async <T>(run: () => Promise<T>): Promise<T> => {
+        if (this.#waits >= maxInFlight) throw tooMany(maxInFlight, 'waiting calls of a connection');
+        this.#waits += 1;
+        waits += 1;
+        if (waits === 1) this.#waitingFrames += 1;
+        this.#slotFree?.();
+        try {
+          return await run();
+        } finally {
+          this.#waits -= 1;
+          waits -= 1;
+          if (waits === 0) this.#waitingFrames -= 1;
+        }
+      },
+      read: <T>(run: () => T): T => {
+        if (units > maxReplyUnits) throw tooMany(maxReplyUnits, 'text in the reply to one batch');
+        const result = run();
+        if (result instanceof RawJson) units += result.text.length;
+        return result;
+      },
       replied: () => {
         releaseEvents();
         for (const run of after) run();
@@ -222,6 +242,10 @@ export class Connection {
 
 const parseError: WireError = { code: jsonRpcCodes.parseError, message: 'Parse error' };
 const invalidRequest: WireError = { code: jsonRpcCodes.invalidRequest, message: 'Invalid Request' };
+
+function tooMany(limit: number, what: string): RefusedError {
+  return new RefusedError(refuse('LimitExceeded', `${what}: the limit is ${limit}`, { limit, what }));
+}
 
 /** What a thrown value is on the wire. Unknown errors keep their message to the log: it may tell a path or a secret. */
 export function wireErrorOf(error: unknown, onIncident: (error: unknown) => string): WireError {
@@ -265,7 +289,7 @@ function responseText(response: JSONRPCResponse): string {
 
 /** A cheap look at the raw text: only escapes can hide a lone surrogate from the UTF-8 decoder, or spell a member name. */
 function mayHoldUnfitText(text: string): boolean {
-  return /\\u[dD][89a-fA-F]|__proto__|\\u005[fF]/.test(text);
+  return /\\u(?:[dD][89a-fA-F]|00[5-7])|__proto__/.test(text);
 }
 
 /** Lone surrogates cannot be stored as UTF-8, and a member named __proto__ means different things to different parsers. */

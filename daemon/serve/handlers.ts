@@ -82,16 +82,16 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'ops/append': ({ ops, ...options }, peer) => writer.append(peer.author, ops, options),
 
     'session/list': ({ limit = 100, pageToken, ...query }) =>
-      pageResult(lists.readSessions(query, limit, placeOf(pageToken)), head()),
+      pageResult(lists.readSessions(query, limit, placeOf(pageToken, 'numbers')), head()),
     'session/get': ({ sessionId }) => {
       const session = lists.findSession(sessionId);
       if (session === undefined) throw noSession(sessionId);
       return new RawJson(`{"session":${session},"turns":[],"blockers":[],"cursor":"${head()}"}`);
     },
     'message/list': ({ sessionId, order = 'asc', limit = 100, pageToken }) =>
-      pageOf(lists.readMessages(sessionId, order, limit, placeOf(pageToken)), sessionId),
+      pageOf(lists.readMessages(sessionId, order, limit, placeOf(pageToken, 'index')), sessionId),
     'artifact/list': ({ sessionId, kind, limit = 100, pageToken }) =>
-      pageOf(lists.readArtifacts(sessionId, kind, limit, placeOf(pageToken)), sessionId),
+      pageOf(lists.readArtifacts(sessionId, kind, limit, placeOf(pageToken, 'texts')), sessionId),
 
     'source/list': () => ({ items: deps.sources(), cursor: head() }),
     'source/rescan': async ({ name }) => {

@@ -3,7 +3,9 @@ export type Limits = {
   maxFrameBytes: number;
   /** Entries of a JSON-RPC batch. */
   maxRpcBatch: number;
-  /** Requests of one connection under way; beyond it nothing more is read from it. */
+  /** Text in the reply to one batch, in UTF-16 units; beyond it the reads of the batch are refused. */
+  maxReplyUnits: number;
+  /** Requests of one connection under way; beyond it nothing more is read from it. As many may wait beside them. */
   maxInFlight: number;
   /** Bytes waiting for a reader that does not read; beyond it no request of its is taken. */
   maxBufferedBytes: number;
@@ -17,6 +19,7 @@ export type Limits = {
 export const defaultLimits: Limits = {
   maxFrameBytes: 8 * 1024 * 1024,
   maxRpcBatch: 1_000,
+  maxReplyUnits: 16 * 1024 * 1024,
   maxInFlight: 1_024,
   maxBufferedBytes: 1024 * 1024,
   maxBatch: 200,

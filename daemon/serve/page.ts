@@ -3,18 +3,29 @@ import { RefusedError, refuseParams } from '../../protocol/errors.ts';
 import type { Page } from '../engine/reads.ts';
 import { RawJson } from './connection.ts';
 
-const shape = /^(\d{1,16}|\[.{1,1200}\])$/s;
+/** What stands in the tokens of a list: those of another list are refused. */
+export type Place = 'index' | 'numbers' | 'texts';
 
-/** The place that a token stands for. Throws -32602 for what no page gave. */
-export function placeOf(token: string | undefined): string | undefined {
+const shapes: Record<Place, (value: unknown) => boolean> = {
+  index: (value) => Number.isSafeInteger(value),
+  numbers: (value) => isPair(value, Number.isSafeInteger),
+  texts: (value) => isPair(value, (member) => typeof member === 'string'),
+};
+
+/** The place that a token stands for. Throws -32602 for what no page of that list gave. */
+export function placeOf(token: string | undefined, kind: Place): string | undefined {
   if (token === undefined) return undefined;
   const place = Buffer.from(token, 'base64url').toString('utf8');
   try {
-    if (shape.test(place) && JSON.parse(place) !== null) return place;
+    if (shapes[kind](JSON.parse(place))) return place;
   } catch {
     // not a place: refused below
   }
-  throw new RefusedError(refuseParams('pageToken: not one that a page gave', { member: 'pageToken' }));
+  throw new RefusedError(refuseParams('pageToken: not one that a page of this list gave', { member: 'pageToken' }));
+}
+
+function isPair(value: unknown, fits: (member: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.length === 2 && value.every(fits);
 }
 
 /** A page as the result of a list. `cursor`: the position that it shows. */

@@ -30,9 +30,15 @@ export function bindMethods(
   peerOf: (call: Call) => Peer,
   onIncident: (error: unknown) => string,
 ): Rpc {
-  const rpc: Rpc = new JSONRPCServer<Call>({ errorListener: () => {} });
+  let incident = '';
+  const rpc: Rpc = new JSONRPCServer<Call>({
+    // Told of every error, and just before it is mapped; of a notification's error nobody else hears.
+    errorListener: (_message, error) => {
+      if (!(error instanceof RefusedError)) incident = onIncident(error);
+    },
+  });
   rpc.mapErrorToJSONRPCErrorResponse = (id, error) => {
-    const { code, message, data } = wireErrorOf(error, onIncident);
+    const { code, message, data } = wireErrorOf(error, () => incident);
     return createJSONRPCErrorResponse(id, code, message, data);
   };
   for (const [name, method] of Object.entries(methods) as [MethodName, Method][]) {
@@ -41,9 +47,10 @@ export function bindMethods(
       const params = parse(method, raw);
       const peer = peerOf(call);
       if (changesRecord(name)) return peer.mutating(Promise.resolve(handle(params, peer, call)));
+      const read = () => call.read(() => handle(params, peer, call));
       // A read observes every mutation that its connection sent before it.
       const before = method.kind === 'read' ? peer.mutationsUnderWay : undefined;
-      return before ? before.then(() => handle(params, peer, call)) : handle(params, peer, call);
+      return before ? before.then(read) : read();
     });
   }
   return rpc;

@@ -84,27 +84,33 @@ export function subscribeHandlers({ journal, bell, runtime, limits }: SubscribeD
       const feed = feedOf(peer, subscription);
       // In a batch behind a mutation: the events must pass before the batch's own reply, or both would wait for ever.
       call.releaseEvents();
-      return { cursor: formatCursor(await peer.connection.waiting(feed.sync())) };
+      return { cursor: formatCursor(await call.wait(() => feed.sync())) };
     },
 
-    'events/read': async ({ after, filter = {}, limit = 100, waitMs = 0 }, peer) => {
+    'events/read': ({ after, filter = {}, limit = 100, waitMs = 0 }, peer, call) => {
       let from = resume(after);
       const { signal } = peer.connection;
       const until = runtime.monotonic() + waitMs;
-      for (;;) {
-        const page = journal.readAfter(from, filter, limit, limits.maxBatchUnits);
-        const more = page.through.seq < journal.head.seq;
-        const left = until - runtime.monotonic();
-        if (page.events.length > 0 || (!more && left <= 0) || signal.aborted) {
-          const texts = page.events.map((event) => event.text).join(',');
-          return new RawJson(`{"events":[${texts}],"cursor":"${formatCursor(page.through)}","more":${more}}`);
+      /** The answer, or undefined when there is reason and time to look again; `from` has moved on then. */
+      const read = (): RawJson | undefined => {
+        const { events, through } = journal.readAfter(from, filter, limit, limits.maxBatchUnits);
+        const more = through.seq < journal.head.seq;
+        from = through;
+        if (events.length === 0 && !signal.aborted && (more || runtime.monotonic() < until)) return undefined;
+        const texts = events.map((event) => event.text).join(',');
+        return new RawJson(`{"events":[${texts}],"cursor":"${formatCursor(through)}","more":${more}}`);
+      };
+      const readOn = async () => {
+        for (;;) {
+          if (from.seq < journal.head.seq) await new Promise((resolve) => setImmediate(resolve));
+          else await call.wait(() => bellOrTimeout(bell, runtime, until - runtime.monotonic(), signal));
+          // Retention may have passed the place while this waited: judged again, never clamped.
+          from = resume(formatCursor(from));
+          const answer = read();
+          if (answer) return answer;
         }
-        from = page.through;
-        if (more) await new Promise((resolve) => setImmediate(resolve));
-        else await peer.connection.waiting(bellOrTimeout(bell, runtime, left, signal));
-        // Retention may have passed the place while this waited: judged again, never clamped.
-        from = resume(formatCursor(from));
-      }
+      };
+      return read() ?? readOn();
     },
   };
 }

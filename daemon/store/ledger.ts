@@ -1,5 +1,6 @@
 // The ledger: op ids and their first results, so that an op can be sent twice (PROTOCOL.md 3). The idempotency key is
 // (principal, opId); the same key with other content is OpIdReused (P14).
+import { hash } from 'node:crypto';
 import type { Db } from './open.ts';
 
 export type LedgerEntry = { digest: Buffer; seq: number | null; version: number; ids: Record<string, string> };
@@ -13,23 +14,27 @@ export class Ledger {
   readonly #putRecord;
 
   constructor(db: Db) {
-    this.#find = db.prepare('SELECT digest, seq, version, ids FROM ledger WHERE principal = ? AND op_id = ?');
-    this.#put = db.prepare('INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?)');
+    this.#find = db.prepare(`
+      SELECT digest, seq, version, ids FROM ledger WHERE op_key = ? AND principal = ? AND op_id = ?`);
+    this.#put = db.prepare('INSERT INTO ledger VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#findBatch = db.prepare('SELECT digest FROM ledger_batch WHERE principal = ? AND batch_id = ?').pluck();
     this.#putBatch = db.prepare('INSERT OR IGNORE INTO ledger_batch VALUES (?, ?, ?, ?)');
-    this.#findRecord = db.prepare('SELECT digest FROM source_record WHERE op_id = ?').pluck();
+    this.#findRecord = db.prepare('SELECT digest FROM source_record WHERE op_key = ?').pluck();
     this.#putRecord = db.prepare(
       'INSERT INTO source_record VALUES (?, ?) ON CONFLICT DO UPDATE SET digest = excluded.digest',
     );
   }
 
   find(principal: string, opId: string): LedgerEntry | undefined {
-    const row = this.#find.get(principal, opId) as (Omit<LedgerEntry, 'ids'> & { ids: string }) | undefined;
+    const row = this.#find.get(opKey(principal, opId), principal, opId) as
+      | (Omit<LedgerEntry, 'ids'> & { ids: string })
+      | undefined;
     return row && { ...row, ids: JSON.parse(row.ids) as Record<string, string> };
   }
 
   put(principal: string, opId: string, entry: LedgerEntry, at: number): void {
-    this.#put.run(principal, opId, entry.digest, entry.seq, entry.version, JSON.stringify(entry.ids), at);
+    const { digest, seq, version, ids } = entry;
+    this.#put.run(opKey(principal, opId), principal, opId, digest, seq, version, JSON.stringify(ids), at);
   }
 
   /** The digest over the op ids of a batch that was sent before. */
@@ -41,12 +46,20 @@ export class Ledger {
     this.#putBatch.run(principal, batchId, digest, at);
   }
 
-  /** What a source's record last put. Its op id stands for the record, not for one content: a newer one replaces it. */
+  /**
+   * What a source's record last put. Its op id stands for the record, not for one content: a newer one replaces it. Two
+   * op ids may share an entry: the digest must be taken over the op id too.
+   */
   findRecord(opId: string): Buffer | undefined {
-    return this.#findRecord.get(opId) as Buffer | undefined;
+    return this.#findRecord.get(opKey('', opId)) as Buffer | undefined;
   }
 
   putRecord(opId: string, digest: Buffer): void {
-    this.#putRecord.run(opId, digest);
+    this.#putRecord.run(opKey('', opId), digest);
   }
+}
+
+/** 48 bits: what fits a number exactly. Those that share one are told apart by what they hold. */
+function opKey(principal: string, opId: string): number {
+  return Number.parseInt(hash('sha256', `${principal}\n${opId}`, 'hex').slice(0, 12), 16);
 }

@@ -122,17 +122,21 @@ CREATE TABLE artifact (
 -- Ids of removed messages and parts: they stay taken.
 CREATE TABLE removed (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 
--- Op ids and their first results; digest is SHA-256 over type and params.
+-- Op ids and their first results; digest is SHA-256 over type and params. Rows are appended, and found by op_key, some
+-- bits of a hash over principal and op id: clients choose op ids at random, and an index of the ids themselves would
+-- touch a page of its own for each op.
 CREATE TABLE ledger (
+  entry INTEGER PRIMARY KEY,
+  op_key INTEGER NOT NULL,
   principal TEXT NOT NULL,
   op_id TEXT NOT NULL,
   digest BLOB NOT NULL,
   seq INTEGER,
   version INTEGER NOT NULL,
   ids TEXT NOT NULL,
-  at INTEGER NOT NULL,
-  PRIMARY KEY (principal, op_id)
-) STRICT, WITHOUT ROWID;
+  at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ledger_op ON ledger (op_key);
 CREATE TABLE ledger_batch (
   principal TEXT NOT NULL,
   batch_id TEXT NOT NULL,
@@ -141,8 +145,9 @@ CREATE TABLE ledger_batch (
   PRIMARY KEY (principal, batch_id)
 ) STRICT, WITHOUT ROWID;
 
--- What each record of a source last put: op id -> digest. Kept for ever.
-CREATE TABLE source_record (op_id TEXT PRIMARY KEY, digest BLOB NOT NULL) STRICT, WITHOUT ROWID;
+-- What each record of a source last put, kept for ever. The key is some bits of the op id's hash and the digest is taken
+-- over the op id too, so that two records which share a key cannot be taken for one another.
+CREATE TABLE source_record (op_key INTEGER PRIMARY KEY, digest BLOB NOT NULL) STRICT;
 
 -- How far each transcript was read; written in the transaction of the ops it stands for. Kept for ever.
 CREATE TABLE source_position (
