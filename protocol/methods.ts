@@ -42,7 +42,8 @@ const size = z.int().min(0);
 
 const page = {
   limit: z.int().min(1).max(1000).optional(),
-  pageToken: z.string().max(512).optional(),
+  /** As long as the longest place: an artifact's kind and key, escaped. */
+  pageToken: z.string().max(8192).optional(),
 };
 const pageOf = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextPageToken: z.string().optional(), cursor });

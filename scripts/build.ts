@@ -1,6 +1,6 @@
 // Builds dist/: the CLI as small chunks that load nothing a verb does not need, the daemon as one bundle, the native
 // module outside. `--out DIR --failpoints` makes the build that crash tests kill; the shipped one has no failpoints (P36).
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -8,10 +8,11 @@ import { build } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values } = parseArgs({ options: { out: { type: 'string' }, failpoints: { type: 'boolean', default: false } } });
-const out = values.out ? resolve(values.out) : join(root, 'dist');
+const target = values.out ? resolve(values.out) : join(root, 'dist');
+// Built beside it and put in its place at the end: who runs from there meanwhile never finds half of it.
+const out = `${target}.${process.pid}`;
 const version = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
 
-rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
 const shared = {
@@ -45,3 +46,6 @@ await build({
 });
 cpSync(join(root, 'daemon/store/sql'), join(out, 'sql'), { recursive: true });
 chmodSync(join(out, 'cli.js'), 0o755);
+
+rmSync(target, { recursive: true, force: true });
+renameSync(out, target);

@@ -89,11 +89,12 @@ export class Feed {
   #nextRing(): Promise<void> {
     this.#idle = true;
     return new Promise((resolve) => {
+      const cancel = this.#bell.onRing(() => this.#wake());
       this.#wake = () => {
+        cancel();
         this.#idle = false;
         resolve();
       };
-      void this.#bell.next().then(this.#wake);
     });
   }
 

@@ -25,6 +25,8 @@ export type Call = {
   releaseEvents(): void;
   /** Runs what waits for something to happen, and so may last. Throws LimitExceeded where too many of the connection wait. */
   wait<T>(run: () => Promise<T>): Promise<T>;
+  /** Resolves when replies that were made have left enough room for another; for reads that were put off. */
+  room(): Promise<void>;
   /** Runs a read. Throws LimitExceeded where the reads of its batch before it have filled the reply. */
   read<T>(run: () => T): T;
 };
@@ -37,6 +39,8 @@ export type ConnectionOptions = {
   /** Whether a method changes the record: its events must come behind its reply. */
   changes(method: string): boolean;
 };
+
+const notificationsInOneTurn = 8;
 
 type Id = string | number | null;
 
@@ -52,7 +56,11 @@ export class Connection {
   #waitingFrames = 0;
   #waits = 0;
   #slotFree: (() => void) | undefined;
+  /** The last send: settles when the reader can take more. */
   #sent: Promise<void> = Promise.resolve();
+  #notified = 0;
+  /** Text of replies that are made and not sent yet, those of batches apart. */
+  #unsentUnits = 0;
   /** Batches with mutations that are not answered yet; events wait for them. */
   #holds = 0;
   #released: (() => void)[] = [];
@@ -91,10 +99,18 @@ export class Connection {
 
   /** Sends a notification whose params are JSON text. Resolves when the reader can take more. */
   async notify(method: string, params: string): Promise<void> {
-    while (this.#holds > 0 && !this.signal.aborted) {
-      await new Promise<void>((resolve) => this.#released.push(resolve));
+    // A reader in memory takes all within one turn of the loop: the others get theirs in between (P8).
+    this.#notified += 1;
+    if (this.#notified % notificationsInOneTurn === 0) await new Promise((resolve) => setImmediate(resolve));
+    // The subscriptions of a connection share its bound: each would else add a batch of its own to a stalled reader's (P7).
+    const room = this.#options.limits.maxBufferedBytes / 2;
+    while (!this.signal.aborted) {
+      if (this.#holds > 0) await new Promise<void>((resolve) => this.#released.push(resolve));
+      else if (this.#transport.bufferedBytes > room) await this.#sent.catch(() => {});
+      else break;
     }
-    await this.#transport.send(`{"jsonrpc":"2.0","method":"${method}","params":{${params}}}`);
+    this.#sent = this.#transport.send(`{"jsonrpc":"2.0","method":"${method}","params":{${params}}}`);
+    await this.#sent;
   }
 
   /** Frames under way, but for those that wait for something to happen: these end with the peer. */
@@ -151,7 +167,7 @@ export class Connection {
   }
 
   async #answerOne(message: unknown, suspect: boolean): Promise<void> {
-    const call = this.#newCall();
+    const call = this.#newCall(true);
     const text = await this.#answer(message, suspect, call);
     if (text !== undefined) this.#reply(text);
     call.replied();
@@ -166,7 +182,7 @@ export class Connection {
       return this.#reply(errorText(null, toWireError(refusal)));
     }
     const holds = messages.some((message) => this.#options.changes(methodOf(message)));
-    const call = this.#newCall();
+    const call = this.#newCall(false);
     if (holds) call.holdEvents();
     const texts = await Promise.all(messages.map((message) => this.#answer(message, suspect, call)));
     const replies = texts.filter((text) => text !== undefined);
@@ -192,8 +208,8 @@ export class Connection {
     this.#sent.catch(() => {});
   }
 
-  #newCall() {
-    const { maxInFlight, maxReplyUnits } = this.#options.limits;
+  #newCall(alone: boolean) {
+    const { maxInFlight, maxReplyUnits, maxBufferedBytes } = this.#options.limits;
     const after: (() => void)[] = [];
     let holding = false;
     let waits = 0;
@@ -226,13 +242,22 @@ export class Connection {
           if (waits === 0) this.#waitingFrames -= 1;
         }
       },
+      room: async () => {
+        // Of a batch none may wait for another: what is too much is refused. What is unsent here is sent in this turn.
+        const full = () => this.#unsentUnits + this.#transport.bufferedBytes > maxBufferedBytes;
+        while (alone && full() && !this.signal.aborted) await this.#sent.catch(() => {});
+      },
       read: <T>(run: () => T): T => {
         if (units > maxReplyUnits) throw tooMany(maxReplyUnits, 'text in the reply to one batch');
         const result = run();
-        if (result instanceof RawJson) units += result.text.length;
+        if (result instanceof RawJson) {
+          units += result.text.length;
+          if (alone) this.#unsentUnits += result.text.length;
+        }
         return result;
       },
       replied: () => {
+        if (alone) this.#unsentUnits -= units;
         releaseEvents();
         for (const run of after) run();
       },

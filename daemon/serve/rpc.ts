@@ -50,7 +50,7 @@ export function bindMethods(
       const read = () => call.read(() => handle(params, peer, call));
       // A read observes every mutation that its connection sent before it.
       const before = method.kind === 'read' ? peer.mutationsUnderWay : undefined;
-      return before ? before.then(read) : read();
+      return before ? before.then(() => call.room()).then(read) : read();
     });
   }
   return rpc;

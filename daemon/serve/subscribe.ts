@@ -117,9 +117,17 @@ export function subscribeHandlers({ journal, bell, runtime, limits }: SubscribeD
 
 /** The next ring, the time-out, or the end of the connection, whichever is first; nothing of it is left behind. */
 async function bellOrTimeout(bell: Bell, runtime: Runtime, ms: number, signal: AbortSignal): Promise<void> {
-  const rung = bell.next();
   const timer = new AbortController();
-  const either = AbortSignal.any([timer.signal, signal]);
-  await Promise.race([rung, runtime.sleep(ms, either).catch(() => {})]);
-  timer.abort();
+  const stop = () => timer.abort();
+  const cancel = bell.onRing(stop);
+  signal.addEventListener('abort', stop);
+  if (signal.aborted) stop();
+  try {
+    await runtime.sleep(ms, timer.signal);
+  } catch {
+    // rung, or the connection is gone
+  } finally {
+    cancel();
+    signal.removeEventListener('abort', stop);
+  }
 }

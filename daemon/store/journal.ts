@@ -46,7 +46,9 @@ export class Journal {
   #head: { seq: number; tag: number };
   #floor: { seq: number; tag: number };
   #lastAt: number;
+  /** The tag of the transaction under way or last done; events behind `#tagFrom` carry it. */
   #tag = 0;
+  #tagFrom = Number.MAX_SAFE_INTEGER;
   readonly #insertEvent;
   readonly #insertBody;
   readonly #deleteBody;
@@ -87,6 +89,7 @@ export class Journal {
   /** Starts a transaction's appends. Returns `at` for its events, which never decreases, whatever the clock does. */
   begin(now: number): number {
     this.#tag = randomBytes(3).readUIntBE(0, 3);
+    this.#tagFrom = this.#head.seq;
     this.#lastAt = Math.max(this.#lastAt, now);
     return this.#lastAt;
   }
@@ -125,13 +128,16 @@ export class Journal {
   reload(): void {
     const row = this.#db.prepare('SELECT head_seq, head_tag, last_at FROM store').raw().get() as number[];
     this.#head = { seq: row[0]!, tag: row[1]! };
+    this.#tagFrom = Number.MAX_SAFE_INTEGER;
     this.#lastAt = row[2]!;
   }
 
   /** The cursor of an event still held, else head: for the results of mutations, which nobody resumes from. */
   cursorAt(seq: number | null): Cursor {
-    const tag = seq === null ? undefined : (this.#tagAt.get(seq) as number | undefined);
-    return tag === undefined ? this.head : this.#cursor({ seq: seq!, tag });
+    if (seq === null) return this.head;
+    if (seq > this.#tagFrom && seq <= this.#head.seq) return this.#cursor({ seq, tag: this.#tag });
+    const tag = this.#tagAt.get(seq) as number | undefined;
+    return tag === undefined ? this.head : this.#cursor({ seq, tag });
   }
 
   /** Judges a cursor for resuming: never clamped, never skipped (P1, P2, P3). */

@@ -1,7 +1,7 @@
 // Opens the store: lock, schema, pragmas, identity. One process holds a store; a crash frees it (P22, P23).
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 
@@ -67,15 +67,23 @@ export function openStore(folder: string, options: OpenOptions = {}): OpenStore 
 function takeLock(path: string): Db {
   const lock = new Database(path, { timeout: 0 });
   try {
+    lock.pragma('journal_mode = MEMORY');
     lock.exec('BEGIN EXCLUSIVE');
     return lock;
   } catch (error) {
     lock.close();
+    if (isDamage(error)) {
+      // Something else wrote there. Emptied and not removed: the lock is on the file itself, and whoever holds it keeps
+      // it, where another file of that name would be a second lock.
+      truncateSync(path);
+      return takeLock(path);
+    }
     if (isBusy(error)) {
+      const folder = dirname(path);
       throw new StoreError(
         'locked',
-        `another sessiond holds the store in ${path.slice(0, -'/store.lock'.length)}: stop it with 'sessiond stop', ` +
-          'or set SESSIOND_HOME to use another store',
+        `another sessiond holds the store in ${folder}: stop it with 'sessiond stop', or set SESSIOND_HOME to use ` +
+          'another store',
         { cause: error },
       );
     }

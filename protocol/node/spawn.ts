@@ -20,6 +20,8 @@ import { connectSocket } from './socket.ts';
 const lockedExitCode = 7;
 /** How long the holder of the lock is tried before another daemon is: it may have been one that was just ending. */
 const holderMs = 1000;
+/** How long a lock that is held, by one who does not answer, is put up with in all. */
+const lockedMs = 10_000;
 
 /** The daemon did not start. `locked`: another process holds the store, and did not answer either. */
 export class SpawnError extends Error {
@@ -61,7 +63,8 @@ type Ready = { ready: true; pid: number } | { ready: false; message: string; exi
  * that won. Rejects with SpawnError; a daemon started here that did not answer in time is ended first.
  */
 export async function spawnDaemon({ daemonPath, env, timeoutMs = 30_000 }: SpawnOptions): Promise<Spawned> {
-  const deadline = Date.now() + timeoutMs;
+  const begun = Date.now();
+  let deadline = begun + timeoutMs;
   const paths = pathsFrom(env);
   const logFile = join(paths.log, 'sessiond.log');
   for (;;) {
@@ -73,9 +76,11 @@ export async function spawnDaemon({ daemonPath, env, timeoutMs = 30_000 }: Spawn
       throw new SpawnError(`the daemon started and does not answer on ${paths.socket}`, logFile);
     }
     if (ready.exitCode !== lockedExitCode) throw new SpawnError(ready.message, logFile);
+    deadline = Math.min(deadline, begun + lockedMs);
     const client = await retryConnect(paths.socket, Math.min(deadline, Date.now() + holderMs));
     if (client) return { client, started: false };
-    if (Date.now() >= deadline) throw new SpawnError(ready.message, logFile, true);
+    // Too little time for another try would only hide why it failed.
+    if (deadline - Date.now() < holderMs) throw new SpawnError(ready.message, logFile, true);
   }
 }
 

@@ -1,0 +1,54 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { ConfigError, loadConfig } from '../daemon/config.ts';
+import { spawnDaemonProcess, testHome } from './support/daemon.ts';
+
+function refusalOf(text: string): string {
+  const path = join(testHome().folder, 'config.toml');
+  writeFileSync(path, text);
+  try {
+    loadConfig(path);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.replace(path, 'config.toml');
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('the config', () => {
+  test('that is not there is the defaults', () => {
+    expect(loadConfig('/nowhere/config.toml')).toEqual({ sources: { 'claude-code': true } });
+  });
+
+  test('turns a source off', () => {
+    const path = join(testHome().folder, 'config.toml');
+    writeFileSync(path, '[sources]\nclaude-code = false\n');
+    expect(loadConfig(path)).toEqual({ sources: { 'claude-code': false } });
+  });
+
+  test.each([
+    ['an unknown table', '\n[sauces]\nx = 1\n', 'config.toml:2: there is no setting sauces; allowed here: sources'],
+    [
+      'an unknown key',
+      '# mine\n[sources]\nclaude-code = true\nclade = true\n',
+      'config.toml:4: there is no setting sources.clade; allowed here: claude-code',
+    ],
+    ['a wrong value', '[sources]\n\nclaude-code = "no"\n', 'config.toml:3: sources.claude-code: Invalid input'],
+    ['a dotted key', 'sources.claude-code = 1\n', 'config.toml:1: sources.claude-code: Invalid input'],
+  ])('with %s is refused by its name, its line and what is allowed', (_name, text, message) => {
+    expect(refusalOf(text)).toContain(message);
+  });
+
+  test('that is no TOML is refused by its line', () => {
+    expect(refusalOf('[sources]\nclaude-code =\n')).toMatch(/^config\.toml:2: /);
+  });
+
+  test('that is refused keeps the daemon from starting, with that message', async () => {
+    const home = testHome();
+    mkdirSync(dirname(home.paths.config), { recursive: true });
+    writeFileSync(home.paths.config, 'surces = 1\n');
+    const refused = await spawnDaemonProcess(home).ready;
+    expect(refused).toMatchObject({ ready: false, exitCode: 1, message: expect.stringContaining('surces') });
+  });
+});
