@@ -55,6 +55,11 @@ export class Output {
     return this.write(`${text}\n`);
   }
 
+  /** A line after Ctrl-C, which a terminal has shown as `^C` where the cursor stood. */
+  afterSignal(text: string): Promise<void> {
+    return this.line(this.isTerminal ? `\n${text}` : text);
+  }
+
   lines(texts: string[]): Promise<void> {
     return texts.length === 0 ? Promise.resolve() : this.write(`${texts.join('\n')}\n`);
   }

@@ -2,15 +2,13 @@
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Calls `stop` on the first of them; a second one is not waited for and ends the process. Returns how to undo this. */
+/**
+ * Calls `stop` on each of them; an impatient second one must not cut short what the first began, so `stop` may come more
+ * than once. Returns how to undo this.
+ */
 export function onStopSignal(stop: () => void): () => void {
-  const dispose = () => {
-    for (const signal of signals) process.off(signal, handle);
+  for (const signal of signals) process.on(signal, stop);
+  return () => {
+    for (const signal of signals) process.off(signal, stop);
   };
-  const handle = () => {
-    dispose();
-    stop();
-  };
-  for (const signal of signals) process.on(signal, handle);
-  return dispose;
 }

@@ -8,7 +8,6 @@ import type { Command } from 'commander';
 import type { Client, Delivery } from '../../protocol/client.ts';
 import { pathsFrom } from '../../protocol/node/paths.ts';
 import { SpawnError } from '../../protocol/node/spawn.ts';
-import type { Event } from '../../protocol/schema.ts';
 import type { Connected } from '../connect.ts';
 import { connect } from '../connect.ts';
 import type { Context } from '../context.ts';
@@ -34,14 +33,14 @@ export function configure(command: Command, context: Context): void {
       try {
         await demo(throwaway(context, home), options.fast === true || !context.out.isTerminal, stop.signal);
       } catch (error) {
-        if (stop.signal.aborted) throw new CliError(exitCodes.failure, 'the demo was ended; nothing of it is left');
-        // Its log goes with its folder, so no hint may name that.
+        // A daemon's log goes with the folder, so no hint may name it.
         if (error instanceof SpawnError) throw new CliError(exitCodes.notReachable, error.message);
-        throw error;
+        if (!stop.signal.aborted) throw error;
       } finally {
         rmSync(home, { recursive: true, force: true });
         undo();
       }
+      if (stop.signal.aborted) await context.err.afterSignal('the demo was ended; nothing of it is left');
     });
 }
 
@@ -96,9 +95,8 @@ async function show(
   let failed: unknown;
   const listener = async ({ type, params }: Delivery) => {
     if (type !== 'events/batch' || failed) return;
-    const events = params.events as unknown as Event[];
     try {
-      await (json ? out.lines(events.map((event) => safeJson(event))) : screen.print(events));
+      await (json ? out.lines(params.events.map((event) => safeJson(event))) : screen.print(params.events));
     } catch (error) {
       failed = error; // the reader is gone: told where the script is played, on its next step
     }

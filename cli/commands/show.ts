@@ -1,7 +1,7 @@
 // show ID: one session as a readable transcript, page by page: a long session is never held whole.
 import type { Command } from 'commander';
 import type { Client } from '../../protocol/client.ts';
-import type { Message, Part, Session } from '../../protocol/schema.ts';
+import type { Session } from '../../protocol/schema.ts';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { pages } from '../pages.ts';
@@ -9,8 +9,6 @@ import { safeJson } from '../render/clean.ts';
 import { headerLines, messageLines } from '../render/transcript.ts';
 import { loadWidths } from '../render/width.ts';
 import { resolveSession } from '../resolve.ts';
-
-type Item = { message: Message; parts: Part[] };
 
 export function configure(command: Command, context: Context): void {
   command
@@ -36,7 +34,7 @@ async function showText(context: Context, client: Client, session: Session, allP
   if (width !== Number.POSITIVE_INFINITY) await loadWidths();
   await out.lines(headerLines(session, options));
   for await (const items of pages(client, 'message/list', { sessionId: session.id })) {
-    for (const { message, parts } of items as unknown as Item[]) {
+    for (const { message, parts } of items) {
       await out.lines(['', ...messageLines(message, parts, options)]);
     }
   }

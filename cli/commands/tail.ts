@@ -54,7 +54,7 @@ async function tail(context: Context, client: Client, id: string | undefined, fr
   const undo = onStopSignal(() => finish('stopped'));
   const listener = async (delivery: Delivery) => {
     try {
-      if (delivery.type === 'events/batch') await printEvents(context, delivery.params.events as unknown as Event[]);
+      if (delivery.type === 'events/batch') await printEvents(context, delivery.params.events);
     } catch (error) {
       if (error instanceof OutputClosedError) finish('stopped');
       else fail(error);
@@ -93,7 +93,7 @@ async function tellCursor(context: Context, cursor: string, id: string | undefin
   const typed = id === undefined ? '' : `${id} `;
   try {
     if (json) await err.json({ cursor });
-    else await err.line(`resume with: ${program} tail ${typed}--from ${cursor}`);
+    else await err.afterSignal(`resume with: ${program} tail ${typed}--from ${cursor}`);
   } catch {
     // a closed terminal reads no cursor
   }

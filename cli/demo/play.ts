@@ -8,7 +8,7 @@ import { demoScript } from './script.ts';
 /** Waits between the steps; resolves at once where nobody watches. Rejects when the demo is to end. */
 export type Pause = (ms: number) => Promise<void>;
 
-const [betweenSteps, betweenWords] = [350, 28];
+const [betweenSteps, betweenWords] = [220, 20];
 
 /** Where an agent stands: its session, and its message under way. */
 type Place = { sessionId: string; messageId: string };

@@ -40,7 +40,7 @@ export const demoScript: DemoStep[] = [
     input: { command: 'grep -n "expires" test/login.test.ts src/session.ts' },
     output:
       'test/login.test.ts:31:  expect(session.expiresAt).toBe(Date.now() + 3600_000);\nsrc/session.ts:12:  expiresAt: Date.now() + ttlMs,',
-    takesMs: 700,
+    takesMs: 480,
   },
   {
     do: 'stream',
@@ -64,7 +64,7 @@ export const demoScript: DemoStep[] = [
     tool: 'shell',
     input: { command: 'sed -n "/## Options/,/^## /p" README.md' },
     output: '## Options\n\n--verbose   print every request\n--timeout   give up after this many seconds',
-    takesMs: 500,
+    takesMs: 350,
   },
   {
     do: 'tool',
@@ -72,7 +72,7 @@ export const demoScript: DemoStep[] = [
     tool: 'Edit',
     input: { file_path: 'src/session.ts' },
     output: 'src/session.ts: 3 lines added, 1 removed',
-    takesMs: 500,
+    takesMs: 350,
   },
   {
     do: 'tool',
@@ -80,7 +80,7 @@ export const demoScript: DemoStep[] = [
     tool: 'Bash',
     input: { command: 'for i in $(seq 100); do npm test -- login || exit 1; done' },
     output: '100 runs, 0 failures',
-    takesMs: 900,
+    takesMs: 630,
   },
   {
     do: 'stream',

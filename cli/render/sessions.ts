@@ -62,7 +62,9 @@ export function underParents<S extends Pick<Session, 'id' | 'parentId'>>(
   const children = new Map<string, S[]>();
   for (const session of sessions) {
     if (session.parentId === null || !byId.has(session.parentId)) continue;
-    children.set(session.parentId, [...(children.get(session.parentId) ?? []), session]);
+    const siblings = children.get(session.parentId);
+    if (siblings) siblings.push(session);
+    else children.set(session.parentId, [session]);
   }
   const placed = new Set<string>();
   const order: { session: S; depth: number }[] = [];
@@ -75,7 +77,7 @@ export function underParents<S extends Pick<Session, 'id' | 'parentId'>>(
       placed.add(next.session.id);
       order.push(next);
       const below = (children.get(next.session.id) ?? []).map((session) => ({ session, depth: next!.depth + 1 }));
-      waiting.push(...below.reverse());
+      for (const child of below.reverse()) waiting.push(child);
     }
   }
   return order;

@@ -25,15 +25,15 @@ export function table(
   paintHeader: (text: string) => string = (text) => text,
 ): string[] {
   const { kept, widths } = fitColumns(columns, rows, width);
-  const lineOf = (cells: string[], paint?: (text: string) => string) =>
+  const lineOf = (cells: string[], paintAll?: (text: string) => string) =>
     kept
       .map((index, position) => {
         const column = columns[index]!;
         const room = widths[position]!;
-        const cut = column.cut?.at === 'start' ? truncateStart : truncateEnd;
+        const cut = column.cut?.at === 'start' && !paintAll ? truncateStart : truncateEnd;
         const text = cut(cells[index] ?? '', room);
         const isLast = position === kept.length - 1 && column.align !== 'right';
-        return (paint ?? column.paint ?? same)(isLast ? text : pad(text, room, column.align));
+        return (paintAll ?? column.paint ?? same)(isLast ? text : pad(text, room, column.align));
       })
       .join(' '.repeat(gap));
   return [

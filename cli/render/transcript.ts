@@ -13,6 +13,7 @@ import { truncateEnd, wrap } from './width.ts';
 
 const shownOutputLines = 8;
 const shownErrorLines = 20;
+const everything = Number.POSITIVE_INFINITY;
 /** Wider lines are hard to read as prose. */
 const widestText = 100;
 /** A line of output into a pipe is cut too: a tool may print a megabyte without a newline. */
@@ -44,13 +45,15 @@ export function messageLines(message: Message, parts: Part[], options: Transcrip
   const { style, allParts } = options;
   const shown = parts.filter((part) => allParts || (part.type !== 'data' && part.type !== 'step'));
   const hidden = parts.filter((part) => !allParts && part.type === 'data').length;
-  const lines = [messageHead(message, style)];
-  for (const part of shown) lines.push(...partLines(part, options));
-  if (hidden > 0) lines.push(style.dim(`  (${countOf(hidden, 'other record')}, shown with --all-parts)`));
-  if (message.error !== null && message.error !== undefined) {
-    lines.push(...outputLines(outputText(message.error), shownErrorLines, options).map(style.red));
-  }
-  return lines;
+  const count = style.dim(`  (${countOf(hidden, 'other record')}, shown with --all-parts)`);
+  const failed = message.error !== null && message.error !== undefined;
+  return [
+    messageHead(message, style),
+    // Spread and not pushed: a text may have more lines than a call may have arguments.
+    ...shown.flatMap((part) => partLines(part, options)),
+    ...(hidden > 0 ? [count] : []),
+    ...(failed ? outputLines(outputText(message.error), shownErrorLines, options).map(style.red) : []),
+  ];
 }
 
 function messageHead(message: Message, style: Style): string {
@@ -88,7 +91,7 @@ function partLines(part: Part, options: TranscriptOptions): string[] {
 function dataLines(part: Part & ({ type: 'data' } | { type: string }), options: TranscriptOptions): string[] {
   const { kind, value } = part as { kind?: string; value?: unknown };
   const head = oneLine(`${cleanStart(part.type, 60)} ${cleanStart(kind ?? '', 100)}`, options);
-  const body = outputLines(JSON.stringify(value ?? part, null, 2), Number.POSITIVE_INFINITY, options);
+  const body = outputLines(JSON.stringify(value ?? part, null, 2), everything, options);
   return [head, ...body].map(options.style.dim);
 }
 
@@ -103,13 +106,12 @@ function textLines(text: string, { width }: TranscriptOptions): string[] {
 function toolLines(part: ToolPart, options: TranscriptOptions): string[] {
   const { style, allParts } = options;
   const paint = part.state === 'error' ? style.red : part.state === 'completed' ? style.yellow : style.bold;
-  const lines = [paint(oneLine(`> ${toolSummary(part)}`, options))];
-  const count = allParts ? Number.POSITIVE_INFINITY : shownOutputLines;
-  lines.push(...outputLines(outputText(part.output), count, options).map(style.dim));
-  if (part.error !== undefined && part.error !== null) {
-    lines.push(...outputLines(outputText(part.error), allParts ? count : shownErrorLines, options).map(style.red));
-  }
-  return lines;
+  const [outputCount, errorCount] = allParts ? [everything, everything] : [shownOutputLines, shownErrorLines];
+  return [
+    paint(oneLine(`> ${toolSummary(part)}`, options)),
+    ...outputLines(outputText(part.output), outputCount, options).map(style.dim),
+    ...outputLines(outputText(part.error), errorCount, options).map(style.red),
+  ];
 }
 
 function outputLines(text: string, count: number, { width }: TranscriptOptions): string[] {

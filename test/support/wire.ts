@@ -10,14 +10,18 @@ import { within } from './deadline.ts';
 
 export type WireDialect = 'line' | 'header';
 
+/** What a daemon sent, whatever it is: the tests look into it without types, as a stranger's client does. */
+// biome-ignore lint/suspicious/noExplicitAny: see above
+export type Anything = any;
+
 /** Whatever came: a response, a notification, or the array that answers a batch. */
 export type Message = {
   jsonrpc?: string;
   id?: unknown;
-  result?: any;
-  error?: { code: number; message: string; data?: any };
+  result?: Anything;
+  error?: { code: number; message: string; data?: Anything };
   method?: string;
-  params?: any;
+  params?: Anything;
 };
 
 export function request(id: unknown, method: string, params?: unknown): Message {
@@ -30,14 +34,14 @@ export class Wire {
   readonly closed: Promise<void>;
   /** Undefined over a pair. */
   readonly socket: Socket | undefined;
-  readonly #write: (text: string) => void;
+  readonly #write: (texts: string[]) => void;
   readonly #close: () => void;
   #waiting: (() => void)[] = [];
   #taken = 0;
   #lastId = 0;
   #isClosed = false;
 
-  constructor(end: { write(text: string): void; close(): void; closed: Promise<unknown>; socket?: Socket }) {
+  constructor(end: { write(texts: string[]): void; close(): void; closed: Promise<unknown>; socket?: Socket }) {
     this.#write = end.write;
     this.#close = end.close;
     this.socket = end.socket;
@@ -50,7 +54,7 @@ export class Wire {
 
   /** Sends messages in one write. Strings go as they are. */
   send(...messages: unknown[]): void {
-    this.#write(messages.map((message) => (typeof message === 'string' ? message : JSON.stringify(message))) as never);
+    this.#write(messages.map((message) => (typeof message === 'string' ? message : JSON.stringify(message))));
   }
 
   take(message: Message): void {
@@ -114,7 +118,7 @@ export async function wireTo(path: string, dialect: WireDialect = 'line'): Promi
   socket.on('error', () => {});
   const wire = new Wire({
     socket,
-    write: (texts) => socket.write((texts as unknown as string[]).map((text) => frame(text, dialect)).join('')),
+    write: (texts) => socket.write(texts.map((text) => frame(text, dialect)).join('')),
     close: () => socket.destroy(),
     closed: once(socket, 'close'),
   });
@@ -138,7 +142,7 @@ export function wireInMemory(daemon: Daemon, highWater?: number): Wire {
   });
   const wire = new Wire({
     write: (texts) => {
-      for (const text of texts as unknown as string[]) void ours.send(text).catch(() => {});
+      for (const text of texts) void ours.send(text).catch(() => {});
     },
     close: () => ours.close(),
     closed,

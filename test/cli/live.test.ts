@@ -1,0 +1,205 @@
+// Verbs that run until they are ended: tail, run, demo; and pipes that their reader closes.
+import { execFile } from 'node:child_process';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { startDaemon } from '../support/daemon.ts';
+import { within } from '../support/deadline.ts';
+import type { Home } from '../support/home.ts';
+import { cli, clientOf, cliHome, daemonPid, run, shownProgram, start } from './run-cli.ts';
+
+async function createSessions(home: Home, ...names: string[]): Promise<void> {
+  const client = await clientOf(home);
+  for (const name of names)
+    await client.call('session/create', { sessionId: `ses_${name}`, title: `title of ${name}` });
+}
+
+test('tail prints what happens, one line an event, and on Ctrl-C the cursor it came to', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  const tail = start(home, ['tail', '--from', 'start']);
+  await createSessions(home, 'a', 'b');
+  await tail.printed(/title of b/);
+  tail.child.kill('SIGINT');
+  const { code, stdout, stderr } = await tail.ended;
+  expect(code).toBe(0);
+  expect(
+    stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(/ {2,}/).slice(1)),
+  ).toEqual([
+    ['ses_a', 'session/created', 'title of a'],
+    ['ses_b', 'session/created', 'title of b'],
+  ]);
+  const { head } = await (await clientOf(home)).call('daemon/status', {});
+  expect(stderr).toBe(`resume with: ${shownProgram} tail --from ${head}\n`);
+});
+
+test('a tail that goes on from the cursor of another misses nothing and repeats nothing', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  const first = start(home, ['tail', '--from', 'start', '--json']);
+  await createSessions(home, 'a');
+  await first.printed(/ses_a/);
+  first.child.kill('SIGTERM');
+  const { stderr, code } = await first.ended;
+  expect(code).toBe(0);
+  const { cursor } = JSON.parse(stderr) as { cursor: string };
+  await createSessions(home, 'b', 'c');
+  const second = start(home, ['tail', '--from', cursor, '--json']);
+  await second.printed(/ses_c/);
+  second.child.kill('SIGINT');
+  const lines = (await second.ended).stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { seq: number; sessionId: string });
+  expect(lines.map(({ seq, sessionId }) => [seq, sessionId])).toEqual([
+    [2, 'ses_b'],
+    [3, 'ses_c'],
+  ]);
+});
+
+test('tail ID prints the events of that session only', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  await createSessions(home, 'alpha', 'beta');
+  const tail = start(home, ['tail', 'alp', '--from', 'start']);
+  await tail.printed(/title of alpha/);
+  await (await clientOf(home)).call('session/update', { sessionId: 'ses_beta', title: 'not this' });
+  await (await clientOf(home)).call('session/update', { sessionId: 'ses_alpha', title: 'but this' });
+  await tail.printed(/but this/);
+  tail.child.kill('SIGINT');
+  const { stdout, stderr } = await tail.ended;
+  expect(stdout).not.toMatch(/beta|not this/);
+  expect(stderr).toContain(`${shownProgram} tail alp --from `);
+});
+
+test('tail whose daemon ends tells the cursor and exits 3', async () => {
+  const home = cliHome();
+  const daemon = await startDaemon(home);
+  const tail = start(home, ['tail', '--from', 'start']);
+  await createSessions(home, 'a');
+  await tail.printed(/ses_a/);
+  await daemon.kill('SIGKILL');
+  const { code, stderr } = await tail.ended;
+  expect(code).toBe(3);
+  expect(stderr).toMatch(/resume with: .* tail --from \S+\.1\.\S+\nerror: the daemon has ended\n/);
+});
+
+test('tail from a cursor of another store fails and says how to begin anew', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  const { code, stdout, stderr } = await run(home, ['tail', '--from', 'abc.1.def', '--json']);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(JSON.parse(stderr)).toMatchObject({
+    error: { kind: 'StoreChanged', hint: expect.stringContaining('tail --from start') },
+  });
+});
+
+const tellCode = 'echo "codes $PIPESTATUS"'; // of the first in the pipe
+
+/** Runs a line of shell, in which $S is the command; resolves with its output and exit code. */
+async function shell(home: Home, script: string): Promise<{ stdout: string; stderr: string; code: number }> {
+  const env = { ...home.env, S: `${process.execPath} ${cli}` };
+  const done = promisify(execFile)('bash', ['-c', script], { env, cwd: home.folder }).then(
+    (texts) => ({ ...texts, code: 0 }),
+    (error: { stdout: string; stderr: string; code: number }) => ({
+      stdout: error.stdout,
+      stderr: error.stderr,
+      code: error.code,
+    }),
+  );
+  return within(script, done, undefined, 40_000);
+}
+
+test('a reader that closes the pipe ends a verb quietly, with 0', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  const client = await clientOf(home);
+  await createSessions(home, ...Array.from({ length: 300 }, (_, index) => `s${index}`));
+  await client.call('message/put', { sessionId: 'ses_s1', messageId: 'msg_1', role: 'user' });
+  await client.call('part/put', {
+    sessionId: 'ses_s1',
+    messageId: 'msg_1',
+    part: { type: 'text', text: 'word '.repeat(200_000) },
+  });
+  for (const verb of ['ls', 'ls --json', 'show ses_s1', 'show ses_s1 --json', 'rpc session/list', '--help', 'socket']) {
+    for (const reader of ['head -c 10 >/dev/null', 'true']) {
+      const ended = await shell(home, `$S ${verb} | ${reader}; ${tellCode}`);
+      expect({ verb, reader, ...ended }).toEqual({ verb, reader, stdout: 'codes 0\n', stderr: '', code: 0 });
+    }
+  }
+  // A tail learns that nobody reads when it has the next event to print.
+  const next = `$S rpc session/update '{"sessionId":"ses_s0","title":"next"}' >/dev/null`;
+  const tail = await shell(home, `$S tail --from start | (head -1; exec <&-; ${next}); ${tellCode}`);
+  expect(tail.stdout).toMatch(/title of s0\ncodes 0\n$/);
+  expect(tail.stderr).toMatch(/^resume with: /);
+});
+
+test('run is the daemon in the foreground: SIGINT stops it with 0, a second one exits 7', async () => {
+  const home = cliHome();
+  const first = start(home, ['run']);
+  const ready = new Promise<void>((resolve) => {
+    first.child.stderr!.on('data', () => first.stderr().includes('listening') && resolve());
+  });
+  await within('the daemon to listen', ready, first.stderr);
+  expect(await daemonPid(home)).toBe(first.child.pid);
+  const second = await run(home, ['run']);
+  expect(second).toMatchObject({ code: 7, stdout: '' });
+  expect(second.stderr).not.toContain('    at ');
+  first.child.kill('SIGINT');
+  expect((await first.ended).code).toBe(0);
+  expect(await daemonPid(home)).toBeUndefined();
+});
+
+/** The environment of a demo whose throwaway home lies in a folder that the test can look into. */
+function demoEnv(home: Home): { temp: string; env: NodeJS.ProcessEnv } {
+  const temp = join(home.folder, 't');
+  mkdirSync(temp);
+  // A socket named by the user must not be used by the demo.
+  return { temp, env: { TMPDIR: temp, SESSIOND_SOCKET: home.paths.socket } };
+}
+
+test('demo plays two agents in a throwaway home, lists them, and leaves nothing behind', async () => {
+  const home = cliHome();
+  const { temp, env } = demoEnv(home);
+  const { code, stdout, stderr } = await run(home, ['demo'], { env });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/claude-code +user +The login test fails/);
+  expect(stdout).toMatch(/codex +assistant +Added --retry below --timeout, with its default/);
+  expect(stdout).toMatch(/ses_\S+ +codex +just now +2 /);
+  expect(stdout).toContain(`${shownProgram} start`);
+  expect(readdirSync(temp)).toEqual([]);
+  expect(await daemonPid(home)).toBeUndefined();
+});
+
+test('demo --json is the events, one a line', async () => {
+  const home = cliHome();
+  const { code, stdout } = await run(home, ['demo', '--json'], demoEnv(home));
+  expect(code).toBe(0);
+  const events = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { seq: number; type: string });
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  expect(new Set(events.map(({ type }) => type))).toEqual(
+    new Set(['session/created', 'message/updated', 'part/updated', 'part/delta']),
+  );
+});
+
+test('a demo that is ended by a signal or a closed pipe leaves nothing behind', async () => {
+  const home = cliHome();
+  const { temp, env } = demoEnv(home);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const demo = start(home, ['demo'], env);
+    await demo.printed(/A daemon of its own/);
+    demo.child.kill(signal);
+    expect((await demo.ended).code).toBe(0);
+    expect(readdirSync(temp)).toEqual([]);
+  }
+  const piped = await shell(home, `export TMPDIR=${temp}; $S demo | head -1; ${tellCode}`);
+  expect(piped).toMatchObject({ stdout: expect.stringMatching(/codes 0\n$/), stderr: '' });
+  expect(readdirSync(temp)).toEqual([]);
+});

@@ -1,0 +1,134 @@
+// The real command over its real daemon: start, stop and status; usage, help and errors.
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { line } from '../support/transcript.ts';
+import { cliHome, daemonPid, run, shownProgram } from './run-cli.ts';
+
+test('status never starts a daemon: it tells that none runs, and exits 3', async () => {
+  const home = cliHome();
+  const { code, stdout, stderr } = await run(home, ['status']);
+  expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+  expect(stderr).toContain('no daemon is running');
+  expect(stderr).toContain(`hint: start it: ${shownProgram} start`);
+  expect(existsSync(home.paths.socket)).toBe(false);
+});
+
+test('with --json an error is one JSON object on stderr', async () => {
+  const { code, stdout, stderr } = await run(cliHome(), ['status', '--json']);
+  expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+  expect(JSON.parse(stderr)).toEqual({ error: { code: 3, message: expect.any(String), hint: expect.any(String) } });
+});
+
+test('socket prints the path without a daemon', async () => {
+  const home = cliHome();
+  expect(await run(home, ['socket'])).toEqual({ code: 0, stdout: `${home.paths.socket}\n`, stderr: '' });
+  expect(JSON.parse((await run(home, ['--json', 'socket'])).stdout)).toEqual({ socket: home.paths.socket });
+  expect(await daemonPid(home)).toBeUndefined();
+});
+
+test('start returns when the daemon answers, starting again says so, stop returns when it is gone (P23)', async () => {
+  const home = cliHome();
+  const started = await run(home, ['start']);
+  expect(started).toMatchObject({ code: 0, stderr: '' });
+  expect(started.stdout).toMatch(/^sessiond started \(version .*, pid \d+, /);
+  expect(started.stdout).toContain(`${shownProgram} stop`);
+  expect(started.stdout).toContain(`${shownProgram} demo`);
+  const pid = await daemonPid(home);
+  expect(started.stdout).toContain(`pid ${pid}`);
+
+  const again = await run(home, ['start']);
+  expect(again.code).toBe(0);
+  expect(again.stdout).toContain(`already running (version`);
+  expect(await daemonPid(home)).toBe(pid);
+
+  const status = await run(home, ['status']);
+  expect(status.code).toBe(0);
+  expect(status.stdout).toMatch(new RegExp(`is running, pid ${pid}, up `));
+  expect(JSON.parse((await run(home, ['status', '--json'])).stdout)).toMatchObject({
+    pid,
+    sessions: 0,
+    sources: [{ state: 'absent' }],
+  });
+
+  expect(await run(home, ['stop'])).toEqual({ code: 0, stdout: `sessiond stopped (pid ${pid})\n`, stderr: '' });
+  expect(existsSync(home.paths.socket)).toBe(false);
+  expect(await run(home, ['stop'])).toEqual({ code: 0, stdout: 'sessiond is not running\n', stderr: '' });
+  expect(JSON.parse((await run(home, ['stop', '--json'])).stdout)).toEqual({ stopped: false, running: false });
+});
+
+test('of starts at the same time all succeed, with one daemon (P22, P23)', async () => {
+  const home = cliHome();
+  const runs = await Promise.all([1, 2, 3].map(() => run(home, ['start', '--json'])));
+  expect(runs.map(({ code, stderr }) => [code, stderr])).toEqual(runs.map(() => [0, '']));
+  const told = runs.map(({ stdout }) => JSON.parse(stdout) as { pid: number; started: boolean });
+  expect(new Set(told.map(({ pid }) => pid)).size).toBe(1);
+  expect(told.filter(({ started }) => started)).toHaveLength(1);
+});
+
+test('start tells why a daemon did not come up, and exits 3', async () => {
+  const home = cliHome();
+  mkdirSync(home.env.SESSIOND_HOME!, { recursive: true });
+  writeFileSync(home.paths.config, '[sources]\nnonsense = true\n');
+  const { code, stdout, stderr } = await run(home, ['start']);
+  expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+  expect(stderr).toContain('nonsense');
+  expect(stderr).not.toContain('    at ');
+});
+
+test('start takes in what Claude Code wrote, lists it, and says what to do next', async () => {
+  const home = cliHome();
+  const folder = join(home.claude, '-src-shop');
+  mkdirSync(folder, { recursive: true });
+  const id = '11111111-2222-4333-8444-555555555555';
+  writeFileSync(join(folder, `${id}.jsonl`), line(id, 'user', 'fix the login') + line(id, 'assistant', 'done'));
+  const { code, stdout, stderr } = await run(home, ['start', '--list']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toContain('read 1 transcript: 1 session\n');
+  expect(stdout).toMatch(/claude-code .* fix the login\n/);
+  expect(stdout).toContain(`${shownProgram} show ID`);
+});
+
+test('a verb that needs the daemon starts it, and does not with --no-spawn', async () => {
+  const home = cliHome();
+  for (const args of [['ls'], ['show', 'ses_x'], ['tail'], ['rpc', 'ping']]) {
+    expect(await run(home, [...args, '--no-spawn'])).toMatchObject({ code: 3, stdout: '' });
+  }
+  expect(await daemonPid(home)).toBeUndefined();
+  expect(await run(home, ['rpc', 'ping'])).toEqual({ code: 0, stdout: '{}\n', stderr: '' });
+  expect(await daemonPid(home)).toBeTypeOf('number');
+});
+
+test('wrong usage exits 2 and says what to type; with --json as JSON', async () => {
+  const home = cliHome();
+  for (const args of [
+    ['nonsense'],
+    ['ls', '--nonsense'],
+    ['ls', 'extra'],
+    ['show'],
+    ['ls', '--limit', '0'],
+    ['tail', '--from', 'yesterday'],
+    [],
+  ]) {
+    expect(await run(home, args), args.join(' ')).toMatchObject({ code: 2, stdout: '' });
+  }
+  expect((await run(home, ['lss'])).stderr).toContain('Did you mean ls?');
+  expect(JSON.parse((await run(home, ['ls', '--nonsense', '--json'])).stderr)).toMatchObject({ error: { code: 2 } });
+});
+
+test('--help lists the verbs and exit codes, each verb has an example, --version is one line', async () => {
+  const home = cliHome();
+  const help = await run(home, ['--help']);
+  expect(help).toMatchObject({ code: 0, stderr: '' });
+  const verbs = ['run', 'start', 'stop', 'status', 'ls', 'show', 'tail', 'rpc', 'socket', 'demo'];
+  for (const verb of verbs) expect(help.stdout).toMatch(new RegExp(`^  ${verb} `, 'm'));
+  expect(help.stdout).toContain('3 daemon not reachable');
+  for (const verb of verbs) {
+    const { code, stdout } = await run(home, [verb, '--help']);
+    expect({ verb, code }).toEqual({ verb, code: 0 });
+    expect(stdout).toMatch(/Examples?:\n/);
+    expect(stdout).toContain('--no-spawn');
+  }
+  expect((await run(home, ['--version'])).stdout).toMatch(/^sessiond \d+\.\d+\.\d+\S*\n$/);
+  expect(await daemonPid(home)).toBeUndefined();
+});
