@@ -1,5 +1,5 @@
-// Builds dist/: the CLI as small chunks that load nothing a verb does not need, the daemon as one bundle, the native
-// module outside. `--out DIR --failpoints` makes the build that crash tests kill; the shipped one has no failpoints (P36).
+// Builds dist/: the CLI as one bundle, in which a verb that is not asked for is parsed lazily and never run; the daemon as
+// another, the native module outside. `--out DIR --failpoints` makes the build that crash tests kill; the shipped one has no failpoints (P36).
 import { chmodSync, cpSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,8 +40,6 @@ await build({
   ...shared,
   entryPoints: { cli: join(root, 'cli/main.ts') },
   outdir: out,
-  splitting: true,
-  chunkNames: 'cli-[name]-[hash]',
   banner: { js: `#!/usr/bin/env node\n${shared.banner.js}` },
 });
 cpSync(join(root, 'daemon/store/sql'), join(out, 'sql'), { recursive: true });

@@ -42,6 +42,8 @@ export class Ingest {
   readonly #positions: Map<string, Position>;
   readonly #pending = new Map<string, Pending>();
   #known = 0;
+  /** Files found by the scan under way that it has not looked at yet. */
+  #unlooked = 0;
   #firstReadDone = false;
   #present = false;
   /** path -> what is wrong with it now; what could be read again is gone from here. */
@@ -78,7 +80,7 @@ export class Ingest {
       path,
       state: this.#state(),
       files,
-      filesDone: files - this.#pending.size,
+      filesDone: Math.max(0, files - this.#pending.size - this.#unlooked),
       bytesBehind,
       sessions: sessions.size,
       badRecords,
@@ -132,7 +134,11 @@ export class Ingest {
         for (const path of (await this.#list(this.source.path)) ?? []) found.add(path);
       }
       this.#known = found.size;
-      for (const path of found) await this.#look(path);
+      this.#unlooked = found.size;
+      for (const path of found) {
+        await this.#look(path);
+        this.#unlooked -= 1;
+      }
     }
     if (waiting.length > 0) {
       await this.#drain(signal);

@@ -25,10 +25,10 @@ export type Call = {
   releaseEvents(): void;
   /** Runs what waits for something to happen, and so may last. Throws LimitExceeded where too many of the connection wait. */
   wait<T>(run: () => Promise<T>): Promise<T>;
-  /** Resolves when replies that were made have left enough room for another; for reads that were put off. */
-  room(): Promise<void>;
   /** Runs a read. Throws LimitExceeded where the reads of its batch before it have filled the reply. */
   read<T>(run: () => T): T;
+  /** The same for a read that was put off with others: it waits until the replies made before it have left room. */
+  readInTurn<T>(run: () => T | Promise<T>): Promise<T>;
 };
 
 export type Rpc = JSONRPCServer<Call>;
@@ -220,6 +220,15 @@ export class Connection {
       this.#holds -= 1;
       if (this.#holds === 0) for (const release of this.#released.splice(0)) release();
     };
+    const read = <T>(run: () => T): T => {
+      if (units > maxReplyUnits) throw tooMany(maxReplyUnits, 'text in the reply to one batch');
+      const result = run();
+      if (result instanceof RawJson) {
+        units += result.text.length;
+        if (alone) this.#unsentUnits += result.text.length;
+      }
+      return result;
+    };
     return {
       connection: this as Connection,
       afterReply: (run: () => void) => void after.push(run),
@@ -242,19 +251,13 @@ export class Connection {
           if (waits === 0) this.#waitingFrames -= 1;
         }
       },
-      room: async () => {
+      read,
+      readInTurn: async <T>(run: () => T | Promise<T>): Promise<T> => {
         // Of a batch none may wait for another: what is too much is refused. What is unsent here is sent in this turn.
         const full = () => this.#unsentUnits + this.#transport.bufferedBytes > maxBufferedBytes;
         while (alone && full() && !this.signal.aborted) await this.#sent.catch(() => {});
-      },
-      read: <T>(run: () => T): T => {
-        if (units > maxReplyUnits) throw tooMany(maxReplyUnits, 'text in the reply to one batch');
-        const result = run();
-        if (result instanceof RawJson) {
-          units += result.text.length;
-          if (alone) this.#unsentUnits += result.text.length;
-        }
-        return result;
+        // No await between the comparison and this line: all that were put off would pass it at once.
+        return read(run);
       },
       replied: () => {
         if (alone) this.#unsentUnits -= units;

@@ -47,10 +47,10 @@ export function bindMethods(
       const params = parse(method, raw);
       const peer = peerOf(call);
       if (changesRecord(name)) return peer.mutating(Promise.resolve(handle(params, peer, call)));
-      const read = () => call.read(() => handle(params, peer, call));
+      const read = () => handle(params, peer, call);
       // A read observes every mutation that its connection sent before it.
       const before = method.kind === 'read' ? peer.mutationsUnderWay : undefined;
-      return before ? before.then(() => call.room()).then(read) : read();
+      return before ? before.then(() => call.readInTurn(read)) : call.read(read);
     });
   }
   return rpc;

@@ -13,13 +13,9 @@ export function bestTitle(titles: Titles): string | null {
   return null;
 }
 
-/** One line, whitespace and control characters folded, cut between characters. */
+/** One line, whitespace folded, cut between characters. Escapes stay whole: whoever prints it strips them. */
 export function foldTitle(text: string): string {
-  const line = text
-    .trimStart()
-    .slice(0, 4000)
-    .replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ')
-    .trim();
+  const line = text.trimStart().slice(0, 4000).replace(/\s+/g, ' ').trim();
   if (line.length <= maxTitleUnits) return line.toWellFormed();
   const last = line.charCodeAt(maxTitleUnits - 1);
   const cutsPair = last >= 0xd800 && last <= 0xdbff;
