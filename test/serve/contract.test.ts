@@ -1,0 +1,159 @@
+// The method table against a daemon (P21): every method is called for real and answers what the table says and nothing
+// more, every event is what its schema says, rpc.discover tells the same.
+import { describe, expect, it } from 'vitest';
+import type { z } from 'zod';
+import type { Method, MethodName } from '../../protocol/methods.ts';
+import { methods, notifications } from '../../protocol/methods.ts';
+import { Event, eventData, eventTypes, opTypes } from '../../protocol/schema.ts';
+import { daemonInProcess, testHome } from '../support/daemon.ts';
+import { strictly } from '../support/strictly.ts';
+import type { Anything, Wire } from '../support/wire.ts';
+import { wireInMemory } from '../support/wire.ts';
+
+const usage = { input: 1, output: 2, reasoning: 3, cacheRead: 4, cacheWrite: 5, costUsd: 0.5 };
+const model = { providerId: 'p', modelId: 'm', variant: 'v' };
+const at = { sessionId: 'ses_1' };
+const inMessage = { ...at, messageId: 'msg_1' };
+const part = (partId: string, content: object) => ({ ...inMessage, partId, part: content });
+
+/** Every method of the table, in an order in which each succeeds; a function where params need what came before. */
+const calls: [MethodName, object | ((seen: Record<string, Anything>) => object)][] = [
+  ['initialize', { protocolVersion: 1, client: { name: 'contract', version: '1' } }],
+  ['ping', {}],
+  ['rpc.discover', {}],
+  ['events/subscribe', { from: 'start' }],
+  ['session/create', { ...at, title: 't', directory: '/d', agent: 'a', model, metadata: { a: [1] }, occurredAt: 5 }],
+  ['session/create', { sessionId: 'ses_2', parentId: 'ses_1', origin: { source: 's', externalId: 'e', path: '/p' } }],
+  ['session/update', { ...at, title: null, archived: true, metadata: { b: null } }],
+  [
+    'message/put',
+    { ...inMessage, role: 'assistant', agent: 'a', model, usage, error: { kind: 'X' }, metadata: { m: 1 } },
+  ],
+  ['message/put', { ...at, messageId: 'msg_2', role: 'user', createdAt: 7 }],
+  ['part/put', part('prt_text', { type: 'text', text: 'Hel', synthetic: true })],
+  ['part/put', part('prt_reasoning', { type: 'reasoning', text: 'hm' })],
+  [
+    'part/put',
+    part('prt_tool', { type: 'tool', callId: 'c', tool: 'sh', state: 'running', title: 't', input: {}, startedAt: 1 }),
+  ],
+  ['part/put', part('prt_file', { type: 'file', mime: 'a/b', filename: 'f', url: 'file:///f' })],
+  ['part/put', part('prt_patch', { type: 'patch', hash: 'h', files: ['a'] })],
+  ['part/put', part('prt_step', { type: 'step', phase: 'finish', reason: 'r', usage })],
+  ['part/put', part('prt_data', { type: 'data', kind: 'k', value: null })],
+  ['part/delta', { ...at, partId: 'prt_text', field: 'text', offset: 3, text: 'lo' }],
+  ['part/delta', { ...at, partId: 'prt_tool', field: 'output', offset: 0, text: 'out' }],
+  ['artifact/put', { ...at, kind: 'todo', key: 'k', data: [1] }],
+  ['artifact/put', { ...at, kind: 'todo', key: 'l', data: null }],
+  ['session/list', { limit: 1 }],
+  ['session/get', at],
+  ['message/list', at],
+  ['artifact/list', { ...at, limit: 1 }],
+  ['events/read', (seen) => ({ after: seen['events/subscribe'].cursor, limit: 1000 })],
+  ['events/sync', (seen) => ({ subscription: seen['events/subscribe'].subscription })],
+  ['part/remove', { ...at, partId: 'prt_data' }],
+  ['message/remove', { ...at, messageId: 'msg_2' }],
+  ['artifact/remove', { ...at, kind: 'todo', key: 'k' }],
+  [
+    'ops/append',
+    {
+      ops: [
+        { opId: 'a', type: 'session/update', params: { ...at, title: 'again' } },
+        { opId: 'a', type: 'session/update', params: { ...at, title: 'again' } },
+        { opId: 'b', type: 'session/update', params: { sessionId: 'ses_9', title: 'nobody' } },
+        { opId: 'c', type: 'session/update', params: { ...at, title: 'again' } },
+      ],
+      batchId: 'batch',
+    },
+  ],
+  ['session/delete', { sessionId: 'ses_2' }],
+  ['source/list', {}],
+  ['source/rescan', {}],
+  ['daemon/status', {}],
+  ['events/sync', (seen) => ({ subscription: seen['events/subscribe'].subscription })],
+  ['events/unsubscribe', (seen) => ({ subscription: seen['events/subscribe'].subscription })],
+  ['daemon/shutdown', {}],
+];
+
+describe('[P21] the method table', () => {
+  it('every method, called for real, answers what the table says and no member more', async () => {
+    const wire = open();
+    const seen = await callAll(wire);
+    expect(Object.keys(seen).toSorted()).toEqual(Object.keys(methods).toSorted());
+    for (const [name, results] of Object.entries(seen.all as Record<string, unknown[]>)) {
+      for (const result of results) expectFits((methods as Record<string, Method>)[name]!.result, result, name);
+    }
+  });
+
+  it('every notification and every event, of every op type, is what its schema says', async () => {
+    const wire = open();
+    await callAll(wire);
+    await wire.until('the end', () => wire.notifications('events/ended').length === 1);
+    const types = new Set<string>();
+    for (const { method, params } of wire.notifications()) {
+      expectFits(notifications[method as keyof typeof notifications], params, method!);
+      for (const event of params.events ?? []) {
+        expectFits(Event, event, event.type);
+        expectFits(eventData[event.type as keyof typeof eventData], event.data, event.type);
+        types.add(event.type);
+      }
+    }
+    const later = eventTypes.filter((type) => /^(turn|blocker)\//.test(type));
+    expect([...types, ...later].toSorted()).toEqual(eventTypes.toSorted());
+    expect(Object.keys(notifications).filter((name) => wire.notifications(name).length === 0)).toEqual([]);
+  });
+
+  it('ops/append answers every op once: applied, duplicate or rejected with the data of its error', async () => {
+    const { 'ops/append': result } = await callAll(open());
+    expect(result.applied.map((entry: { opId: string }) => entry.opId)).toEqual(['a']);
+    expect(result.duplicates.map((entry: { opId: string }) => entry.opId)).toEqual(['a', 'c']);
+    expect(result.duplicates[1].seq).toBeNull();
+    expect(result.rejected).toMatchObject([
+      { opId: 'b', code: -32001, kind: 'NotFound', data: { kind: 'NotFound', what: 'session', id: 'ses_9' } },
+    ]);
+  });
+
+  it('has each op type as a method', () => {
+    for (const type of opTypes) expect((methods as Record<string, Method>)[type]?.kind).toBe('op');
+  });
+
+  it('rpc.discover names exactly the methods of the table, as OpenRPC, with params and results', async () => {
+    const { 'rpc.discover': document } = await callAll(open());
+    expect(document.openrpc).toMatch(/^1\.\d+\.\d+$/);
+    expect(document.info).toMatchObject({ title: expect.any(String), version: expect.any(String) });
+    expect(document.methods.map((method: { name: string }) => method.name)).toEqual(Object.keys(methods));
+    for (const { name, params, result, summary } of document.methods) {
+      const shape = (methods[name as MethodName].params as z.ZodObject).shape as Record<string, z.ZodType>;
+      expect(params.map((param: { name: string }) => param.name)).toEqual(Object.keys(shape));
+      for (const param of params) {
+        expect(param.required, `${name} ${param.name}`).toBe(!shape[param.name]!.safeParse(undefined).success);
+        expect(param.schema).toBeTypeOf('object');
+      }
+      expect(result.schema, name).toBeTypeOf('object');
+      expect(summary).not.toBe('');
+    }
+    expect(JSON.parse(JSON.stringify(document))).toEqual(document);
+    expect(document.components.errors.DeltaGap).toEqual({ code: -32025, message: 'DeltaGap' });
+  });
+});
+
+function open(): Wire {
+  return wireInMemory(daemonInProcess(testHome()).daemon);
+}
+
+/** Calls every method; the last result of each by its name, and all of them. */
+async function callAll(wire: Wire): Promise<Record<string, Anything>> {
+  const seen: Record<string, Anything> = {};
+  const all: Record<string, unknown[]> = {};
+  for (const [method, params] of calls) {
+    const { result, error } = await wire.call(method, typeof params === 'function' ? params(seen) : params);
+    expect(error, `${method}: ${JSON.stringify(error)}`).toBeUndefined();
+    seen[method] = result;
+    all[method] = [...(all[method] ?? []), result];
+  }
+  Object.defineProperty(seen, 'all', { value: all });
+  return seen;
+}
+
+function expectFits(schema: z.ZodType, value: unknown, what: string): void {
+  expect(strictly(schema, value), what).toEqual([]);
+}
