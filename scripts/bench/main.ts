@@ -1,0 +1,102 @@
+// `npm run bench [-- --row NAME] [--quick] [--json FILE] [--rounds N] [--profile DIR]`: the numbers of DESIGN.md, each
+// beside its floor. Rounds are interleaved (floor, ours, floor, ours …), so that a machine that slows down slows both.
+// Exits 1 when a target is missed, 2 for a wrong argument. The files lie in the folder for temporary files: TMPDIR
+// chooses the disk.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { Home } from '../../test/support/home.ts';
+import { makeHome } from '../../test/support/home.ts';
+import { describeMachine } from './machine.ts';
+import type { RowResult } from './report.ts';
+import { newReport, reportText, rowResult } from './report.ts';
+import type { Row } from './row.ts';
+import { append1 } from './rows/append-1.ts';
+import { append256 } from './rows/append-256.ts';
+import { delivery } from './rows/delivery.ts';
+
+const rows: Record<string, Row> = { 'append-256': append256, 'append-1': append1, delivery };
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+type Options = { names: string[]; rounds: number; quick: boolean; json?: string; profile?: string };
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      row: { type: 'string', multiple: true },
+      rounds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      profile: { type: 'string' },
+    },
+  });
+  const names = values.row ?? Object.keys(rows);
+  const unknown = names.find((name) => !(name in rows));
+  if (unknown !== undefined) throw new Error(`there is no row ${unknown}; there are: ${Object.keys(rows).join(', ')}`);
+  const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
+  if (!Number.isSafeInteger(rounds) || rounds < 1) throw new Error(`--rounds is a number from 1, not ${values.rounds}`);
+  const { quick, json, profile } = values;
+  return { names, rounds, quick, ...(json ? { json } : {}), ...(profile ? { profile: resolve(profile) } : {}) };
+}
+
+/** The shipped bundle, built from the tree as it is; beside dist/, which others may be running from. */
+function buildDaemon(): string {
+  const out = join(root, 'node_modules/.cache/sessiond-bench');
+  const tsx = join(root, 'node_modules/.bin/tsx');
+  execFileSync(tsx, ['scripts/build.ts', '--out', out], { cwd: root, stdio: ['ignore', 2, 2] });
+  return join(out, 'daemon.js');
+}
+
+async function measure(name: string, home: Home, daemonPath: string, options: Options): Promise<RowResult> {
+  const row = rows[name]!;
+  const { quick, rounds } = options;
+  const measuring = await row.open({ home, daemonPath, profileFolder: options.profile, quick });
+  try {
+    const floor: number[] = [];
+    const ours: number[] = [];
+    for (let round = 1; round <= rounds; round += 1) {
+      progress(`${name}: round ${round} of ${rounds}`);
+      floor.push(await measuring.floor());
+      ours.push(await measuring.ours());
+    }
+    return rowResult(name, row, floor, ours);
+  } finally {
+    progress('');
+    await measuring.close();
+  }
+}
+
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+/** A home that goes when the process does, however it ends. */
+function ownHome(): Home {
+  const home = makeHome();
+  process.once('exit', () => home.remove());
+  return home;
+}
+
+async function main(): Promise<number> {
+  let options: Options;
+  try {
+    options = readOptions();
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}`);
+    return 2;
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+  if (options.profile) mkdirSync(options.profile, { recursive: true });
+  const daemonPath = buildDaemon();
+  const machine = describeMachine(ownHome().folder);
+  const results: RowResult[] = [];
+  for (const name of options.names) results.push(await measure(name, ownHome(), daemonPath, options));
+  const report = newReport(machine, options.quick, results);
+  console.log(reportText(report));
+  if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  return options.quick || results.every((row) => row.reached) ? 0 : 1;
+}
+
+process.exit(await main());
