@@ -10,7 +10,10 @@ import { protocolVersion } from './version.ts';
 
 /** What a subscription delivers, in order. */
 export type Delivery = { [N in NotificationName]: { type: N; params: Notification<N> } }[NotificationName];
-/** Awaited before the next frame is read: a slow listener is felt by the daemon as backpressure, not as a queue here. */
+/**
+ * Awaited before the next frame is read: a slow listener is felt by the daemon as backpressure, not as a queue here. So it
+ * must not await a call of the same client, whose reply would be behind it.
+ */
 export type Listener = (delivery: Delivery) => void | Promise<void>;
 
 export type Subscription = Result<'events/subscribe'> & { unsubscribe(): Promise<void> };

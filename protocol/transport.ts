@@ -29,6 +29,7 @@ export class TransportClosedError extends Error {
 /** A queue of frames with one waiting reader. */
 export class FrameQueue {
   #frames: Frame[] = [];
+  #units = 0;
   #waiting: ((frame: Frame | undefined) => void) | undefined;
   #ended = false;
 
@@ -36,11 +37,17 @@ export class FrameQueue {
     return this.#frames.length;
   }
 
+  /** Text that is queued, in UTF-16 units. */
+  get units(): number {
+    return this.#units;
+  }
+
   push(frame: Frame): void {
     if (this.#ended) return;
     const waiting = this.#waiting;
     if (!waiting) {
       this.#frames.push(frame);
+      this.#units += unitsOf(frame);
       return;
     }
     this.#waiting = undefined;
@@ -56,11 +63,16 @@ export class FrameQueue {
 
   shift(): Promise<Frame | undefined> {
     const frame = this.#frames.shift();
+    if (frame) this.#units -= unitsOf(frame);
     if (frame || this.#ended) return Promise.resolve(frame);
     return new Promise((resolve) => {
       this.#waiting = resolve;
     });
   }
+}
+
+function unitsOf(frame: Frame): number {
+  return frame.kind === 'text' ? frame.text.length : 0;
 }
 
 /**

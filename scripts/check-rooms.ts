@@ -161,12 +161,13 @@ function sourceFiles(folder: string): string[] {
   });
 }
 
-/** Everything a file imports, type imports included: esbuild drops those, so they are read from the text. */
+/** Everything a file imports. esbuild drops what is a type only, so those are read from the text. */
 async function importsOf(path: string): Promise<Set<string>> {
-  const text = readFileSync(path, 'utf8');
+  const text = withoutComments(readFileSync(path, 'utf8'));
   const found = new Set<string>();
-  for (const match of text.matchAll(/^\s*(?:import|export)\s+type\s[^'"]*?from\s+['"]([^'"]+)['"]/gm))
+  for (const match of text.matchAll(/^\s*(?:import|export)\s[^'"`;]*?\bfrom\s+['"]([^'"]+)['"]/gm))
     found.add(match[1]!);
+  for (const match of text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]\s*\)/g)) found.add(match[1]!);
   for (const match of text.matchAll(/\bimport\(\s*([^'"\s)][^)]*)\)/g)) {
     // `run` becomes the daemon: it loads the built bundle, which is a program and none of the rooms.
     if (relative(root, path) !== 'cli/commands/run.ts') found.add(`(computed: ${match[1]})`);
@@ -194,6 +195,10 @@ async function importsOf(path: string): Promise<Set<string>> {
   return found;
 }
 
+function withoutComments(text: string): string {
+  return text.replace(/^\s*(\/\/|\*|\/\*).*$/gm, '');
+}
+
 function packageAllowed(room: Room, name: string): boolean {
   if (room.packages.includes('*') || room.packages.includes(name)) return true;
   return name.startsWith('node:') && room.packages.includes('node:*');
@@ -213,12 +218,14 @@ for (const path of files) {
       const target = relative(root, resolve(dirname(path), imported));
       const other = roomOf(target);
       if (other && (other === room || room.rooms.includes(other.name))) continue;
+      // Tests hold code of other trees as text.
+      if (!other && room.name === 'test') continue;
       problems.push(`${file}: ${room.name} may not import ${target} (${other?.name ?? 'no room'}). ${room.instead}.`);
     } else if (!packageAllowed(room, imported)) {
       problems.push(`${file}: ${room.name} may not import ${imported}. ${room.instead}.`);
     }
   }
-  const text = readFileSync(path, 'utf8').replace(/^\s*(\/\/|\*|\/\*).*$/gm, '');
+  const text = withoutComments(readFileSync(path, 'utf8'));
   for (const rule of texts) {
     if (!rule.below.some((prefix) => file.startsWith(prefix)) || rule.only.includes(file)) continue;
     const found = rule.pattern.exec(text);

@@ -6,8 +6,11 @@ import { formatCursor } from '../../protocol/cursor.ts';
 import type { EventFilter, Journal } from '../store/journal.ts';
 import type { Bell } from './bell.ts';
 
-/** Where a feed goes to: `send` resolves when the reader can take more. `params` is JSON text without its braces. */
-export type FeedSink = { send(method: string, params: string): Promise<void> };
+/**
+ * Where a feed goes to. `send` waits until the reader has room, then calls `params` and sends what it gives, JSON text
+ * without its braces, or nothing; it resolves when the reader can take more. So a stalled reader's feeds hold no text.
+ */
+export type FeedSink = { send(method: string, params: () => string | undefined): Promise<void> };
 
 export type FeedOptions = { from: Cursor; filter: EventFilter; maxBatch: number; maxBatchUnits: number };
 
@@ -61,29 +64,39 @@ export class Feed {
     const target = this.#journal.head.seq;
     let caughtUp = false;
     while (!this.#ended) {
-      const { filter, maxBatch, maxBatchUnits } = this.#options;
-      const { events, through } = this.#journal.readAfter(this.#cursor, filter, maxBatch, maxBatchUnits);
-      if (events.length > 0) {
-        const texts = events.map((event) => event.text);
-        await this.#sink.send('events/batch', `${this.#advance(through)},"events":[${texts.join(',')}]`);
-      } else {
-        this.#cursor = through;
-      }
+      let moved = false;
+      await this.#sink.send('events/batch', () => {
+        const batch = this.#ended ? undefined : this.#read();
+        moved = batch !== undefined;
+        return batch;
+      });
       if (!caughtUp && this.#cursor.seq >= target) {
         caughtUp = true;
-        await this.#sink.send('events/caughtUp', this.#advance(this.#cursor));
+        await this.#sink.send('events/caughtUp', () => this.#advance(this.#cursor));
       }
       this.#passFences();
       if (this.#cursor.seq < this.#journal.head.seq) {
         // A filter that matches nothing sends nothing, so nothing else would let other work in between two reads.
-        if (events.length === 0) await nextTurn();
+        if (!moved) await nextTurn();
         continue;
       }
       // No await between the comparison above and this line: a ring in between would be missed.
       await this.#nextRing();
     }
-    await this.#sink.send('events/ended', `"reason":"${this.#ended}"`);
+    await this.#sink.send('events/ended', () => `"reason":"${this.#ended}"`);
     for (const fence of this.#fences) fence.resolve(this.#cursor);
+  }
+
+  /** The next batch, from the cursor, which moves; undefined when nothing there matched. */
+  #read(): string | undefined {
+    const { filter, maxBatch, maxBatchUnits } = this.#options;
+    const { events, through } = this.#journal.readAfter(this.#cursor, filter, maxBatch, maxBatchUnits);
+    if (events.length === 0) {
+      this.#cursor = through;
+      return undefined;
+    }
+    const texts = events.map((event) => event.text);
+    return `${this.#advance(through)},"events":[${texts.join(',')}]`;
   }
 
   #nextRing(): Promise<void> {

@@ -50,8 +50,9 @@ export class Connection {
   readonly #abort = new AbortController();
   readonly #transport: Transport;
   readonly #options: ConnectionOptions;
-  /** Frames that are not answered yet. */
+  /** Frames that are not answered yet, and their text. */
   #inFlight = 0;
+  #inFlightUnits = 0;
   /** Those of them that hold a call which waits for something to happen, and all such calls. */
   #waitingFrames = 0;
   #waits = 0;
@@ -77,11 +78,13 @@ export class Connection {
 
   /** Serves until the other end goes or `close` is called. */
   async run(): Promise<void> {
-    const { maxInFlight, maxBufferedBytes } = this.#options.limits;
+    const { maxInFlight, maxInFlightUnits, maxBufferedBytes } = this.#options.limits;
     for (let frame = await this.#transport.receive(); frame; frame = await this.#transport.receive()) {
       if (!this.#take(frame)) break;
       if (this.#transport.bufferedBytes > maxBufferedBytes) await this.#sent.catch(() => {});
-      while (this.#busy >= maxInFlight && !this.signal.aborted) await this.#nextSlot();
+      while ((this.#busy >= maxInFlight || this.#inFlightUnits > maxInFlightUnits) && !this.signal.aborted) {
+        await this.#nextSlot();
+      }
     }
     // A peer that half-closes after its last request (`printf … | socat`) still gets what it asked for.
     if (!this.signal.aborted && this.#inFlight > 0) await this.#drained();
@@ -97,8 +100,11 @@ export class Connection {
     for (const release of this.#released.splice(0)) release();
   }
 
-  /** Sends a notification whose params are JSON text. Resolves when the reader can take more. */
-  async notify(method: string, params: string): Promise<void> {
+  /**
+   * Sends a notification whose params are JSON text, made only once there is room for it, or nothing when there are
+   * none. Resolves when the reader can take more.
+   */
+  async notify(method: string, params: () => string | undefined): Promise<void> {
     // A reader in memory takes all within one turn of the loop: the others get theirs in between (P8).
     this.#notified += 1;
     if (this.#notified % notificationsInOneTurn === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -109,7 +115,10 @@ export class Connection {
       else if (this.#transport.bufferedBytes > room) await this.#sent.catch(() => {});
       else break;
     }
-    this.#sent = this.#transport.send(`{"jsonrpc":"2.0","method":"${method}","params":{${params}}}`);
+    // No await between the look at the room and this line: all that waited for it would pass at once.
+    const text = params();
+    if (text === undefined) return;
+    this.#sent = this.#transport.send(`{"jsonrpc":"2.0","method":"${method}","params":{${text}}}`);
     await this.#sent;
   }
 
@@ -157,11 +166,13 @@ export class Connection {
       this.#reply(errorText(null, parseError));
       return;
     }
-    const suspect = mayHoldUnfitText(text);
+    const suspect = mayHoldUnfitText(text) || mayNestTooDeep(text);
     this.#inFlight += 1;
+    this.#inFlightUnits += text.length;
     const answer = Array.isArray(message) ? this.#answerBatch(message, suspect) : this.#answerOne(message, suspect);
     void answer.finally(() => {
       this.#inFlight -= 1;
+      this.#inFlightUnits -= text.length;
       this.#slotFree?.();
     });
   }
@@ -320,16 +331,37 @@ function mayHoldUnfitText(text: string): boolean {
   return /\\u(?:[dD][89a-fA-F]|00[5-7])|__proto__/.test(text);
 }
 
-/** Lone surrogates cannot be stored as UTF-8, and a member named __proto__ means different things to different parsers. */
+/** Deeper than any record of ours; recursive code downstream has a stack to overflow. */
+const maxDepth = 500;
+
+/** A cheap look at the raw text: brackets in strings count too, so that it errs on the careful side. */
+function mayNestTooDeep(text: string): boolean {
+  if (text.length < 2 * maxDepth) return false;
+  let depth = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit === 0x7b || unit === 0x5b) depth += 1;
+    else if (unit === 0x7d || unit === 0x5d) depth -= 1;
+    if (depth > maxDepth) return true;
+  }
+  return false;
+}
+
+/**
+ * What makes a message unfit: lone surrogates cannot be stored as UTF-8, a member named __proto__ means different things
+ * to different parsers, and what nests too deep overflows them.
+ */
 function unfitText(value: unknown): string | undefined {
-  const open: unknown[] = [value];
+  const open: { value: unknown; depth: number }[] = [{ value, depth: 1 }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (typeof next === 'string' && !next.isWellFormed()) return 'a string holds a lone surrogate, which is not text';
-    if (typeof next !== 'object' || next === null) continue;
-    for (const [name, member] of Object.entries(next)) {
+    const { value: found, depth } = next;
+    if (typeof found === 'string' && !found.isWellFormed()) return 'a string holds a lone surrogate, which is not text';
+    if (typeof found !== 'object' || found === null) continue;
+    if (depth > maxDepth) return `values may nest ${maxDepth} levels deep`;
+    for (const [name, member] of Object.entries(found)) {
       if (name === '__proto__') return 'a member may not be named __proto__';
       if (!name.isWellFormed()) return 'a member name holds a lone surrogate, which is not text';
-      open.push(member);
+      open.push({ value: member, depth: depth + 1 });
     }
   }
   return undefined;

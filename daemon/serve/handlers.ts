@@ -54,10 +54,6 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     ...subscribeHandlers(deps),
 
     initialize: (params, peer) => {
-      if (params.protocolVersion !== protocolVersion) {
-        const message = `this sessiond speaks protocol version ${protocolVersion}`;
-        throw new RefusedError(refuse('UnsupportedVersion', message, { supported: [protocolVersion] }));
-      }
       if (params.token !== undefined) {
         throw new RefusedError(refuse('Unauthorized', 'the token is not known here', { reason: 'unknown' }));
       }

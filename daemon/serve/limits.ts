@@ -7,6 +7,8 @@ export type Limits = {
   maxReplyUnits: number;
   /** Requests of one connection under way; beyond it nothing more is read from it. As many may wait beside them. */
   maxInFlight: number;
+  /** Text of the requests under way, in UTF-16 units; beyond it too. */
+  maxInFlightUnits: number;
   /** Bytes waiting for a reader that does not read; beyond it no request of its is taken. */
   maxBufferedBytes: number;
   /** Events of one notification, where the subscriber names none. */
@@ -21,6 +23,7 @@ export const defaultLimits: Limits = {
   maxRpcBatch: 1_000,
   maxReplyUnits: 16 * 1024 * 1024,
   maxInFlight: 1_024,
+  maxInFlightUnits: 16 * 1024 * 1024,
   maxBufferedBytes: 1024 * 1024,
   maxBatch: 200,
   maxBatchUnits: 256 * 1024,

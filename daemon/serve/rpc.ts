@@ -1,9 +1,9 @@
 // The method table bound to its handlers: validates params by it, keeps the order of a connection, maps what is thrown.
 import { createJSONRPCErrorResponse, JSONRPCServer } from 'json-rpc-2.0';
 import type { z } from 'zod';
-import { RefusedError, refuseParams } from '../../protocol/errors.ts';
+import { RefusedError, refuse, refuseParams } from '../../protocol/errors.ts';
 import type { Method, MethodName, Result } from '../../protocol/methods.ts';
-import { methods } from '../../protocol/methods.ts';
+import { methods, protocolVersion } from '../../protocol/methods.ts';
 import type { Call, Rpc } from './connection.ts';
 import { type RawJson, wireErrorOf } from './connection.ts';
 import type { Peer } from './peer.ts';
@@ -58,10 +58,36 @@ export function bindMethods(
 
 function parse(method: Method, raw: unknown): unknown {
   if (Array.isArray(raw)) throw new RefusedError(refuseParams('params are given by name, in an object'));
-  const { _meta, ...given } = (raw ?? {}) as Record<string, unknown>;
+  const given = withoutMeta(raw ?? {});
+  if (method === methods.initialize) checkVersion(given.protocolVersion);
+  // The ops of a batch have params of their own.
+  if (Array.isArray(given.ops)) given.ops = given.ops.map(withoutMetaInParams);
   const parsed = method.params.safeParse(given);
   if (parsed.success) return parsed.data;
   throw new RefusedError(refuseParams(...describe(parsed.error)));
+}
+
+type Members = Record<string, unknown>;
+
+function isMembers(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** `_meta` is allowed in any params, and ignored. */
+function withoutMeta(params: unknown): Members {
+  const { _meta, ...given } = params as Members;
+  return given;
+}
+
+function withoutMetaInParams(op: unknown): unknown {
+  return isMembers(op) && isMembers(op.params) && '_meta' in op.params ? { ...op, params: withoutMeta(op.params) } : op;
+}
+
+/** Before the rest: a newer client may send members that only its version knows. */
+function checkVersion(asked: unknown): void {
+  if (!Number.isInteger(asked) || asked === protocolVersion) return;
+  const message = `this sessiond speaks protocol version ${protocolVersion}, not ${asked}`;
+  throw new RefusedError(refuse('UnsupportedVersion', message, { supported: [protocolVersion] }));
 }
 
 /** The first thing that is wrong, by the name of its member; all of them in the data. */

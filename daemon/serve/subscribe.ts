@@ -5,6 +5,7 @@ import { formatCursor } from '../../protocol/cursor.ts';
 import { isRefusal, RefusedError, refuse } from '../../protocol/errors.ts';
 import { TransportClosedError } from '../../protocol/transport.ts';
 import type { Bell } from '../engine/bell.ts';
+import type { FeedSink } from '../engine/feed.ts';
 import { Feed } from '../engine/feed.ts';
 import type { EventFilter, Reads } from '../engine/reads.ts';
 import type { Runtime } from '../engine/runtime.ts';
@@ -55,9 +56,12 @@ export function subscribeHandlers({ journal, bell, runtime, limits }: SubscribeD
       const cursor = from === 'now' ? journal.head : from === 'start' ? journal.earliest : resume(from);
       const subscription = `sub_${++lastId}`;
       const filter: EventFilter = { ...params.filter, deltas: params.deltas };
-      const sink = {
-        send: (method: string, text: string) =>
-          peer.connection.notify(method, `"subscription":"${subscription}",${text}`),
+      const sink: FeedSink = {
+        send: (method, text) =>
+          peer.connection.notify(method, () => {
+            const params = text();
+            return params === undefined ? undefined : `"subscription":"${subscription}",${params}`;
+          }),
       };
       const feed = new Feed(journal, bell, sink, {
         from: cursor,

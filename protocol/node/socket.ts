@@ -7,9 +7,10 @@ import { defaultMaxFrameBytes, encodeFrame, FrameDecoder } from '../framing.ts';
 import type { Transport } from '../transport.ts';
 import { FrameQueue, TransportClosedError } from '../transport.ts';
 
-/** Frames that may wait unread before the socket is paused: what a peer sends beyond it stays in the peer's kernel. */
+/** What may wait unread before the socket is paused: what a peer sends beyond it stays in the kernel. */
 const maxQueuedFrames = 256;
-/** How long a peer may go on sending a frame that was refused, before its socket is cut. */
+const maxQueuedUnits = 1024 * 1024;
+/** How long a closed peer may go on, sending a frame that was refused or not reading what it was sent. */
 const lingerMs = 2_000;
 
 export class SocketTransport implements Transport {
@@ -52,7 +53,8 @@ export class SocketTransport implements Transport {
 
   async receive(): Promise<Frame | undefined> {
     const frame = await this.#inbox.shift();
-    if (this.#socket.isPaused() && this.#inbox.length < maxQueuedFrames / 2) this.#socket.resume();
+    const { length, units } = this.#inbox;
+    if (this.#socket.isPaused() && length < maxQueuedFrames / 2 && units < maxQueuedUnits / 2) this.#socket.resume();
     return frame;
   }
 
@@ -61,16 +63,17 @@ export class SocketTransport implements Transport {
     const socket = this.#socket;
     if (socket.destroyed) return;
     this.#flush();
-    // end() flushes what was sent; a peer that never reads must not keep the socket, so its side is not waited for.
+    // end() flushes what was sent. A peer that does not read it must not keep the socket.
     socket.end();
+    const cut = setTimeout(() => socket.destroy(), lingerMs);
+    cut.unref();
+    socket.once('close', () => clearTimeout(cut));
     if (!this.#lost || socket.readableEnded) {
       socket.destroySoon();
       return;
     }
     // Cut in the midst of its frame, the peer would get EPIPE and might never read why: the rest is read, to nothing.
-    const cut = setTimeout(() => socket.destroy(), lingerMs);
-    cut.unref();
-    socket.once('end', () => socket.destroySoon()).once('close', () => clearTimeout(cut));
+    socket.once('end', () => socket.destroySoon());
     socket.resume();
   }
 
@@ -79,7 +82,7 @@ export class SocketTransport implements Transport {
       if (frame.kind === 'tooLarge' || frame.kind === 'badHeader') this.#lost = true;
       this.#inbox.push(frame);
     }
-    if (this.#inbox.length >= maxQueuedFrames) this.#socket.pause();
+    if (this.#inbox.length >= maxQueuedFrames || this.#inbox.units >= maxQueuedUnits) this.#socket.pause();
   }
 
   #flush(): void {

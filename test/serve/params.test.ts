@@ -106,28 +106,48 @@ describe('params', () => {
     },
   );
 
-  it('that nest 100,000 deep are refused and harm nobody', async () => {
-    const errors: object[] = [];
-    const log = { info() {}, warn() {}, error: (fields: object) => void errors.push(fields) };
-    const wire = wireInMemory(daemonInProcess(home, { runtime: systemRuntime(log) }).daemon);
-    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
-    wire.send(`{"jsonrpc":"2.0","id":1,"method":"session/create","params":{"metadata":{"a":${deep}}}}`);
-    wire.send(request(2, 'session/create', { sessionId: 'ses_1' }));
-    const { error } = await wire.reply(1);
-    expect((await wire.reply(2)).result.seq).toBe(1);
-    // Foreseen by no rule yet: it goes whole to the log, and to the wire by its incident alone.
-    expect(error).toMatchObject({ code: -32603, data: { incident: expect.stringMatching(/^inc_/) } });
-    expect(errors).toMatchObject([{ incident: error!.data.incident, err: expect.any(RangeError) }]);
+  it('may hold _meta in the ops of a batch too, which is ignored: the op is the same without it', async () => {
+    const wire = inMemory();
+    const op = { opId: 'o1', type: 'session/create', params: { sessionId: 'ses_1', _meta: { trace: 1 } } };
+    expect((await wire.call('ops/append', { ops: [op] })).result.applied).toHaveLength(1);
+    const plain = { ...op, params: { sessionId: 'ses_1' } };
+    expect((await wire.call('ops/append', { ops: [plain] })).result.duplicates).toHaveLength(1);
+  });
+
+  it('of another protocol version are judged by the version first, whatever else they hold', async () => {
+    const wire = inMemory();
+    const { error } = await wire.call('initialize', { protocolVersion: 2, client: { name: 'new' }, later: true });
+    expect(error).toMatchObject({ code: -32004, data: { kind: 'UnsupportedVersion', supported: [1] } });
+  });
+
+  it('that nest over 500 deep are refused by -32602 and harm nobody', async () => {
+    const wire = inMemory();
+    const nested = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;
+    const create = (id: number, levels: number) =>
+      `{"jsonrpc":"2.0","id":${id},"method":"session/create","params":{"metadata":{"a":${nested(levels)}}}}`;
+    // The message, its params and its metadata are three levels themselves.
+    wire.send(create(1, 100_000));
+    wire.send(create(2, 498));
+    wire.send(create(3, 497));
+    for (const id of [1, 2]) expect((await wire.reply(id)).error).toMatchObject({ code: -32602 });
+    expect((await wire.reply(3)).result.seq).toBe(1);
+    // Brackets in a text are no levels.
+    const text = '['.repeat(2_000);
+    expect((await wire.call('session/create', { title: text })).result.seq).toBe(2);
   });
 
   it('of a notification that fail unforeseen are told to the log, though to nobody else', async () => {
     const errors: object[] = [];
     const log = { info() {}, warn() {}, error: (fields: object) => void errors.push(fields) };
-    const wire = wireInMemory(daemonInProcess(home, { runtime: systemRuntime(log) }).daemon);
-    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
-    wire.send(`{"jsonrpc":"2.0","method":"session/create","params":{"metadata":{"a":${deep}}}}`);
+    const real = systemRuntime(log);
+    const newId = (prefix: string) => {
+      if (prefix === 'op') throw new Error('a bug');
+      return real.newId(prefix);
+    };
+    const wire = wireInMemory(daemonInProcess(home, { runtime: { ...real, newId } }).daemon);
+    wire.send(`{"jsonrpc":"2.0","method":"session/create","params":{}}`);
     await wire.call('session/list');
-    expect(errors).toMatchObject([{ incident: expect.stringMatching(/^inc_/), err: expect.any(RangeError) }]);
+    expect(errors).toMatchObject([{ incident: expect.stringMatching(/^inc_/), err: expect.any(Error) }]);
     expect(wire.received).toHaveLength(1);
   });
 
