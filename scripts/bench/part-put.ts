@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '../../protocol/client.ts';
 import type { Params } from '../../protocol/methods.ts';
 
-export const payload = 'part/put of a 300-byte text, one op a call, to one message of one session';
+export const payload = 'part/put of a 300-byte text, one op a call under a random op id, to one message of one session';
 const text = 'The quick brown fox jumps over the lazy dog and then reads the file again. '.repeat(4);
 
 /** An event as the store holds it. */
