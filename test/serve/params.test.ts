@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { systemRuntime } from '../../daemon/engine/runtime.ts';
 import { daemonInProcess, testHome } from '../support/daemon.ts';
 import type { Home } from '../support/home.ts';
-import { request, wireInMemory } from '../support/wire.ts';
+import { wireInMemory } from '../support/wire.ts';
 
 let home: Home;
 beforeEach(() => {
