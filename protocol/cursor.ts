@@ -3,7 +3,7 @@
 /** `tag` belongs to the event at `seq` and is verified on resume; it is what finds a store that was put back by hand. */
 export type Cursor = { storeId: string; seq: number; tag: string };
 
-const shape = /^([A-Za-z0-9]{1,64})\.(0|[1-9][0-9]{0,15})\.([A-Za-z0-9]{1,16})$/;
+const shape = /^([A-Za-z0-9]{1,64})\.(0|[1-9][0-9]{0,30})\.([A-Za-z0-9]{1,16})$/;
 
 export function formatCursor(cursor: Cursor): string {
   return `${cursor.storeId}.${cursor.seq}.${cursor.tag}`;
@@ -13,8 +13,8 @@ export function formatCursor(cursor: Cursor): string {
 export function parseCursor(text: string): Cursor | undefined {
   const match = shape.exec(text);
   if (!match) return undefined;
-  const seq = Number(match[2]);
-  return Number.isSafeInteger(seq) ? { storeId: match[1]!, seq, tag: match[3]! } : undefined;
+  // Past what a number holds exactly every seq is in the future all the same.
+  return { storeId: match[1]!, seq: Math.min(Number(match[2]), Number.MAX_SAFE_INTEGER), tag: match[3]! };
 }
 
 /** Whether `a` is newer than `b`. Only cursors of one store compare; those of another store count as newer (it was replaced). */

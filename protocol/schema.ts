@@ -18,6 +18,8 @@ export const blockerId = idOf('blk');
 export const opId = z.string().min(1).max(128);
 
 const count = z.int().min(0);
+/** Bounded so that the sum over a session stays exact. */
+const tokens = count.max(1e12);
 const timestamp = z.int().min(0);
 /** Any JSON value. What arrives here came out of JSON.parse, so only its presence is checked: z.json() walks every node. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
@@ -32,12 +34,12 @@ export const Model = z.strictObject({
 
 /** Tokens, and dollars where they are known. */
 export const Usage = z.strictObject({
-  input: count,
-  output: count,
-  reasoning: count,
-  cacheRead: count,
-  cacheWrite: count,
-  costUsd: z.number().min(0).optional(),
+  input: tokens,
+  output: tokens,
+  reasoning: tokens,
+  cacheRead: tokens,
+  cacheWrite: tokens,
+  costUsd: z.number().min(0).max(1e9).optional(),
 });
 
 /** Where an ingested session came from; `externalId` is the agent's own session id. */

@@ -51,7 +51,7 @@ const rooms: Room[] = [
     name: 'core',
     files: ['daemon/core/'],
     rooms: ['protocol'],
-    packages: [],
+    packages: ['node:util'],
     instead: 'core/ is pure: take what you need as an argument (records.ts, Context in decide.ts)',
   },
   {
@@ -65,7 +65,15 @@ const rooms: Room[] = [
     name: 'engine',
     files: ['daemon/engine/'],
     rooms: ['protocol', 'core', 'store', 'adapter'],
-    packages: ['chokidar', 'canonicalize', 'node:crypto', 'node:fs/promises', 'node:path', 'node:timers/promises'],
+    packages: [
+      'chokidar',
+      'canonicalize',
+      'node:crypto',
+      'node:fs',
+      'node:fs/promises',
+      'node:path',
+      'node:timers/promises',
+    ],
     instead: 'engine/ gets adapters as a Source or Sink and never by name; who asks is not for it to know',
   },
   {

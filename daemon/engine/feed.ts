@@ -12,7 +12,7 @@ import type { Bell } from './bell.ts';
  */
 export type FeedSink = { send(method: string, params: () => string | undefined): Promise<void> };
 
-export type FeedOptions = { from: Cursor; filter: EventFilter; maxBatch: number; maxBatchUnits: number };
+export type FeedOptions = { from: Cursor; filter: EventFilter; maxBatch: number; maxBatchBytes: number };
 
 export type EndReason = 'unsubscribed' | 'takenOver' | 'revoked' | 'expired' | 'shuttingDown';
 
@@ -89,8 +89,8 @@ export class Feed {
 
   /** The next batch, from the cursor, which moves; undefined when nothing there matched. */
   #read(): string | undefined {
-    const { filter, maxBatch, maxBatchUnits } = this.#options;
-    const { events, through } = this.#journal.readAfter(this.#cursor, filter, maxBatch, maxBatchUnits);
+    const { filter, maxBatch, maxBatchBytes } = this.#options;
+    const { events, through } = this.#journal.readAfter(this.#cursor, filter, maxBatch, maxBatchBytes);
     if (events.length === 0) {
       this.#cursor = through;
       return undefined;

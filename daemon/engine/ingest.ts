@@ -1,7 +1,8 @@
 // Sources: transcript lines -> ops with derived op ids, their position in the same transaction. One file at a time, newest
 // first, in small pieces that yield. Work grows with new bytes: a file whose size and time are known is not opened (P24).
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { Dirent } from 'node:fs';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import type { FSWatcher } from 'chokidar';
 import { watch } from 'chokidar';
 import type { SourceStatus } from '../../protocol/methods.ts';
@@ -21,6 +22,7 @@ export type IngestDeps = {
   ledger: Pick<Ledger, 'findRecord'>;
   positions: Positions;
   runtime: Runtime;
+  maxLineBytes?: number;
 };
 
 /** Bytes of a file in one transaction: a few milliseconds of the event loop. */
@@ -54,6 +56,8 @@ export class Ingest {
   #working = false;
   /** path -> when, on the monotonic clock. */
   readonly #lookAgainAt = new Map<string, number>();
+  /** path -> how long its last failure is waited out. */
+  readonly #retryMs = new Map<string, number>();
 
   constructor(source: Source, deps: IngestDeps) {
     this.source = source;
@@ -160,7 +164,7 @@ export class Ingest {
     for (const entry of entries) {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) for (const inside of (await this.#list(path)) ?? []) found.add(inside);
-      else if (entry.isFile() && this.source.identify(path) !== undefined) found.add(path);
+      else if (this.source.identify(path) !== undefined && (await isFile(entry, path))) found.add(path);
     }
     return found;
   }
@@ -174,7 +178,7 @@ export class Ingest {
       if (isUnchanged(this.#positions.get(path), file)) return;
       if (file.size === 0 && !this.#positions.has(path)) return;
       // One that was old when the watcher started is in use again.
-      if (this.#firstReadDone && this.#watcher) this.#watcher.add(path);
+      if (this.#firstReadDone && this.#watcher) this.#watcher.add(await realpath(path));
       this.#pending.set(path, { sessionKey, file });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#fail(path, error);
@@ -183,15 +187,19 @@ export class Ingest {
 
   async #startWatching(signal: AbortSignal): Promise<FSWatcher> {
     const { runtime } = this.#deps;
-    const watcher = watch(this.source.path, {
+    // The folder itself may be a link (dotfiles); below it links are not followed, since they may lead round in a circle.
+    const { path: root } = this.source;
+    const real = await realpath(root);
+    const watcher = watch(real, {
       ignoreInitial: true,
       followSymlinks: false,
       ignored: (path, stats) =>
         stats?.isFile() === true &&
-        (this.source.identify(path) === undefined || runtime.now() - stats.mtimeMs > recentMs),
+        (this.source.identify(join(root, relative(real, path))) === undefined ||
+          runtime.now() - stats.mtimeMs > recentMs),
     });
     const onFile = (path: string) => {
-      void this.#look(path).then(() => this.#wake());
+      void this.#look(join(root, relative(real, path))).then(() => this.#wake());
     };
     watcher.on('add', onFile).on('change', onFile);
     watcher.on('error', (error) => this.#fail(this.source.path, error));
@@ -250,12 +258,15 @@ export class Ingest {
         try {
           await this.#takeIn(path, pending.sessionKey, signal);
           this.#failures.delete(path);
+          this.#retryMs.delete(path);
           this.#lookAgainAt.set(path, runtime.monotonic() + settleMs);
         } catch (error) {
           if (signal.aborted) return;
           // Its position stands where it stood, so nothing of it is lost: it is read again (P12).
           this.#fail(path, error);
-          this.#lookAgainAt.set(path, runtime.monotonic() + retryMs);
+          const waitMs = Math.min(sweepMs, (this.#retryMs.get(path) ?? retryMs / 2) * 2);
+          this.#retryMs.set(path, waitMs);
+          this.#lookAgainAt.set(path, runtime.monotonic() + waitMs);
         }
         // Only what was read: a change that was seen meanwhile has put another entry here.
         if (this.#pending.get(path) === pending) this.#pending.delete(path);
@@ -268,7 +279,7 @@ export class Ingest {
   async #takeIn(path: string, sessionKey: string, signal: AbortSignal): Promise<void> {
     let reader: TranscriptReader;
     try {
-      reader = await TranscriptReader.open(path);
+      reader = await TranscriptReader.open(path, this.#deps.maxLineBytes);
     } catch (error) {
       // Deleted in the meantime: what was taken in stays (P25).
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
@@ -356,6 +367,15 @@ export class Ingest {
 
 function readFolder(folder: string) {
   return readdir(folder, { withFileTypes: true });
+}
+
+/** A file, or a link to one: what it grows by is found by the sweep. */
+async function isFile(entry: Dirent, path: string): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isFile();
+  return stat(path).then(
+    (target) => target.isFile(),
+    () => false,
+  );
 }
 
 function newest(pending: Map<string, Pending>): string {

@@ -9,6 +9,8 @@ import type { Position } from '../store/positions.ts';
 /** How many bytes before a position are kept, to tell growth from a rewrite. */
 const tailBytes = 128;
 const newline = 10;
+/** A longer line is kept only up to here: written out as JSON, it would not fit a string of V8's. */
+export const defaultMaxLineBytes = 64 * 1024 * 1024;
 
 export type FileState = { inode: number; size: number; mtimeMs: number };
 
@@ -33,17 +35,19 @@ export type Piece = { lines: SourceLine[]; end: number; tail: Buffer; atEnd: boo
 export class TranscriptReader {
   readonly file: FileState;
   readonly #handle: FileHandle;
+  readonly #maxLineBytes: number;
 
-  private constructor(handle: FileHandle, file: FileState) {
+  private constructor(handle: FileHandle, file: FileState, maxLineBytes: number) {
     this.#handle = handle;
+    this.#maxLineBytes = maxLineBytes;
     this.file = file;
   }
 
-  static async open(path: string): Promise<TranscriptReader> {
+  static async open(path: string, maxLineBytes = defaultMaxLineBytes): Promise<TranscriptReader> {
     const handle = await open(path, 'r');
     try {
       const { ino, size, mtimeMs } = await handle.stat();
-      return new TranscriptReader(handle, { inode: ino, size, mtimeMs });
+      return new TranscriptReader(handle, { inode: ino, size, mtimeMs }, maxLineBytes);
     } catch (error) {
       await handle.close();
       throw error;
@@ -54,9 +58,9 @@ export class TranscriptReader {
     await this.#handle.close();
   }
 
-  /** Whether what was read before is still there: same bytes before the position. The inode may have changed. */
+  /** Whether what was read before is still there: the same file, the same bytes before the position. */
   async continues(position: Position): Promise<boolean> {
-    if (this.file.size < position.offset) return false;
+    if (this.file.inode !== position.inode || this.file.size < position.offset) return false;
     if (position.offset === 0) return true;
     const held = await this.#read(position.offset - position.tail.length, position.tail.length);
     return held.equals(position.tail);
@@ -75,7 +79,12 @@ export class TranscriptReader {
       if (last >= 0 || complete) {
         const taken = chunk.subarray(0, last + 1);
         const tail = await this.#tail(offset, taken);
-        return { lines: splitLines(taken, offset), end: offset + taken.length, tail, atEnd: complete };
+        return {
+          lines: splitLines(taken, offset, this.#maxLineBytes),
+          end: offset + taken.length,
+          tail,
+          atEnd: complete,
+        };
       }
     }
   }
@@ -99,12 +108,13 @@ export class TranscriptReader {
   }
 }
 
-function splitLines(bytes: Buffer, offset: number): SourceLine[] {
+function splitLines(bytes: Buffer, offset: number, maxLineBytes: number): SourceLine[] {
   const lines: SourceLine[] = [];
   let from = 0;
   for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, from)) {
     // Invalid UTF-8 becomes U+FFFD: a damaged character must not cost the record.
-    lines.push({ text: bytes.toString('utf8', from, at), offset: offset + from });
+    const end = Math.min(at, from + maxLineBytes);
+    lines.push({ text: bytes.toString('utf8', from, end), offset: offset + from });
     from = at + 1;
   }
   return lines;

@@ -209,8 +209,9 @@ export class Writer {
     };
     if (options.atomic) this.#atomically(apply);
     else apply();
-    if (options.batchId) this.#ledger.putBatch(author.principal, options.batchId, batchDigest(ops), at);
     const last = result.applied.at(-1) ?? result.duplicates.at(-1);
+    // A batch of which nothing was applied leaves no trace, as its ops do.
+    if (options.batchId && last) this.#ledger.putBatch(author.principal, options.batchId, batchDigest(ops), at);
     result.cursor = formatCursor(this.#journal.cursorAt(last?.seq ?? null));
     return result;
   }

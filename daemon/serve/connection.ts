@@ -297,7 +297,8 @@ export function wireErrorOf(error: unknown, onIncident: (error: unknown) => stri
 function isRequest(message: unknown): message is JSONRPCRequest {
   if (typeof message !== 'object' || message === null || Array.isArray(message)) return false;
   const { jsonrpc, method, params, id } = message as Record<string, unknown>;
-  const fitsParams = params === undefined || (typeof params === 'object' && params !== null);
+  // null for none: some LSP clients send it.
+  const fitsParams = params === undefined || typeof params === 'object';
   return jsonrpc === '2.0' && typeof method === 'string' && fitsParams && (id === undefined || isId(id));
 }
 
@@ -326,9 +327,12 @@ function responseText(response: JSONRPCResponse): string {
   return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${text}}`;
 }
 
-/** A cheap look at the raw text: only escapes can hide a lone surrogate from the UTF-8 decoder, or spell a member name. */
+/**
+ * A cheap look at the raw text: only escapes can hide a lone surrogate from the UTF-8 decoder or spell a member name, and
+ * only long numbers can be infinite.
+ */
 function mayHoldUnfitText(text: string): boolean {
-  return /\\u(?:[dD][89a-fA-F]|00[5-7])|__proto__/.test(text);
+  return /\\u(?:[dD][89a-fA-F]|00[5-7])|__proto__|\d[eE]\+?\d{3}|\d{309}/.test(text);
 }
 
 /** Deeper than any record of ours; recursive code downstream has a stack to overflow. */
@@ -356,6 +360,7 @@ function unfitText(value: unknown): string | undefined {
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { value: found, depth } = next;
     if (typeof found === 'string' && !found.isWellFormed()) return 'a string holds a lone surrogate, which is not text';
+    if (found === Number.POSITIVE_INFINITY || found === Number.NEGATIVE_INFINITY) return 'a number is too large';
     if (typeof found !== 'object' || found === null) continue;
     if (depth > maxDepth) return `values may nest ${maxDepth} levels deep`;
     for (const [name, member] of Object.entries(found)) {

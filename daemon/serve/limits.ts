@@ -13,8 +13,8 @@ export type Limits = {
   maxBufferedBytes: number;
   /** Events of one notification, where the subscriber names none. */
   maxBatch: number;
-  /** Text of one notification or page, in UTF-16 units; one larger op is still sent whole. */
-  maxBatchUnits: number;
+  /** Text of one notification or page; one larger op is still sent whole. */
+  maxBatchBytes: number;
   maxSubscriptions: number;
 };
 
@@ -26,6 +26,6 @@ export const defaultLimits: Limits = {
   maxInFlightUnits: 16 * 1024 * 1024,
   maxBufferedBytes: 1024 * 1024,
   maxBatch: 200,
-  maxBatchUnits: 256 * 1024,
+  maxBatchBytes: 256 * 1024,
   maxSubscriptions: 1_000,
 };

@@ -67,7 +67,7 @@ export function subscribeHandlers({ journal, bell, runtime, limits }: SubscribeD
         from: cursor,
         filter,
         maxBatch: params.maxBatch ?? limits.maxBatch,
-        maxBatchUnits: limits.maxBatchUnits,
+        maxBatchBytes: limits.maxBatchBytes,
       });
       peer.feeds.set(subscription, feed);
       call.afterReply(() => start(peer, subscription, feed));
@@ -97,7 +97,7 @@ export function subscribeHandlers({ journal, bell, runtime, limits }: SubscribeD
       const until = runtime.monotonic() + waitMs;
       /** The answer, or undefined when there is reason and time to look again; `from` has moved on then. */
       const read = (): RawJson | undefined => {
-        const { events, through } = journal.readAfter(from, filter, limit, limits.maxBatchUnits);
+        const { events, through } = journal.readAfter(from, filter, limit, limits.maxBatchBytes);
         const more = through.seq < journal.head.seq;
         from = through;
         if (events.length === 0 && !signal.aborted && (more || runtime.monotonic() < until)) return undefined;

@@ -168,15 +168,15 @@ export class Journal {
   }
 
   /**
-   * At most `limit` events and about `maxUnits` of text after `after` that match, in order; whole ops only, so more when
-   * one op alone is larger. Looks at no more than a bounded number of rows, and loads none behind the page.
+   * At most `limit` events and `maxBytes` of text after `after` that match, in order; whole ops only, so more when one op
+   * alone is larger. Looks at no more than a bounded number of rows, and loads at most one op behind the page.
    */
-  readAfter(after: Cursor, filter: EventFilter, limit: number, maxUnits: number): ReadPage {
+  readAfter(after: Cursor, filter: EventFilter, limit: number, maxBytes: number): ReadPage {
     const end = Math.min(after.seq + maxScan, this.#head.seq);
     if (end <= after.seq) return { events: [], through: after };
     const { sql, values } = where(filter);
     const events: StoredEvent[] = [];
-    let units = 0;
+    let bytes = 0;
     /** Events up to here are whole ops; `through` is the last seq looked at. */
     let whole = 0;
     let through = end;
@@ -185,13 +185,19 @@ export class Journal {
       const opBefore = events.at(-1)?.opLast;
       if (opBefore !== undefined && opBefore !== opLast) {
         whole = events.length;
-        if (events.length >= limit || units >= maxUnits) {
+        if (events.length >= limit) {
           through = opBefore;
           break;
         }
       }
       const text = eventText(row);
-      units += text.length;
+      bytes += Buffer.byteLength(text);
+      if (bytes > maxBytes && whole > 0) {
+        // This op does not fit behind those before it, which are whole.
+        through = events[whole - 1]!.opLast;
+        events.length = whole;
+        break;
+      }
       events.push({ seq: row[0], text, opLast });
     }
     // The scan ended inside an op: it is left for the next page, unless it is all there is (an op larger than a scan).

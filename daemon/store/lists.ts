@@ -102,9 +102,10 @@ export class Lists {
       const rows = this.#sql[order].all(key, place, wanted) as { idx: number; json: string }[];
       for (const row of rows) {
         const item = `{"message":${row.json},"parts":[${this.#parts.readTexts(key, row.idx).join(',')}]}`;
-        if (items.length > 0 && bytes + item.length > maxPageBytes) return { items, next: String(place) };
+        const size = Buffer.byteLength(item);
+        if (items.length > 0 && bytes + size > maxPageBytes) return { items, next: String(place) };
         items.push(item);
-        bytes += item.length;
+        bytes += size;
         place = row.idx;
       }
       if (rows.length < wanted) return { items, next: undefined };
@@ -143,10 +144,11 @@ function fill<Row>(rows: Row[], limit: number, text: (row: Row) => string, place
   let bytes = 0;
   for (const [at, row] of rows.entries()) {
     const item = text(row);
-    const full = at > 0 && (at === limit || bytes + item.length > maxPageBytes);
+    const size = Buffer.byteLength(item);
+    const full = at > 0 && (at === limit || bytes + size > maxPageBytes);
     if (full) return { items, next: place(rows[at - 1]!) };
     items.push(item);
-    bytes += item.length;
+    bytes += size;
   }
   return { items, next: undefined };
 }

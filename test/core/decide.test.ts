@@ -185,6 +185,12 @@ describe('a put', () => {
     expect(outcome('artifact/put', { sessionId: 'ses_a', kind: 'k', key: 'a', data: 1 })).toEqual([]);
   });
 
+  test('changes nothing either when only the order of its members is another', () => {
+    const held: Records = { ...records(), findArtifact: () => ({ ...artifact, data: { a: 1, b: [{ c: 2, d: 3 }] } }) };
+    const data = { b: [{ d: 3, c: 2 }], a: 1 };
+    expect(outcome('artifact/put', { sessionId: 'ses_a', kind: 'k', key: 'a', data }, held)).toEqual([]);
+  });
+
   test('keeps an omitted field and clears one that is null', () => {
     const put = (params: object) =>
       decide(

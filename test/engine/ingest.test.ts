@@ -1,13 +1,27 @@
 // Sources, with a whole daemon and real files. What a line means is tested in test/adapters.
-import { appendFileSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Source } from '../../daemon/adapters/adapter.ts';
 import { claudeCodeSource } from '../../daemon/adapters/sources/claude-code.ts';
+import { Ingest } from '../../daemon/engine/ingest.ts';
+import { Ledger } from '../../daemon/store/ledger.ts';
+import { Positions } from '../../daemon/store/positions.ts';
 import type { Client } from '../../protocol/client.ts';
 import type { Part, Session } from '../../protocol/schema.ts';
 import { connectTo, daemonInProcess, startDaemon, subscribe, testHome } from '../support/daemon.ts';
 import { allItems, readEverything, takenIn } from '../support/everything.ts';
 import type { Home } from '../support/home.ts';
+import { HandRuntime, openRecords, readTables } from '../support/records.ts';
 import { layClaudeSamples, samples } from '../support/samples.ts';
 import { append, line, transcriptPath } from '../support/transcript.ts';
 
@@ -126,6 +140,85 @@ describe('a transcript', () => {
     expect(await texts(client)).toEqual(['one', 'two', 'three']);
     const { events } = await client.call('events/read', { after: before, filter: { types: ['part/*', 'message/*'] } });
     expect(events).toHaveLength(2);
+  });
+
+  test('that is replaced by another file is read anew, though it ends as the old one did', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    const one = line(id, 'user', 'hello');
+    append(path, one + line(id, 'user', 'x'.repeat(300)));
+    const { client } = await watching(home);
+    writeFileSync(`${path}.compact.tmp`, readFileSync(path, 'utf8').replace('hello', 'jello'));
+    renameSync(`${path}.compact.tmp`, path);
+    await takenIn(client);
+    expect(await texts(client)).toEqual(['jello', 'x'.repeat(300)]);
+  });
+
+  test('whose title is set back to an earlier one, or set before its first message later, has it', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    const titled = (title: string) =>
+      `${JSON.stringify({ type: 'custom-title', customTitle: title, sessionId: id })}\n`;
+    const noise = Array.from({ length: 130 }, (_, n) => `${JSON.stringify({ type: 'mode', mode: n })}\n`).join('');
+    const user = line(id, 'user', 'one');
+    const title = async () => (await allItems<Session>(client, 'session/list', {}))[0]!.title;
+    append(path, user + titled('A') + titled('B') + noise);
+    const { client } = await watching(home);
+    expect(await title()).toBe('B');
+    append(path, titled('A'));
+    await takenIn(client);
+    expect(await title()).toBe('A');
+    rmSync(path);
+    append(path, titled('Renamed') + user + line(id, 'assistant', 'two'));
+    await takenIn(client);
+    expect(await title()).toBe('Renamed');
+  });
+
+  test('behind a link is read, and so are those below a linked folder of projects, live too', async () => {
+    const home = testHome();
+    const real = join(home.folder, 'dotfiles');
+    const elsewhere = join(home.folder, 'elsewhere.jsonl');
+    append(transcriptPath(real, id), line(id, 'user', 'one'));
+    append(elsewhere, line('other', 'user', 'linked'));
+    symlinkSync(elsewhere, join(dirname(transcriptPath(real, id)), 'other.jsonl'));
+    mkdirSync(dirname(home.claude), { recursive: true });
+    symlinkSync(real, home.claude);
+    const { client } = await watching(home);
+    expect((await texts(client)).toSorted()).toEqual(['linked', 'one']);
+    const { collector } = await subscribe(client);
+    append(transcriptPath(real, id), line(id, 'assistant', 'two'));
+    await collector.until('the new line', ({ events }) => events.length > 0);
+    append(elsewhere, line('other', 'assistant', 'more'));
+    await takenIn(client);
+    expect((await texts(client)).toSorted()).toEqual(['linked', 'more', 'one', 'two']);
+  });
+
+  test('with a line that is too long keeps its beginning and goes on behind it', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    append(path, `${line(id, 'user', 'one')}${'x'.repeat(2_000)}\n${line(id, 'assistant', 'two')}`);
+    const records = openRecords(home.paths.data, new HandRuntime());
+    const ingest = new Ingest(claudeCodeSource(home.claude), {
+      writer: records.writer,
+      tables: records.tables,
+      ledger: new Ledger(records.db),
+      positions: new Positions(records.db),
+      runtime: records.runtime,
+      maxLineBytes: 1_000,
+    });
+    const abort = new AbortController();
+    const running = ingest.run(abort.signal);
+    await ingest.rescan();
+    abort.abort();
+    await running;
+    const [held] = readTables(records).values();
+    const parts = held!.messages.flatMap(({ parts: of }) => of);
+    expect(parts.map((part) => (part.type === 'data' ? (part.value as string).length : part.type))).toEqual([
+      'text',
+      1_000,
+      'text',
+    ]);
+    expect(ingest.status.badRecords).toBe(1);
   });
 
   test('that is read again from its start changes nothing', async () => {

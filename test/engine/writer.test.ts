@@ -165,6 +165,14 @@ describe('a batch', () => {
     expect(turned).toMatchObject({ refused: 'OpIdReused', data: { opId: 'b1' } });
   });
 
+  test('of which nothing was applied leaves its batchId free', async () => {
+    const records = fresh();
+    const refused = op('session/update', { sessionId: 'ses_none', title: 'x' });
+    expect((await records.writer.append(owner, [refused], { batchId: 'b1' })).rejected).toHaveLength(1);
+    const other = op('session/create', { sessionId: 'ses_a' });
+    expect((await records.writer.append(owner, [other], { batchId: 'b1' })).applied).toHaveLength(1);
+  });
+
   test('with an expectedCursor is refused once the journal went on, but not when it is sent again', async () => {
     const records = fresh();
     const expectedCursor = formatCursor(records.journal.head);

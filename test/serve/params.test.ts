@@ -120,6 +120,21 @@ describe('params', () => {
     expect(error).toMatchObject({ code: -32004, data: { kind: 'UnsupportedVersion', supported: [1] } });
   });
 
+  it('with a number that no double holds are refused by -32602', async () => {
+    const wire = inMemory();
+    await wire.call('session/create', { sessionId: 'ses_1' });
+    const put = (id: number, data: string) =>
+      wire.send(
+        `{"jsonrpc":"2.0","id":${id},"method":"artifact/put","params":{"sessionId":"ses_1","kind":"k","key":"a","data":${data}}}`,
+      );
+    put(1, '1e400');
+    put(2, '[-1e999]');
+    put(3, '1'.repeat(400));
+    put(4, '1e300');
+    for (const id of [1, 2, 3]) expect((await wire.reply(id)).error).toMatchObject({ code: -32602 });
+    expect((await wire.reply(4)).result.duplicate).toBe(false);
+  });
+
   it('that nest over 500 deep are refused by -32602 and harm nobody', async () => {
     const wire = inMemory();
     const nested = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;

@@ -127,6 +127,21 @@ describe('the journal', () => {
     expect(journal.readAfter(journal.earliest, {}, 100, 1).events.map((event) => event.seq)).toEqual([1]);
   });
 
+  test('leaves an op that does not fit behind others to the next page', async () => {
+    const records = await withEvents(1);
+    const { journal, writer } = records;
+    await writer.appendOne(
+      owner,
+      op('artifact/put', { sessionId: 'ses_0', kind: 'k', key: 'a', data: 'é'.repeat(5_000) }),
+    );
+    const small = journal.readAfter(journal.earliest, {}, 100, 10_000);
+    expect(small.events.map((event) => event.seq)).toEqual([1]);
+    expect(small.through.seq).toBe(1);
+    expect(journal.readAfter(small.through, {}, 100, 10_000).events.map((event) => event.seq)).toEqual([2]);
+    // Bytes, not UTF-16 units: the text alone is 10,000 of them.
+    expect(journal.readAfter(journal.earliest, {}, 100, 20_000).events).toHaveLength(2);
+  });
+
   test('moves on also where nothing matches', async () => {
     const { journal } = await withEvents(3);
     const page = journal.readAfter(journal.earliest, { types: ['part/*'] }, 100, 1e6);

@@ -17,6 +17,8 @@ export type Memory = {
   titles: Titles;
   /** What the session was last told. */
   title: string | null;
+  /** How many titles the session was told of. */
+  retitled: number;
   modelId: string | null;
   /** Summaries whose leaf was not seen yet, newest last. */
   summaries: [leafUuid: string, title: string][];
@@ -46,6 +48,7 @@ export function recall(state: unknown): Memory {
     at: null,
     titles: {},
     title: null,
+    retitled: 0,
     modelId: null,
     summaries: [],
     uuids: [],

@@ -67,7 +67,7 @@ class Reader {
       if (fields.type === 'user' || fields.type === 'assistant') this.#badRecords += 1;
       this.#attach(`line:${fields.type}:${name}`, dataOf(fields.type as string, fields), at);
     }
-    if (this.#memory.messageId !== null) this.#session.retitle(name, at);
+    if (this.#memory.messageId !== null) this.#session.retitle(at);
   }
 
   end(mustTake: boolean, state: unknown): ReadResult {

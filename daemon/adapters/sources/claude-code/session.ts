@@ -100,6 +100,9 @@ export class SessionOf {
       occurredAt: this.#seen.at ?? at.occurred,
     };
     this.#puts.put(this.#created);
+    // Told apart too: a file that was rewritten may hold another title here than the session was once made with.
+    const { custom, ai, summary } = this.#memory.titles;
+    if (custom ?? ai ?? summary) this.#putTitle(at);
   }
 
   #parentId(): string | null {
@@ -116,12 +119,19 @@ export class SessionOf {
   }
 
   /** After a line: the title, if it is another than the session was last told. */
-  retitle(key: string, at: Time): void {
+  retitle(at: Time): void {
     const title = bestTitle(this.#memory.titles);
     if (title === this.#memory.title) return;
     this.#memory.title = title;
+    this.#putTitle(at);
+  }
+
+  /** Keyed by how many titles came before: a title that comes back is a change like any other. */
+  #putTitle(at: Time): void {
+    const { title, retitled } = this.#memory;
+    this.#memory.retitled = retitled + 1;
     const params = { sessionId: this.#puts.sessionId, title };
-    this.#puts.put({ key: `session:title:${key}`, type: 'session/update', params, occurredAt: at.occurred });
+    this.#puts.put({ key: `session:title:${retitled}`, type: 'session/update', params, occurredAt: at.occurred });
   }
 
   /** An answer of this model. */
