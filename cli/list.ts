@@ -3,7 +3,7 @@ import type { Client } from '../protocol/client.ts';
 import type { SourceStatus } from '../protocol/methods.ts';
 import type { Session } from '../protocol/schema.ts';
 import type { Context } from './context.ts';
-import { pages } from './pages.ts';
+import { sessionPages } from './pages.ts';
 import { safeJson } from './render/clean.ts';
 import { grouped } from './render/quantity.ts';
 import { sessionTable } from './render/sessions.ts';
@@ -32,7 +32,7 @@ export async function printSessionsJson(context: Context, client: Client, limit:
   const sources = client.call('source/list', {});
   sources.catch(() => {}); // told when it is awaited
   let count = 0;
-  for await (const items of pages(client, 'session/list', { limit: Math.min(limit, 1000) })) {
+  for await (const items of sessionPages(client, { limit: Math.min(limit, 1000) })) {
     const taken = items.slice(0, limit - count);
     if (taken.length > 0) {
       await out.write((count === 0 ? '[\n' : ',\n') + taken.map((session) => safeJson(session)).join(',\n'));
@@ -47,7 +47,7 @@ export async function printSessionsJson(context: Context, client: Client, limit:
 async function newest(client: Client, limit: number): Promise<{ sessions: Session[]; complete: boolean }> {
   const sessions: Session[] = [];
   // One over the limit tells whether there are more; a page may be cut short by its size and tells nothing.
-  for await (const items of pages(client, 'session/list', { limit: Math.min(limit + 1, 1000) })) {
+  for await (const items of sessionPages(client, { limit: Math.min(limit + 1, 1000) })) {
     sessions.push(...items);
     if (sessions.length > limit) return { sessions: sessions.slice(0, limit), complete: false };
   }

@@ -1,6 +1,7 @@
 // The pages of a list, one in memory at a time.
 import type { Client } from '../protocol/client.ts';
 import type { Params, Result } from '../protocol/methods.ts';
+import type { Session } from '../protocol/schema.ts';
 
 type Listing = 'session/list' | 'message/list';
 
@@ -16,4 +17,17 @@ export async function* pages<M extends Listing>(
     yield page.items as Result<M>['items'];
     pageToken = page.nextPageToken;
   } while (pageToken !== undefined);
+}
+
+/** The pages of session/list, each session once: one that changes meanwhile comes twice from the daemon. */
+export async function* sessionPages(
+  client: Client,
+  params: Params<'session/list'>,
+): AsyncGenerator<Session[], void, void> {
+  const seen = new Set<string>();
+  for await (const items of pages(client, 'session/list', params)) {
+    const fresh = items.filter(({ id }) => !seen.has(id));
+    for (const { id } of fresh) seen.add(id);
+    yield fresh;
+  }
 }

@@ -4,7 +4,7 @@ import { RpcError } from '../protocol/errors.ts';
 import type { Session } from '../protocol/schema.ts';
 import type { Context } from './context.ts';
 import { CliError, exitCodes } from './exit.ts';
-import { pages } from './pages.ts';
+import { sessionPages } from './pages.ts';
 import { cleanLine, cleanStart } from './render/clean.ts';
 
 const prefix = 'ses_';
@@ -20,7 +20,7 @@ export async function resolveSession(context: Context, client: Client, given: st
   const exact = await findSession(client, start);
   if (exact) return exact;
   const matches: Session[] = [];
-  for await (const sessions of pages(client, 'session/list', { limit: 1000 })) {
+  for await (const sessions of sessionPages(client, { limit: 1000 })) {
     matches.push(...matching(sessions, start));
   }
   const [only] = matches;

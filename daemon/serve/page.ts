@@ -8,8 +8,8 @@ export type Place = 'index' | 'numbers' | 'texts';
 
 const shapes: Record<Place, (value: unknown) => boolean> = {
   index: (value) => Number.isSafeInteger(value),
-  numbers: (value) => isPair(value, Number.isSafeInteger),
-  texts: (value) => isPair(value, (member) => typeof member === 'string'),
+  numbers: (value) => isTuple(value, 4, Number.isSafeInteger),
+  texts: (value) => isTuple(value, 2, (member) => typeof member === 'string'),
 };
 
 /** The place that a token stands for. Throws -32602 for what no page of that list gave. */
@@ -24,8 +24,8 @@ export function placeOf(token: string | undefined, kind: Place): string | undefi
   throw new RefusedError(refuseParams('pageToken: not one that a page of this list gave', { member: 'pageToken' }));
 }
 
-function isPair(value: unknown, fits: (member: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.length === 2 && value.every(fits);
+function isTuple(value: unknown, length: number, fits: (member: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.length === length && value.every(fits);
 }
 
 /** A page as the result of a list. `cursor`: the position that it shows. */

@@ -21,6 +21,11 @@ export type SessionQuery = {
 
 const maxPageBytes = 256 * 1024;
 
+/** Where a walk over the sessions stands: updatedAt and key, then head and the greatest key when it began. */
+type Place = [updatedAt: number, key: number, since: number, maxKey: number];
+/** In the place of updatedAt: the walk is done, and what changed since it began follows by key. */
+const touched = -1;
+
 export class Lists {
   readonly #db: Db;
   readonly #parts: PartRows;
@@ -35,6 +40,8 @@ export class Lists {
     this.#sql = {
       session: db.prepare('SELECT record FROM session WHERE id = ? AND record IS NOT NULL').pluck(),
       sessionKey: db.prepare('SELECT key FROM session WHERE id = ? AND record IS NOT NULL').pluck(),
+      newestSession: db.prepare(`
+        SELECT head_seq AS head, (SELECT ifnull(max(key), 0) FROM session) AS maxKey FROM store`),
       countSessions: db.prepare('SELECT count(*) FROM session WHERE record IS NOT NULL').pluck(),
       asc: messages('ASC', '>'),
       desc: messages('DESC', '<'),
@@ -54,7 +61,10 @@ export class Lists {
     return this.#sql.countSessions.get() as number;
   }
 
-  /** Newest first. A session that changes between two pages moves to the front: the page's cursor tells from where to follow. */
+  /**
+   * Newest first. A session that changes between two pages moves to the front, where the walk has been: so behind the last
+   * page come, once more, all that changed since the first one. None is missed; one may come twice.
+   */
   readSessions(query: SessionQuery, limit: number, after: string | undefined): Page {
     const conditions = ['record IS NOT NULL'];
     const values: (string | number)[] = [];
@@ -72,21 +82,40 @@ export class Lists {
     if (query.origin?.externalId !== undefined) add('origin_external = ?', query.origin.externalId);
     if (query.updatedAfter !== undefined) add('updated_at > ?', query.updatedAfter);
     if (query.query) add(`instr(lower(ifnull(record ->> '$.title', '')), lower(?)) > 0`, query.query);
-    const place = after === undefined ? undefined : (JSON.parse(after) as [number, number]);
-    if (place) add('(updated_at, key) < (?, ?)', ...place);
-    const rows = this.#db
-      .prepare(
-        `SELECT updated_at, key, record FROM session WHERE ${conditions.join(' AND ')}
-          ORDER BY updated_at DESC, key DESC LIMIT ?`,
-      )
-      .raw()
-      .all([...values, limit + 1]) as [number, number, string][];
-    return fill(
+    const [updatedAt, key, since, maxKey] = after === undefined ? this.#firstPlace() : (JSON.parse(after) as Place);
+    const read = (condition: string, bounds: number[], order: string) =>
+      this.#db
+        .prepare(
+          `SELECT updated_at, key, record FROM session WHERE ${[...conditions, condition].join(' AND ')}
+            ORDER BY ${order} LIMIT ?`,
+        )
+        .raw()
+        .all([...values, ...bounds, limit + 1]) as [number, number, string][];
+    const readTouched = (from: number) => {
+      const rows = read('key > ? AND key <= ? AND changed_seq > ?', [from, maxKey, since], 'key');
+      return fill(
+        rows,
+        limit,
+        ([, , record]) => record,
+        (row) => JSON.stringify([touched, row[1], since, maxKey]),
+      );
+    };
+    if (updatedAt === touched) return readTouched(key);
+    const rows = read('(updated_at, key) < (?, ?)', [updatedAt, key], 'updated_at DESC, key DESC');
+    const page = fill(
       rows,
       limit,
-      (row) => row[2],
-      (row) => JSON.stringify([row[0], row[1]]),
+      ([, , record]) => record,
+      (row) => JSON.stringify([row[0], row[1], since, maxKey]),
     );
+    const walked = page.next === undefined && after !== undefined;
+    if (walked && readTouched(0).items.length > 0) page.next = JSON.stringify([touched, 0, since, maxKey]);
+    return page;
+  }
+
+  #firstPlace(): Place {
+    const { head, maxKey } = this.#sql.newestSession.get() as { head: number; maxKey: number };
+    return [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, head, maxKey];
   }
 
   /** Messages with their parts; undefined when there is no such session. */

@@ -9,7 +9,7 @@ import type { Journal } from './journal.ts';
 import type { Db } from './open.ts';
 import { PartRows } from './part-rows.ts';
 
-type HeldSession = { key: number; session: Session; nextMessage: number; changed: boolean };
+type HeldSession = { key: number; session: Session; nextMessage: number; changedSeq: number; changed: boolean };
 type HeldMessage = { session: number; idx: number; body: number; nextPart: number; message: Message };
 
 /** Sessions and messages that were touched last, so that a stream of ops on one message loads it once. */
@@ -27,15 +27,18 @@ export class Tables implements Records {
     this.#journal = journal;
     this.#parts = new PartRows(db, journal);
     this.#sql = {
-      findSession: db.prepare('SELECT key, next_message, record FROM session WHERE id = ? AND record IS NOT NULL'),
+      findSession: db.prepare(`
+        SELECT key, next_message AS nextMessage, changed_seq AS changedSeq, record FROM session
+         WHERE id = ? AND record IS NOT NULL`),
       sessionTaken: db.prepare('SELECT 1 FROM session WHERE id = ?'),
       idTaken: db.prepare('SELECT 1 FROM removed WHERE id = ?'),
       takeId: db.prepare('INSERT OR IGNORE INTO removed VALUES (?)'),
       addSession: db.prepare(`
         INSERT INTO session (id, directory, agent, parent_id, origin_source, origin_external, status, archived, updated_at,
-          next_message, record) VALUES (?, ?, ?, ?, ?, ?, 'idle', 0, 0, 0, '')`),
+          next_message, changed_seq, record) VALUES (?, ?, ?, ?, ?, ?, 'idle', 0, 0, 0, 0, '')`),
       saveSession: db.prepare(`
-        UPDATE session SET current_agent = ?, status = ?, archived = ?, updated_at = ?, next_message = ?, record = ?
+        UPDATE session SET current_agent = ?, status = ?, archived = ?, updated_at = ?, next_message = ?, changed_seq = ?,
+          record = ?
          WHERE key = ?`),
       endSession: db.prepare('UPDATE session SET record = NULL WHERE key = ?'),
       findMessage: db.prepare(`
@@ -118,7 +121,7 @@ export class Tables implements Records {
       origin?.externalId ?? null,
     );
     const key = Number(added.lastInsertRowid);
-    this.#remember(this.#sessions, id, { key, session: draft.data, nextMessage: 0, changed: true });
+    this.#remember(this.#sessions, id, { key, session: draft.data, nextMessage: 0, changedSeq: 0, changed: true });
     return key;
   }
 
@@ -137,6 +140,7 @@ export class Tables implements Records {
           : undefined;
     this.#applyRecord(held, event);
     held.session = deriveSession(held.session, event, before);
+    held.changedSeq = event.seq;
     held.changed = true;
   }
 
@@ -147,7 +151,16 @@ export class Tables implements Records {
       const { agent, status, archivedAt, updatedAt } = held.session;
       const record = JSON.stringify(held.session);
       const archived = archivedAt === null ? 0 : 1;
-      this.#sql.saveSession.run(agent, status, archived, updatedAt, held.nextMessage, record, held.key);
+      this.#sql.saveSession.run(
+        agent,
+        status,
+        archived,
+        updatedAt,
+        held.nextMessage,
+        held.changedSeq,
+        record,
+        held.key,
+      );
       held.changed = false;
     }
     trim(this.#sessions);
@@ -246,10 +259,13 @@ export class Tables implements Records {
   #session(id: string): HeldSession | undefined {
     const cached = this.#sessions.get(id);
     if (cached) return cached;
-    const row = this.#sql.findSession.get(id) as { key: number; next_message: number; record: string } | undefined;
+    const row = this.#sql.findSession.get(id) as
+      | (Pick<HeldSession, 'key' | 'nextMessage' | 'changedSeq'> & { record: string })
+      | undefined;
     if (!row) return undefined;
-    const session = JSON.parse(row.record) as Session;
-    return this.#remember(this.#sessions, id, { key: row.key, session, nextMessage: row.next_message, changed: false });
+    const { record, ...place } = row;
+    const session = JSON.parse(record) as Session;
+    return this.#remember(this.#sessions, id, { ...place, session, changed: false });
   }
 
   #message(id: string): HeldMessage | undefined {

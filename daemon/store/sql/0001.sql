@@ -31,6 +31,8 @@ CREATE TABLE session (
   archived INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   next_message INTEGER NOT NULL,
+  -- the seq of its last event
+  changed_seq INTEGER NOT NULL,
   -- null once deleted: the row stays, and with it the id stays taken
   record TEXT
 ) STRICT;
