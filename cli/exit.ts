@@ -3,6 +3,7 @@
 
 import type { ErrorKind } from '../protocol/errors.ts';
 import { jsonRpcCodes, RpcError } from '../protocol/errors.ts';
+import { PathError } from '../protocol/node/paths.ts';
 import { NoAnswerError, SpawnError } from '../protocol/node/spawn.ts';
 import { TransportClosedError } from '../protocol/transport.ts';
 import { cleanText } from './render/clean.ts';
@@ -60,6 +61,7 @@ const systemCodes: Record<string, number> = {
 /** What to tell of an error, and the code to exit with. `program` is how the program names itself in hints. */
 export function failureOf(error: unknown, program: string): Failure {
   if (error instanceof CliError) return failure(error.exitCode, error.message, error.hint);
+  if (error instanceof PathError) return failure(exitCodes.usage, error.message);
   if (error instanceof RpcError) return rpcFailure(error, program);
   if (error instanceof SpawnError) return spawnFailure(error);
   if (error instanceof NoAnswerError) {

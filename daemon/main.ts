@@ -3,7 +3,7 @@ import { mkdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
-import { claudeProjects, pathsFrom } from '../protocol/node/paths.ts';
+import { claudeProjects, PathError, pathsFrom } from '../protocol/node/paths.ts';
 import { claudeCodeSource } from './adapters/sources/claude-code.ts';
 import { ConfigError, loadConfig } from './config.ts';
 import { Daemon } from './daemon.ts';
@@ -40,8 +40,9 @@ async function main(): Promise<number> {
     else log.error({ err: ending.error }, 'ended: the store could not be written; start again to recover');
     return ending.kind === 'stopped' ? 0 : 1;
   } catch (error) {
-    const foreseen = error instanceof StoreError || error instanceof ListenError || error instanceof ConfigError;
-    const exitCode = foreseen ? error.exitCode : 1;
+    const coded = error instanceof StoreError || error instanceof ListenError || error instanceof ConfigError;
+    const foreseen = coded || error instanceof PathError;
+    const exitCode = coded ? error.exitCode : 1;
     tell({ ready: false, message: error instanceof Error ? error.message : String(error), exitCode });
     if (!foreseen && readyFd === undefined) console.error(error);
     return exitCode;

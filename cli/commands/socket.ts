@@ -5,7 +5,10 @@ import type { Context } from '../context.ts';
 
 export function configure(command: Command, context: Context): void {
   command
-    .addHelpText('after', `\nExample:\n  curl --unix-socket "$(${context.program} socket)" http://localhost/health`)
+    .addHelpText(
+      'after',
+      `\nExample:\n  echo '{"jsonrpc":"2.0","id":1,"method":"ping"}' | socat - "UNIX:$(${context.program} socket)"`,
+    )
     .action(async () => {
       const { socket } = pathsFrom(context.env);
       if (context.json) await context.out.json({ socket });

@@ -14,7 +14,15 @@ export type Paths = {
   socket: string;
 };
 
-/** All paths are absolute. Throws for a socket path that is too long, naming the limit. */
+/** A path that cannot be used; the message says what to set instead. */
+export class PathError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'PathError';
+  }
+}
+
+/** All paths are absolute. Throws PathError for a socket path that is too long, naming the limit. */
 export function pathsFrom(env: NodeJS.ProcessEnv, home: string = env.HOME || homedir()): Paths {
   const root = env.SESSIOND_HOME ? resolve(env.SESSIOND_HOME) : undefined;
   const under = (name: 'XDG_DATA_HOME' | 'XDG_STATE_HOME' | 'XDG_CONFIG_HOME', fallback: string) =>
@@ -28,7 +36,7 @@ export function pathsFrom(env: NodeJS.ProcessEnv, home: string = env.HOME || hom
   };
   const bytes = Buffer.byteLength(paths.socket);
   if (bytes > maxSocketPathBytes) {
-    throw new Error(
+    throw new PathError(
       `the socket path ${paths.socket} is ${bytes} bytes long and the limit is ${maxSocketPathBytes}: ` +
         'set SESSIOND_SOCKET to a shorter one',
     );

@@ -27,6 +27,18 @@ test('socket prints the path without a daemon', async () => {
   expect(await daemonPid(home)).toBeUndefined();
 });
 
+test.each(['start', 'ls', 'status', 'socket'])(
+  '%s with a socket path that is too long says the limit, without a trace',
+  async (verb) => {
+    const home = cliHome();
+    home.env.SESSIOND_SOCKET = `/tmp/${'x'.repeat(120)}`;
+    const { code, stderr } = await run(home, [verb]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('the limit is 103: set SESSIOND_SOCKET to a shorter one');
+    expect(stderr).not.toMatch(/^\s+at /m);
+  },
+);
+
 test('start returns when the daemon answers, starting again says so, stop returns when it is gone (P23)', async () => {
   const home = cliHome();
   const started = await run(home, ['start']);
