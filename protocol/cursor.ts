@@ -16,10 +16,3 @@ export function parseCursor(text: string): Cursor | undefined {
   // Past what a number holds exactly every seq is in the future all the same.
   return { storeId: match[1]!, seq: Math.min(Number(match[2]), Number.MAX_SAFE_INTEGER), tag: match[3]! };
 }
-
-/** Whether `a` is newer than `b`. Only cursors of one store compare; those of another store count as newer (it was replaced). */
-export function isNewer(a: string, b: string): boolean {
-  const [left, right] = [parseCursor(a), parseCursor(b)];
-  if (!left || !right) throw new Error(`not a cursor: ${left ? b : a}`);
-  return left.storeId !== right.storeId || left.seq > right.seq;
-}

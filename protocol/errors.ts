@@ -128,8 +128,3 @@ export function toRejection(opId: string, refusal: Refusal): Rejection {
   const { kind = 'InvalidParams', ...rest } = data;
   return { opId, code, kind: kind as string, message, data: { kind, ...rest } };
 }
-
-/** For the default branch of a switch over a union: a value that cannot be, told with the value. */
-export function assertNever(value: never): never {
-  throw new Error(`impossible value: ${JSON.stringify(value)}`);
-}

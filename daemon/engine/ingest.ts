@@ -124,29 +124,42 @@ export class Ingest {
   }
   #sweepDue = false;
 
-  /** Finds new and changed files. The watcher starts before the look, so that nothing falls between the two. */
+  /** Finds new and changed files; then answers whoever asked for that. */
   async #scan(signal: AbortSignal): Promise<void> {
     this.#sweepDue = false;
     const waiting = this.#idle;
     this.#idle = [];
+    this.#failures.delete(this.source.path);
+    try {
+      await this.#lookAtAll(signal);
+    } catch (error) {
+      this.#fail(this.source.path, error);
+    }
+    if (waiting.length === 0) return;
+    await this.#drain(signal);
+    for (const resolve of waiting) resolve();
+  }
+
+  /** The watcher starts before the look, so that nothing falls between the two. */
+  async #lookAtAll(signal: AbortSignal): Promise<void> {
     const found = await this.#list(this.source.path);
     this.#present = found !== undefined;
-    if (found) {
-      if (!this.#watcher) {
-        this.#watcher = await this.#startWatching(signal);
-        // What came while the watcher was starting.
-        for (const path of (await this.#list(this.source.path)) ?? []) found.add(path);
-      }
-      this.#known = found.size;
-      this.#unlooked = found.size;
-      for (const path of found) {
-        await this.#look(path);
-        this.#unlooked -= 1;
-      }
+    if (!found) {
+      // A watcher of a folder that is gone hears nothing of another in its place.
+      await this.#watcher?.close();
+      this.#watcher = undefined;
+      return;
     }
-    if (waiting.length > 0) {
-      await this.#drain(signal);
-      for (const resolve of waiting) resolve();
+    if (!this.#watcher) {
+      this.#watcher = await this.#startWatching(signal);
+      // What came while the watcher was starting.
+      for (const path of (await this.#list(this.source.path)) ?? []) found.add(path);
+    }
+    this.#known = found.size;
+    this.#unlooked = found.size;
+    for (const path of found) {
+      await this.#look(path);
+      this.#unlooked -= 1;
     }
   }
 

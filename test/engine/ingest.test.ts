@@ -85,6 +85,22 @@ describe('a transcript', () => {
     expect(await texts(client)).toEqual(['one']);
   });
 
+  test('in a folder that was removed and made anew is followed live again', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    append(path, line(id, 'user', 'one'));
+    const { client } = await watching(home);
+    rmSync(home.claude, { recursive: true });
+    await takenIn(client);
+    expect((await client.call('source/list', {})).items[0]!.state).toBe('absent');
+    append(path, line(id, 'user', 'two'));
+    await takenIn(client);
+    const { collector } = await subscribe(client);
+    append(path, line(id, 'assistant', 'three'));
+    await collector.until('the new line', ({ events }) => events.length > 0);
+    expect(await texts(client)).toEqual(['one', 'two', 'three']);
+  });
+
   test('[P26] is taken by whole lines only: a torn one waits for its end', async () => {
     const home = testHome();
     const path = transcriptPath(home.claude, id);
