@@ -1,5 +1,5 @@
 // Source and Sink: the two small interfaces between the daemon and other programs' formats. An adapter is pure with
-// respect to the store: it turns what it reads into puts, and the engine decides, dedupes and commits (engine/ingest.ts).
+// respect to the store: it turns what it reads into puts, and the engine decides, dedupes and commits (engine/intake.ts).
 import type { OpParams, Part } from '../../protocol/schema.ts';
 
 /** The op types that a source may make. Sources open no turns (PROTOCOL.md 3). */
@@ -11,24 +11,37 @@ export type SourceOpType = 'session/create' | 'session/update' | 'message/put' |
  * another content replaces it. Keys must not depend on byte offsets, which a rewrite moves.
  */
 export type SourceOp = {
-  [T in SourceOpType]: { key: string; type: T; params: OpParams[T]; occurredAt: number };
+  [T in SourceOpType]: {
+    key: string;
+    type: T;
+    params: OpParams[T];
+    occurredAt: number;
+  };
 }[SourceOpType];
 
 /** One complete line of a transcript, without its line end. `offset` is where it begins in the file. */
 export type SourceLine = { text: string; offset: number };
 
-/** A transcript file, found by the source. `sessionKey` is the agent's own name for the session (see Source.identify). */
-export type Transcript = { path: string; sessionKey: string; mtimeMs: number };
+/** What is read: a file, or a stream of a database, and whose. */
+export type Transcript = {
+  path: string;
+  /** The agent's own name for the session, or for the record when a file holds but one (see Source.identify). */
+  sessionKey: string;
+  /** When the file last changed: for records that carry no time. It must not go into a record, only into `occurredAt`. */
+  mtimeMs: number;
+};
 
 export type ReadResult = {
   ops: SourceOp[];
-  /** What to remember with the file's position, in the same transaction; handed back with the next lines. */
+  /** The session whose keys `ops` and `Held` speak of, where the content tells it and not the path. */
+  sessionKey?: string;
+  /** What to remember with the file's position, in the same transaction; handed back with the next lines. Plain JSON. */
   state: unknown;
-  /** Records in these lines that could not be understood. Each must still be kept whole, in a `data` part. */
+  /** Records that could not be understood. Each must still be kept whole, in a `data` part. */
   badRecords: number;
   /**
-   * Set when nothing can be made of these lines yet (a transcript that has no message so far): the position stays
-   * where it was, and the same lines come again, with more behind them. Ignored when `mustTake` was given.
+   * Set when nothing can be made of this yet (a transcript that has no message so far, a part whose message is not there):
+   * the position stays where it was, and the same comes again, with more behind it. Ignored when `mustTake` was given.
    */
   wait?: true;
 };
@@ -37,21 +50,47 @@ export type ReadResult = {
 export type Held = {
   /** The part as the store holds it. */
   findPart(partId: string): Part | undefined;
-  /** Whether a record with this key was ever put for this session. */
-  hasKey(key: string): boolean;
+  /** Whether a record with this key was ever put for this session (by default the transcript's). */
+  hasKey(key: string, sessionKey?: string): boolean;
 };
+
+/** How a file is read: line by line as it grows, whole each time it changes, or as a SQLite database. */
+export type Place =
+  | { reading: 'lines'; sessionKey: string; compressed?: 'zstd' }
+  | { reading: 'document'; sessionKey: string }
+  /** `path`: the database that the file belongs to; its write-ahead log changes and it does not. */
+  | { reading: 'database'; path: string };
+
+/** A database opened for one look, read-only; nothing of it is held between two looks. */
+export interface SourceDatabase {
+  /** The streams in it, and the number of the last record of each. */
+  streams(): { sessionKey: string; head: number }[];
+  /** Records of a stream behind `after` (from -1), in order, at most `limit`. `next` is the number of the last one. */
+  read(sessionKey: string, after: number, limit: number): { records: unknown[]; next: number };
+  close(): void;
+}
 
 /** A place that an agent writes its transcripts to. Contract suite: test/contract/source.ts. */
 export interface Source {
-  /** Stable; the op ids of everything taken in carry it. For example `claude-code`. */
+  /** The agent. Stable; the op ids of everything taken in carry it. For example `claude-code`. */
   readonly kind: string;
   /** The folder it reads, absolute. It need not exist yet. */
   readonly path: string;
-  /** Whether a file below `path` is a transcript of this source, and of which session. Pure; looks at the path only. */
-  identify(path: string): string | undefined;
+  /** To be raised when the same lines give other puts than before: transcripts are then read anew. */
+  readonly version: number;
+  /** Whether a file below `path` is a transcript, of which session, and how it is read. Pure; looks at the path only. */
+  identify(path: string): Place | undefined;
+  /** Whether there can be transcripts in this folder or below: what is not entered is neither listed nor watched. */
+  enters(folder: string): boolean;
   /**
    * Turns complete lines into puts, in file order. Pure: the same lines, state and records give the same ops. Never
    * throws for what a line holds. `mustTake`: make something of these lines also when no message came yet.
    */
   read(transcript: Transcript, lines: SourceLine[], state: unknown, held: Held, mustTake: boolean): ReadResult;
+  /** The same for a file that is read whole. Undefined where the source has none. */
+  readDocument?(transcript: Transcript, text: string, held: Held): ReadResult;
+  /** Opens a database for one look. Throws when it cannot be read now: it is tried again later. */
+  openDatabase?(path: string): SourceDatabase;
+  /** The same as `read` for records of a database's stream. */
+  readRecords?(transcript: Transcript, records: unknown[], state: unknown, held: Held): ReadResult;
 }

@@ -3,20 +3,19 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { SourceOp, Transcript } from '../../daemon/adapters/adapter.ts';
 import { derivedSessionId } from '../../daemon/adapters/ids.ts';
-import { foldTitle, titleOfPrompt } from '../../daemon/adapters/sources/claude-code/title.ts';
+import { foldTitle } from '../../daemon/adapters/kit/title.ts';
+import { titleOfPrompt } from '../../daemon/adapters/sources/claude-code/prompt.ts';
 import { claudeCodeSource } from '../../daemon/adapters/sources/claude-code.ts';
-import { linesOf, readInto, SourceFold } from '../support/fold-source.ts';
+import { lineSourceContract } from '../contract/source.ts';
+import { linesOf, readInto, SourceFold, transcriptOf } from '../support/fold-source.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const projects = '/home/dev/.claude/projects';
 const source = claudeCodeSource(projects);
 const parentKey = '11111111-2222-4333-8444-555555555555';
 
-function transcriptAt(path: string, mtimeMs = 5000.7): Transcript {
-  return { path: join(projects, path), sessionKey: source.identify(join(projects, path))!, mtimeMs };
-}
+const transcriptAt = (path: string) => transcriptOf(source, join(projects, path));
 const plain = transcriptAt(`-home-dev-tea/${parentKey}.jsonl`);
 const textOf = (...lines: unknown[]) =>
   lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join('');
@@ -62,39 +61,18 @@ describe('identify', () => {
     ['../projects2/abc.jsonl', undefined],
     ['', undefined],
   ])('%s is the transcript of %s', (path, key) => {
-    expect(source.identify(join(projects, path))).toBe(key);
+    const place = source.identify(join(projects, path));
+    expect(place).toEqual(key === undefined ? undefined : { reading: 'lines', sessionKey: key });
   });
 });
 
-describe('fixtures', () => {
-  const folder = join(here, '../fixtures/claude-code');
-  const paths: { [name: string]: string } = {
-    subagent: `-home-dev-tea/${parentKey}/subagents/agent-a1b2c3.jsonl`,
-  };
-  it.each(readdirSync(folder))('%s gives the ops that are written beside it', (name) => {
-    const transcript = paths[name] === undefined ? plain : transcriptAt(paths[name]);
-    const { ops, results } = read(readFileSync(join(folder, name, 'input.jsonl'), 'utf8'), [], transcript);
-    const actual = { ops: nameIds(ops), badRecords: results[0]!.badRecords };
-    expect(actual).toEqual(JSON.parse(readFileSync(join(folder, name, 'events.json'), 'utf8')));
-  });
-
-  it.each(readdirSync(folder))('%s, read line by line, gives the same records', (name) => {
-    const text = readFileSync(join(folder, name, 'input.jsonl'), 'utf8');
-    expect(read(text, everyLine(text)).fold.list()).toEqual(read(text).fold.list());
-  });
+lineSourceContract({
+  source,
+  pathOf: (name, session) => {
+    const key = parentKey.replace('1111', `111${session}`);
+    return name === 'subagent' ? `-home-dev-tea/${key}/subagents/agent-a1b2c3.jsonl` : `-home-dev-tea/${key}.jsonl`;
+  },
 });
-
-/** Derived ids as names in the order of their first use, hashes in keys as `<hash>`: so that a fixture can be read. */
-function nameIds(ops: SourceOp[]): unknown {
-  const names = new Map<string, string>();
-  const text = JSON.stringify(ops)
-    .replace(/"(ses|msg|prt)_[A-Za-z0-9_-]{22}"/g, (id, kind) => {
-      if (!names.has(id)) names.set(id, `"${kind}-${[...names.values()].filter((n) => n.includes(kind)).length + 1}"`);
-      return names.get(id)!;
-    })
-    .replace(/[A-Za-z0-9_-]{22}#/g, '<hash>#');
-  return JSON.parse(text);
-}
 
 describe('the session', () => {
   it('of a subagent has its parent, by folder or by the sessionId of its lines', () => {
@@ -148,7 +126,7 @@ describe('titles', () => {
         expect(title).not.toMatch(/[\n\r\t]/);
       }),
     );
-    expect(foldTitle('x'.repeat(119) + '🍵')).toBe('x'.repeat(119));
+    expect(foldTitle('x'.repeat(118) + '🍵🍵')).toBe(`${'x'.repeat(118)}…`);
   });
 
   it('come from words, not from what is wrapped around commands', () => {
@@ -364,11 +342,7 @@ describe.skipIf(!existsSync(samples))('real transcripts (skipped where there are
 
   it.each(files.sort())('%s: messages, tools, texts and lines are all there', (path) => {
     const text = readFileSync(join(samples, path), 'utf8');
-    const transcript = {
-      path: join(samples, path),
-      sessionKey: sampleSource.identify(join(samples, path))!,
-      mtimeMs: 1,
-    };
+    const transcript = transcriptOf(sampleSource, join(samples, path));
     const fold = new SourceFold();
     const results = readInto(fold, sampleSource, transcript, linesOf(text));
     expect(countFold(fold)).toEqual(countLines(text));

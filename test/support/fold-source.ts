@@ -84,6 +84,13 @@ export class SourceFold implements Held {
   }
 }
 
+/** The transcript at this path, as the source identifies it. Throws for what is none. */
+export function transcriptOf(source: Source, path: string, mtimeMs = 5000.7): Transcript {
+  const place = source.identify(path);
+  if (!place) throw new Error(`${path} is no transcript of ${source.kind}`);
+  return { path, sessionKey: 'sessionKey' in place ? place.sessionKey : '', mtimeMs };
+}
+
 export function linesOf(text: string): SourceLine[] {
   const lines: SourceLine[] = [];
   let offset = 0;

@@ -1,8 +1,7 @@
 // Content blocks of a Claude Code message -> parts. What has no shape of its own becomes a `data` part, kept whole.
 import type { PartContent } from '../../../../protocol/schema.ts';
-import { type Fields, findText, isFields, type Json } from './line.ts';
-
-export type ToolContent = Extract<PartContent, { type: 'tool' }>;
+import { type Fields, findText, isFields, type Json } from '../../kit/json.ts';
+import type { ToolContent } from '../../kit/tools.ts';
 
 export function dataOf(kind: string, value: Json): PartContent {
   return { type: 'data', kind: `claude-code/${kind}`, value };

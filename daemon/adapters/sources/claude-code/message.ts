@@ -1,7 +1,7 @@
 // The message that a user or assistant line belongs to: its params, and what a later line of the same one adds to it.
 import type { Usage } from '../../../../protocol/schema.ts';
-import { type Fields, findText, isFields, type Json } from './line.ts';
-import type { MessagePut } from './memory.ts';
+import type { MessageContent } from '../../kit/conversation.ts';
+import { countOf, type Fields, findText, isFields, type Json } from '../../kit/json.ts';
 
 /** The small fields of a line that its message keeps. */
 const keptFields = new Set([
@@ -26,13 +26,13 @@ const keptFields = new Set([
 ]);
 
 /** The message as its first line tells it. */
-export function messageOf(line: Fields, role: 'user' | 'assistant', ids: Ids, at: number | undefined): MessagePut {
+export function messageOf(line: Fields, role: 'user' | 'assistant', at: number | undefined): MessageContent {
   const metadata: Fields = {};
   for (const name in line) {
     const value = line[name] as Json;
     if (keptFields.has(name) && value !== false && value !== '' && !isLarge(value)) metadata[name] = value;
   }
-  const put: MessagePut = { ...ids, role, agent: null, metadata, ...(at === undefined ? {} : { createdAt: at }) };
+  const put: MessageContent = { role, agent: null, metadata, ...(at === undefined ? {} : { createdAt: at }) };
   if (role === 'user') return put;
   const message = line.message as Fields;
   const modelId = findModelId(message);
@@ -45,13 +45,12 @@ export function messageOf(line: Fields, role: 'user' | 'assistant', ids: Ids, at
   if (error !== undefined) put.error = error;
   return put;
 }
-export type Ids = { sessionId: string; messageId: string };
 
 /**
  * What the message is with another line of it, or undefined when that line says nothing new. Usage only grows: a line
  * that is in the file twice must not set it back. Time, model and the other metadata stay those of the first line.
  */
-export function amend(put: MessagePut, line: Fields): MessagePut | undefined {
+export function amend(put: MessageContent, line: Fields): MessageContent | undefined {
   const message = line.message as Fields;
   const usage = findUsage(message);
   const grows = usage && (!put.usage || (usage.output >= put.usage.output && !isSameUsage(usage, put.usage)));
@@ -100,9 +99,6 @@ function findError(line: Fields, message: Fields): Json | undefined {
   if (typeof line.apiErrorStatus === 'number') error.status = line.apiErrorStatus;
   return error;
 }
-
-const countOf = (value: Json | undefined) =>
-  Number.isSafeInteger(value) && (value as number) >= 0 ? Number(value) : 0;
 
 const isSameUsage = (a: Usage, b: Usage) =>
   a.input === b.input && a.output === b.output && a.cacheRead === b.cacheRead && a.cacheWrite === b.cacheWrite;

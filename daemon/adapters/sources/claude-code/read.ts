@@ -1,16 +1,28 @@
-// Turns the lines of one read into puts: each line is parsed once and becomes a message, parts, or a `data` part that keeps
-// it whole, attached to the latest message before it (or to the first one, for lines that stand before it).
-import { hash } from 'node:crypto';
-import type { PartContent } from '../../../../protocol/schema.ts';
+// Turns the lines of one read into puts: each line is parsed once and becomes a message, parts, or a `data` part.
 import type { Held, ReadResult, SourceLine, Transcript } from '../../adapter.ts';
-import { derivedMessageId } from '../../ids.ts';
-import { contentOf, dataOf } from './blocks.ts';
-import { type Fields, findText, findTime, isFields, type Json, parseLine } from './line.ts';
-import { type Answer, type Memory, type MessagePut, maxAnswers, maxCounts, recall, rememberIn } from './memory.ts';
-import { amend, findModelId, isSynthetic, messageOf } from './message.ts';
-import { agent, Puts, type Time } from './puts.ts';
-import { SessionOf } from './session.ts';
-import { Tools } from './tools.ts';
+import { Conversation, type MessageContent } from '../../kit/conversation.ts';
+import { type Fields, findText, isFields, type Json, parseLine, timeOf } from '../../kit/json.ts';
+import { rememberIn } from '../../kit/remember.ts';
+import { completedOf, contentOf, dataOf, toolOf } from './blocks.ts';
+import { amend, isSynthetic, messageOf } from './message.ts';
+import { findPromptTitle } from './prompt.ts';
+import { agent, factsOf, isSubagent } from './session.ts';
+
+/** What an answer was last put as, and how many times it had been amended by then. */
+type Answer = { put: MessageContent; version: number };
+
+type Memory = {
+  /** The API messages at hand, newest last: several lines make one, the later ones with the final usage. */
+  answers: [id: string, answer: Answer][];
+  /** Summaries whose leaf was not seen yet, newest last. */
+  summaries: [leafUuid: string, title: string][];
+  /** The latest lines' uuids: a summary follows soon after its leaf, when it does not come before it. */
+  uuids: string[];
+};
+
+const maxAnswers = 8;
+const maxSummaries = 32;
+const maxUuids = 32;
 
 export function readTranscript(
   transcript: Transcript,
@@ -19,169 +31,149 @@ export function readTranscript(
   held: Held,
   mustTake: boolean,
 ): ReadResult {
-  const reader = new Reader(transcript, recall(state), held);
+  const reader = new Reader(transcript, state, held);
   for (const line of lines) reader.take(line.text);
-  return reader.end(mustTake, state);
+  return reader.end(mustTake);
 }
 
 class Reader {
-  readonly #transcript: Transcript;
-  readonly #memory: Memory;
-  readonly #puts: Puts;
-  readonly #tools: Tools;
-  readonly #session: SessionOf;
+  readonly #conversation: Conversation<Memory>;
   readonly #answers: Map<string, Answer>;
-  readonly #counts: Map<string, number>;
-  /** Parts of lines before the first message. */
-  readonly #early: { key: string; part: PartContent; at: Time }[] = [];
-  #badRecords = 0;
+  readonly #summaries: Map<string, string>;
+  readonly #uuids: Map<string, true>;
+  readonly #isSubagent: boolean;
 
-  constructor(transcript: Transcript, memory: Memory, held: Held) {
-    this.#transcript = transcript;
-    this.#memory = memory;
-    this.#puts = new Puts(transcript.sessionKey, held);
-    this.#tools = new Tools(this.#puts, transcript.sessionKey, held);
-    this.#session = new SessionOf(transcript, this.#puts, memory);
-    this.#answers = new Map(memory.answers);
-    this.#counts = new Map(memory.counts);
+  constructor(transcript: Transcript, state: unknown, held: Held) {
+    const none: Memory = { answers: [], summaries: [], uuids: [] };
+    this.#conversation = new Conversation(agent, transcript, state, held, none);
+    const { own } = this.#conversation;
+    this.#answers = new Map(own.answers);
+    this.#summaries = new Map(own.summaries);
+    this.#uuids = new Map(own.uuids.map((uuid) => [uuid, true]));
+    this.#isSubagent = isSubagent(transcript.sessionKey);
   }
 
   take(raw: string): void {
+    const conversation = this.#conversation;
     const line = parseLine(raw);
     if (line === undefined) return;
-    if ('unparsed' in line) {
-      this.#badRecords += 1;
-      this.#attach(`line:${this.#nameByText(line.text)}`, dataOf('unparsed', line.unparsed), this.#time());
-    } else this.#takeFields(line.fields, line.text);
+    if ('fields' in line && typeof line.fields.type === 'string') this.#takeFields(line.fields, line.text);
+    else {
+      conversation.bad();
+      const value = 'fields' in line ? line.fields : line.unparsed;
+      conversation.data(`line:${conversation.nameByText(line.text)}`, 'unparsed', value);
+    }
+  }
+
+  end(mustTake: boolean): ReadResult {
+    const uuids = [...this.#uuids.keys()];
+    this.#conversation.own = { answers: [...this.#answers], summaries: [...this.#summaries], uuids };
+    return this.#conversation.end(mustTake);
   }
 
   #takeFields(fields: Fields, text: string): void {
-    const own = findTime(fields);
-    if (own !== undefined) this.#memory.at = own;
-    const at = this.#time();
-    const name = findText(fields, 'uuid') ?? this.#nameByText(text);
-    this.#session.note(fields, own);
+    const conversation = this.#conversation;
+    conversation.noteTime(timeOf(fields.timestamp));
+    conversation.note(factsOf(conversation.transcript.sessionKey, fields));
+    const name = findText(fields, 'uuid') ?? conversation.nameByText(text);
+    this.#noteTitles(fields);
     const blocks = findBlocks(fields);
-    if (blocks) this.#takeMessage(fields, blocks, name, at);
-    else {
-      if (fields.type === 'user' || fields.type === 'assistant') this.#badRecords += 1;
-      this.#attach(`line:${fields.type}:${name}`, dataOf(fields.type as string, fields), at);
+    if (blocks) {
+      this.#takeMessage(fields, blocks, name);
+      return;
     }
-    if (this.#memory.messageId !== null) this.#session.retitle(at);
+    if (fields.type === 'user' || fields.type === 'assistant') conversation.bad();
+    conversation.data(`line:${fields.type}:${name}`, fields.type as string, fields);
   }
 
-  end(mustTake: boolean, state: unknown): ReadResult {
-    if (this.#memory.messageId === null) {
-      if (!mustTake) return { ops: [], state, badRecords: 0, wait: true };
-      if (this.#early.length > 0) this.#carry();
-    }
-    this.#memory.answers = [...this.#answers];
-    this.#memory.counts = [...this.#counts];
-    this.#session.remember();
-    return { ops: this.#puts.ops, state: this.#memory, badRecords: this.#badRecords };
-  }
-
-  #takeMessage(line: Fields, blocks: Json[], name: string, at: Time): void {
+  #takeMessage(line: Fields, blocks: Json[], name: string): void {
+    const conversation = this.#conversation;
     const isResults = line.type === 'user' && blocks.length > 0 && blocks.every(isResult);
     // Known damage in the field: lines of several messages, or of several types, with one uuid. None may replace another.
     const id = line.type === 'user' ? `user:${name}` : (findText(line.message as Fields, 'id') ?? name);
     const place = line.type === 'user' ? `part:${id}` : `part:${id}:${name}`;
-    const messageId = isResults ? this.#memory.messageId : this.#openMessage(line, id, at);
+    const messageId = isResults ? conversation.latest : this.#openMessage(line, id);
     const synthetic = line.type === 'user' && isSynthetic(line);
     let resultOf = messageId;
     for (const [index, block] of blocks.entries()) {
       const key = `${place}:${index}`;
-      if (isResult(block)) {
-        const callOf = this.#tools.result(block, at);
-        if (callOf === undefined) this.#attach(key, dataOf('tool_result', block), at);
-        resultOf = callOf ?? messageId;
-      } else if (isFields(block) && block.type === 'tool_use' && messageId !== null) {
-        this.#tools.call(block, key, messageId, at);
-      } else this.#attach(key, contentOf(block, synthetic), at, messageId);
+      if (isResult(block)) resultOf = this.#takeResult(block, key) ?? messageId;
+      else if (isFields(block) && block.type === 'tool_use' && messageId !== null) {
+        const call = toolOf(block, findText(block, 'id') ?? key, conversation.at.known);
+        conversation.tools.call(call, key, messageId, conversation.at);
+      } else conversation.part(key, contentOf(block, synthetic), messageId);
     }
     const result = line.toolUseResult;
     if (typeof result === 'object' && result !== null)
-      this.#attach(`${place}:toolUseResult`, dataOf('toolUseResult', result), at, resultOf);
+      conversation.part(`${place}:toolUseResult`, dataOf('toolUseResult', result), resultOf);
+  }
+
+  /** The message of its call; a result without one is kept as it is. */
+  #takeResult(block: Fields, key: string): string | undefined {
+    const { at, tools } = this.#conversation;
+    const id = findText(block, 'tool_use_id');
+    const callOf = id === undefined ? undefined : tools.result(id, (call) => completedOf(call, block, at.known), at);
+    if (callOf === undefined) this.#conversation.part(key, dataOf('tool_result', block));
+    return callOf;
   }
 
   /** Puts the message of this line, or what the line adds to it, and makes it the latest. */
-  #openMessage(line: Fields, id: string, at: Time): string {
-    const isAnswer = line.type === 'assistant';
-    const known = isAnswer ? this.#answers.get(id) : undefined;
-    const modelId = isAnswer ? findModelId(line.message as Fields) : undefined;
-    const messageId = known?.put.messageId ?? derivedMessageId(agent, this.#transcript.sessionKey, id);
-    const isFirst = this.#memory.messageId === null;
-    if (isFirst) this.#session.create(modelId, at);
-    else if (modelId !== undefined && !known && (line.isSidechain !== true || this.#session.isSubagent))
-      this.#session.remodel(modelId, id, at);
-    if (isAnswer) this.#answer(line, id, known, messageId, at);
-    else this.#put(`msg:${id}`, messageOf(line, 'user', this.#ids(messageId), at.known), at);
-    this.#memory.messageId = messageId;
-    if (isFirst) this.#attachEarly(at);
-    return messageId;
+  #openMessage(line: Fields, id: string): string {
+    const conversation = this.#conversation;
+    const at = conversation.at.known;
+    if (line.type === 'user') return conversation.message(id, messageOf(line, 'user', at));
+    const known = this.#answers.get(id);
+    if (known) return this.#amendAnswer(line, id, known);
+    const put = messageOf(line, 'assistant', at);
+    rememberIn(this.#answers, id, { put, version: 0 }, maxAnswers);
+    // Each version of an answer has its own key, so that all of them are known when the file is read again. The first is
+    // left out when the second is here or held.
+    const aside = line.isSidechain === true && !this.#isSubagent;
+    return conversation.message(id, put, { aside, unless: versionKey(id, 1) });
   }
 
-  /**
-   * Each version of an answer has its own key, so that all of them are known when the file is read again. The first is left
-   * out when the second is here or held.
-   */
-  #answer(line: Fields, id: string, known: Answer | undefined, messageId: string, at: Time): void {
-    if (known === undefined) {
-      const put = messageOf(line, 'assistant', this.#ids(messageId), at.known);
-      if (!this.#puts.has(versionKey(id, 1))) this.#put(versionKey(id, 0), put, at);
-      rememberIn(this.#answers, id, { put, version: 0 }, maxAnswers);
-      return;
-    }
+  #amendAnswer(line: Fields, id: string, known: Answer): string {
     const put = amend(known.put, line);
     const version = put === undefined ? known.version : known.version + 1;
-    if (put) this.#put(versionKey(id, version), put, at, version === 1 ? versionKey(id, 0) : undefined);
+    if (put) {
+      const first = version === 1 ? versionKey(id, 0) : undefined;
+      this.#conversation.putMessage(id, put, versionKey(id, version), first);
+    }
     rememberIn(this.#answers, id, { put: put ?? known.put, version }, maxAnswers);
+    return this.#conversation.goTo(id);
   }
 
-  /** A message to hold the lines of a file that has none. */
-  #carry(): void {
-    const at = this.#time();
-    const { sessionKey } = this.#transcript;
-    const messageId = derivedMessageId(agent, sessionKey, 'carrier');
-    this.#session.create(undefined, at);
-    const createdAt = at.known === undefined ? {} : { createdAt: at.known };
-    this.#put('msg:carrier', { ...this.#ids(messageId), role: 'system', agent: null, ...createdAt }, at);
-    this.#memory.messageId = messageId;
-    this.#attachEarly(at);
+  #noteTitles(line: Fields): void {
+    const conversation = this.#conversation;
+    this.#noteUuid(line);
+    if (line.type === 'custom-title') conversation.noteTitle('custom', textOf(line.customTitle ?? line.title));
+    else if (line.type === 'ai-title') conversation.noteTitle('ai', textOf(line.aiTitle ?? line.title));
+    else if (line.type === 'summary') this.#noteSummary(textOf(line.summary), findText(line, 'leafUuid'));
+    else if (line.type === 'user' && (line.isSidechain !== true || this.#isSubagent)) {
+      const found = findPromptTitle(line);
+      if (found) conversation.noteTitle(found.rank, found.title);
+    }
   }
 
-  #attachEarly(at: Time): void {
-    for (const { key, part, at: own } of this.#early) this.#attach(key, part, own.known === undefined ? at : own);
-    this.#early.length = 0;
+  /** Summaries of other sessions are written to a file too; ours are those whose leaf is in it. */
+  #noteSummary(title: string, leaf: string | undefined): void {
+    if (title === '' || leaf === undefined) return;
+    if (this.#uuids.has(leaf)) this.#conversation.noteTitle('summary', title);
+    else rememberIn(this.#summaries, leaf, title, maxSummaries);
   }
 
-  #attach(key: string, part: PartContent, at: Time, messageId = this.#memory.messageId): void {
-    if (messageId === null) this.#early.push({ key, part, at });
-    else this.#puts.putPart(key, messageId, part, at);
-  }
-
-  #ids(messageId: string) {
-    return { sessionId: this.#puts.sessionId, messageId };
-  }
-
-  #put(key: string, params: MessagePut, at: Time, instead?: string): void {
-    this.#puts.put({ key, type: 'message/put', params, occurredAt: at.occurred }, instead);
-  }
-
-  /** A name for a line that has no uuid: its hash and how often it was seen in the file so far (see Memory.counts). */
-  #nameByText(text: string): string {
-    const digest = hash('sha256', text, 'base64url').slice(0, 22);
-    const seen = (this.#counts.get(digest) ?? 0) + 1;
-    rememberIn(this.#counts, digest, seen, maxCounts);
-    return `${digest}#${seen}`;
-  }
-
-  #time(): Time {
-    const known = this.#memory.at ?? undefined;
-    return { known, occurred: known ?? Math.max(0, Math.floor(this.#transcript.mtimeMs)) };
+  #noteUuid(line: Fields): void {
+    const uuid = findText(line, 'uuid');
+    if (uuid === undefined) return;
+    rememberIn(this.#uuids, uuid, true, maxUuids);
+    const summary = this.#summaries.get(uuid);
+    if (summary === undefined) return;
+    this.#conversation.noteTitle('summary', summary);
+    this.#summaries.delete(uuid);
   }
 }
 
+const textOf = (value: Json | undefined) => (typeof value === 'string' ? value : '');
 const versionKey = (id: string, version: number) => (version === 0 ? `msg:${id}` : `amended:${version}:${id}`);
 
 const isResult = (block: Json): block is Fields => isFields(block) && block.type === 'tool_result';

@@ -1,10 +1,8 @@
 // The puts of one read, in file order. A key that is put twice in a read is one op, where it first stood, with the last
 // content: so a record that is in the file in two versions makes no new events when the file is read again.
-import type { PartContent } from '../../../../protocol/schema.ts';
-import type { Held, SourceOp } from '../../adapter.ts';
-import { derivedPartId, derivedSessionId } from '../../ids.ts';
-
-export const agent = 'claude-code';
+import type { PartContent } from '../../../protocol/schema.ts';
+import type { Held, SourceOp } from '../adapter.ts';
+import { derivedMessageId, derivedPartId, derivedSessionId } from '../ids.ts';
 
 /**
  * When something happened: `known` from this line or one before it, `occurred` from the file's mtime where none is. Only
@@ -15,19 +13,34 @@ export type Time = { known: number | undefined; occurred: number };
 export class Puts {
   readonly ops: SourceOp[] = [];
   readonly sessionId: string;
+  readonly #agent: string;
   readonly #sessionKey: string;
   readonly #held: Held;
   readonly #indexOf = new Map<string, number>();
 
-  constructor(sessionKey: string, held: Held) {
+  constructor(agent: string, sessionKey: string, held: Held) {
+    this.#agent = agent;
     this.#sessionKey = sessionKey;
     this.#held = held;
     this.sessionId = derivedSessionId(agent, sessionKey);
   }
 
+  messageId(key: string): string {
+    return derivedMessageId(this.#agent, this.#sessionKey, key);
+  }
+
+  partId(key: string): string {
+    return derivedPartId(this.#agent, this.#sessionKey, key);
+  }
+
+  /** The part as it was held before this read. */
+  findPart(key: string) {
+    return this.#held.findPart(this.partId(key));
+  }
+
   /** Whether this key was put, in this read or before. */
   has(key: string): boolean {
-    return this.#indexOf.has(key) || this.#held.hasKey(key);
+    return this.#indexOf.has(key) || this.#held.hasKey(key, this.#sessionKey);
   }
 
   /** Adds the op, in place of `instead` or of an earlier one with its key when there is one in this read. */
@@ -44,12 +57,12 @@ export class Puts {
    * a line attached to whichever message came last, after a rewrite of the file or when it is there twice.
    */
   putPart(key: string, messageId: string, part: PartContent, at: Time): void {
-    const partId = derivedPartId(agent, this.#sessionKey, key);
+    const partId = this.partId(key);
     const index = this.#indexOf.get(key);
     const earlier = index === undefined ? undefined : this.ops[index];
     let home = messageId;
     if (earlier?.type === 'part/put') home = earlier.params.messageId;
-    else if (this.#held.hasKey(key)) home = this.#held.findPart(partId)?.messageId ?? messageId;
+    else if (this.#held.hasKey(key, this.#sessionKey)) home = this.#held.findPart(partId)?.messageId ?? messageId;
     const params = { sessionId: this.sessionId, messageId: home, partId, part };
     this.put({ key, type: 'part/put', params, occurredAt: at.occurred });
   }

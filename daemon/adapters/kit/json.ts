@@ -1,15 +1,15 @@
-// One line of a transcript, read tolerantly. What comes out can be stored as it is: well-formed text, finite numbers, and
-// no nesting that would exhaust the stack of those who write it out. A line that cannot be read so is kept as raw text.
-import type { PartContent } from '../../../../protocol/schema.ts';
+// One record of a transcript, read tolerantly. What comes out can be stored as it is: well-formed text, finite numbers, and
+// no nesting that would exhaust the stack of those who write it out. What cannot be read so is kept as raw text.
+import type { PartContent } from '../../../protocol/schema.ts';
 
 export type Json = Extract<PartContent, { type: 'data' }>['value'];
 export type Fields = { [name: string]: Json };
-/** `text` is what the line's key is made from when it has no uuid. */
+/** `text` is what the record's key is made from when it has no id. */
 export type Line = { text: string; fields: Fields } | { text: string; unparsed: Json };
 
 const maxDepth = 200;
 
-/** Undefined for a blank line. */
+/** A line as an object; anything else is `unparsed`, kept as it is. Undefined for a blank line. */
 export function parseLine(raw: string): Line | undefined {
   // Claude Code's own reader strips leading NULs too: a crash can leave a run of them before the next line.
   let text = raw.charCodeAt(0) === 0 ? raw.replace(/^\0+/, '') : raw;
@@ -17,17 +17,22 @@ export function parseLine(raw: string): Line | undefined {
     text = text.trim();
     if (text === '') return undefined;
   }
+  const value = parseJson(text);
+  if (value === undefined) return { text, unparsed: text.toWellFormed() };
+  return isFields(value) ? { text, fields: value } : { text, unparsed: value };
+}
+
+/** JSON that can be stored as it is; undefined for what is no JSON or could not be stored. */
+export function parseJson(text: string): Json | undefined {
   let value: Json;
   try {
     value = JSON.parse(text);
   } catch {
-    return { text, unparsed: text.toWellFormed() };
+    return undefined;
   }
-  if (!isStorable(value, 0)) return { text, unparsed: text.toWellFormed() };
-  // A line comes out of UTF-8, so only an escape can bring half a surrogate pair.
-  if (/\\u[dD][89a-fA-F]/.test(text)) value = wellFormed(value);
-  if (!isFields(value) || typeof value.type !== 'string') return { text, unparsed: value };
-  return { text, fields: value };
+  if (!isStorable(value, 0)) return undefined;
+  // Text comes out of UTF-8, so only an escape can bring half a surrogate pair.
+  return /\\u[dD][89a-fA-F]/.test(text) ? wellFormed(value) : value;
 }
 
 export function isFields(value: Json | undefined): value is Fields {
@@ -40,11 +45,21 @@ export function findText(fields: Fields, name: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-/** The line's own time, in milliseconds, if it has one that can be read. */
-export function findTime(fields: Fields): number | undefined {
-  const { timestamp } = fields;
-  const at = typeof timestamp === 'string' ? Date.parse(timestamp) : timestamp;
+/** The field as an object, else undefined. */
+export function findFields(fields: Fields, name: string): Fields | undefined {
+  const value = fields[name];
+  return isFields(value) ? value : undefined;
+}
+
+/** A time in milliseconds out of a number of them or a date as text; undefined when it cannot be read. */
+export function timeOf(value: Json | undefined): number | undefined {
+  const at = typeof value === 'string' ? Date.parse(value) : value;
   return typeof at === 'number' && at >= 0 && at <= 8.64e15 ? Math.floor(at) : undefined;
+}
+
+/** A count of tokens: what is none counts as 0. */
+export function countOf(value: Json | undefined): number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 ? Number(value) : 0;
 }
 
 function isStorable(value: Json, depth: number): boolean {

@@ -1,0 +1,42 @@
+// The title that a user's text suggests, past what Claude Code wraps around words and commands.
+import { type Fields, isFields, type Json } from '../../kit/json.ts';
+import { foldTitle } from '../../kit/title.ts';
+import { isSynthetic } from './message.ts';
+
+/** What Claude Code wraps around text that no person typed as a prompt. */
+const wrapper =
+  /^(?:<(?:command-|local-command-|bash-|user-memory-|task-notification|teammate-message|tick>|fork-boilerplate)|Caveat: The messages below|\[Request interrupted|This session is being continued from a previous conversation)/;
+/** Context put before the words of the user, in the same text. */
+const preface = /^\s*<(system-reminder|ide_[a-z_]+)>[\s\S]*?<\/\1>/;
+
+type Found = { rank: 'prompt' | 'command'; title: string };
+
+/** The title that a user's line suggests: that of its first text which is a prompt, else of one that is a command. */
+export function findPromptTitle(line: Fields): Found | undefined {
+  if (!isFields(line.message) || isSynthetic(line)) return undefined;
+  const { content } = line.message;
+  const blocks = Array.isArray(content) ? content : [{ type: 'text', text: content as Json }];
+  let best: Found | undefined;
+  for (const block of blocks) {
+    if (!isFields(block) || block.type !== 'text' || typeof block.text !== 'string') continue;
+    const found = titleOfPrompt(block.text);
+    if (found?.rank === 'prompt') return found;
+    best ??= found;
+  }
+  return best;
+}
+
+/** The title that a user's text suggests: as a prompt, as a slash command, or not at all. */
+export function titleOfPrompt(text: string): Found | undefined {
+  let words = text;
+  for (let match = preface.exec(words); match; match = preface.exec(words)) words = words.slice(match[0].length);
+  words = words.trimStart();
+  const command = /^<command-/.test(words) && /<command-name>\s*([^<]*)<\/command-name>/.exec(words)?.[1];
+  if (command) {
+    const args = /<command-args>([^<]*)<\/command-args>/.exec(words)?.[1] ?? '';
+    return { rank: 'command', title: foldTitle(`${command.trim()} ${args}`) };
+  }
+  if (wrapper.test(words) || /^<system-reminder>/.test(words)) return undefined;
+  const title = foldTitle(words);
+  return title === '' ? undefined : { rank: 'prompt', title };
+}
