@@ -3,16 +3,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
+import type { SourceKind } from './source-kinds.ts';
+import { sourceKindNames } from './source-kinds.ts';
 
 const Config = z.strictObject({
-  sources: z
-    .strictObject({
-      'claude-code': z.boolean().optional(),
-    })
-    .optional(),
+  sources: z.strictObject(Object.fromEntries(sourceKindNames.map((kind) => [kind, z.boolean().optional()]))).optional(),
 });
 
-export type Config = { sources: { 'claude-code': boolean } };
+/** `sources`: which are read by default. */
+export type Config = { sources: Record<SourceKind, boolean> };
 
 export class ConfigError extends Error {
   readonly exitCode = 1;
@@ -30,9 +29,9 @@ export function loadConfig(path: string): Config {
   }
   const parsed = Config.safeParse(raw);
   if (!parsed.success) throw new ConfigError(describe(path, text, parsed.error.issues[0]!));
-  return {
-    sources: { 'claude-code': parsed.data.sources?.['claude-code'] ?? true },
-  };
+  const { sources } = parsed.data;
+  const read = sourceKindNames.map((kind) => [kind, sources?.[kind] ?? true]);
+  return { sources: Object.fromEntries(read) as Config['sources'] };
 }
 
 function describe(path: string, text: string, issue: z.core.$ZodIssue): string {

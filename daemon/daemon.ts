@@ -7,8 +7,9 @@ import { SocketTransport } from '../protocol/node/socket.ts';
 import type { Transport } from '../protocol/transport.ts';
 import type { Source } from './adapters/adapter.ts';
 import { Bell } from './engine/bell.ts';
-import { Ingest } from './engine/ingest.ts';
 import type { Runtime } from './engine/runtime.ts';
+import type { SourceKinds } from './engine/sources.ts';
+import { Sources } from './engine/sources.ts';
 import { Writer } from './engine/writer.ts';
 import type { Rpc } from './serve/connection.ts';
 import { Connection } from './serve/connection.ts';
@@ -25,13 +26,17 @@ import { Lists } from './store/lists.ts';
 import type { OpenStore } from './store/open.ts';
 import { openStore } from './store/open.ts';
 import { Positions } from './store/positions.ts';
+import { SourceRows } from './store/source-rows.ts';
 import { Tables } from './store/tables.ts';
 
 export type DaemonOptions = {
   paths: Paths;
   version: string;
   runtime: Runtime;
+  /** The sources that are there by default. */
   sources: Source[];
+  /** What can be added beside them. */
+  sourceKinds?: SourceKinds;
   limits?: Partial<Limits>;
 };
 
@@ -45,6 +50,7 @@ export class Daemon {
   readonly #limits: Limits;
   readonly #store: OpenStore;
   readonly #writer: Writer;
+  readonly #sources: Sources;
   readonly #rpc: Rpc;
   readonly #peers = new Set<Peer>();
   readonly #peerOf = new Map<Connection, Peer>();
@@ -72,7 +78,17 @@ export class Daemon {
     const positions = new Positions(db);
     this.#writer = new Writer(db, journal, tables, bell, runtime, (error) => void this.stop({ kind: 'failed', error }));
     const deps = { writer: this.#writer, tables, ledger: new Ledger(db), positions, runtime };
-    const ingests = options.sources.map((source) => new Ingest(source, deps));
+    this.#sources = new Sources({
+      defaults: options.sources,
+      kinds: options.sourceKinds ?? {},
+      rows: new SourceRows(db),
+      ingest: deps,
+      signal: this.#abort.signal,
+      onLoop: (loop) => {
+        this.#ingesting.add(loop);
+        this.#own(loop.finally(() => this.#ingesting.delete(loop)));
+      },
+    });
     const handlers = createHandlers({
       journal,
       lists: new Lists(db, journal),
@@ -84,12 +100,7 @@ export class Daemon {
       startedAt: runtime.now(),
       peers: this.#peers,
       storeBytes: () => storeBytes(this.#store.path),
-      sources: () => ingests.map((ingest) => ingest.status),
-      rescan: async (name) => {
-        const chosen = ingests.filter((ingest) => name === undefined || ingest.source.kind === name);
-        const files = await Promise.all(chosen.map((ingest) => ingest.rescan()));
-        return files.reduce((sum, count) => sum + count, 0);
-      },
+      sources: this.#sources,
       shutdown: () => void this.stop(),
     });
     const onIncident = (error: unknown) => {
@@ -98,15 +109,7 @@ export class Daemon {
       return incident;
     };
     this.#rpc = bindMethods(handlers, (call) => this.#peerOf.get(call.connection)!, onIncident);
-    this.#startIngests = () => {
-      for (const ingest of ingests) {
-        const loop = ingest.run(this.#abort.signal);
-        this.#ingesting.add(loop);
-        this.#own(loop);
-      }
-    };
   }
-  readonly #startIngests: () => void;
 
   /** Listens on the socket, then starts reading sources. Rejects with ListenError; the store is closed then. */
   async start(): Promise<void> {
@@ -116,7 +119,7 @@ export class Daemon {
       this.#store.close();
       throw error;
     }
-    this.#startIngests();
+    this.#sources.start();
   }
 
   /** Serves one connection until it ends; also for gateways and tests, over any transport. */

@@ -3,13 +3,13 @@ import { mkdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
-import { claudeProjects, PathError, pathsFrom } from '../protocol/node/paths.ts';
-import { claudeCodeSource } from './adapters/sources/claude-code.ts';
+import { agentFolders, PathError, pathsFrom } from '../protocol/node/paths.ts';
 import { ConfigError, loadConfig } from './config.ts';
 import { Daemon } from './daemon.ts';
 import { armFailpoint } from './engine/failpoint.ts';
 import { systemRuntime } from './engine/runtime.ts';
 import { ListenError } from './serve/listen.ts';
+import { sourceKindNames, sourceKinds } from './source-kinds.ts';
 import { StoreError } from './store/open.ts';
 
 declare const __VERSION__: string;
@@ -29,8 +29,10 @@ async function main(): Promise<number> {
     const config = loadConfig(paths.config);
     const log = openLog(paths.log, readyFd !== undefined);
     const runtime = systemRuntime(log);
-    const sources = config.sources['claude-code'] ? [claudeCodeSource(claudeProjects(process.env))] : [];
-    const daemon = new Daemon({ paths, version: __VERSION__, runtime, sources });
+    const folders = agentFolders(process.env);
+    const wanted = sourceKindNames.filter((kind) => config.sources[kind]);
+    const sources = wanted.map((kind) => sourceKinds[kind](folders[kind]));
+    const daemon = new Daemon({ paths, version: __VERSION__, runtime, sources, sourceKinds });
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void daemon.stop());
     await daemon.start();
     log.info({ version: __VERSION__, pid: process.pid, socket: paths.socket }, 'listening');

@@ -10,6 +10,7 @@ import {
   Blocker,
   Event,
   Message,
+  Model,
   Op,
   opEnvelope,
   opParams,
@@ -17,6 +18,7 @@ import {
   Session,
   sessionId,
   Turn,
+  Usage,
 } from './schema.ts';
 
 export { protocolVersion } from './version.ts';
@@ -94,6 +96,17 @@ export const SourceStatus = z.object({
   lastError: z.string().nullable(),
 });
 export type SourceStatus = z.infer<typeof SourceStatus>;
+
+/** The sums of one session's messages of one day (in the time zone asked for, UTC by default) and model. */
+export const SessionUsage = z.object({
+  sessionId,
+  agent: z.string().nullable(),
+  model: Model.nullable(),
+  day: z.string(),
+  messages: size,
+  usage: Usage,
+});
+export type SessionUsage = z.infer<typeof SessionUsage>;
 
 const opMethod = <T extends OpType>(type: T, summary: string) => ({
   params: z.strictObject({
@@ -253,12 +266,33 @@ export const methods = {
     kind: 'read',
     summary: 'The places that transcripts are read from, and how far.',
   },
+  'source/add': {
+    params: z.strictObject({ kind: z.string().max(64), path: z.string().min(1).max(4096) }),
+    result: z.object({ source: SourceStatus }),
+    right: 'admin',
+    kind: 'read',
+    summary: 'Reads the transcripts of an agent from one more folder, from now on; the same again changes nothing.',
+  },
+  'source/remove': {
+    params: z.strictObject({ name: z.string() }),
+    result: z.object({}),
+    right: 'admin',
+    kind: 'read',
+    summary: 'Stops reading a source, for good; what was taken in stays.',
+  },
   'source/rescan': {
     params: z.strictObject({ name: z.string().optional() }),
     result: z.object({ files: size }),
     right: 'admin',
     kind: 'read',
     summary: 'Looks for new and changed transcripts now; answers when they are taken in.',
+  },
+  'session/usage': {
+    params: z.strictObject({ since: timestamp.optional(), timeZone: z.string().max(64).optional(), ...page }),
+    result: pageOf(SessionUsage),
+    right: 'read',
+    kind: 'read',
+    summary: 'Tokens and cost of the messages, by session, day and model; a session may come on several pages.',
   },
   'daemon/status': {
     params: empty,

@@ -1,48 +1,32 @@
-// Sources: transcript lines -> ops with derived op ids, their position in the same transaction. One file at a time, newest
-// first, in small pieces that yield. Work grows with new bytes: a file whose size and time are known is not opened (P24).
-import type { Dirent } from 'node:fs';
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
-import type { FSWatcher } from 'chokidar';
-import { watch } from 'chokidar';
+// One source: finds its files, takes in what is new in them, newest first, and follows them. Work grows with new bytes: a
+// file whose size and time are known is not opened (P24).
 import type { SourceStatus } from '../../protocol/methods.ts';
-import type { Held, Source, Transcript } from '../adapters/adapter.ts';
-import { derivedOpId } from '../adapters/ids.ts';
-import type { Ledger } from '../store/ledger.ts';
-import type { Position, Positions } from '../store/positions.ts';
-import type { Tables } from '../store/tables.ts';
-import type { Runtime } from './runtime.ts';
+import type { Place, Source } from '../adapters/adapter.ts';
+import { Folder } from './folder.ts';
+import type { IntakeDeps } from './intake.ts';
+import { databaseState, Intake } from './intake.ts';
+import { Marks } from './marks.ts';
+import { NewestFirst } from './newest-first.ts';
 import type { FileState } from './transcript.ts';
-import { fileState, isUnchanged, TranscriptReader } from './transcript.ts';
-import type { Writer } from './writer.ts';
+import { fileState } from './transcript.ts';
 
-export type IngestDeps = {
-  writer: Writer;
-  tables: Pick<Tables, 'findPart'>;
-  ledger: Pick<Ledger, 'findRecord'>;
-  positions: Positions;
-  runtime: Runtime;
-  maxLineBytes?: number;
-};
+export type IngestDeps = IntakeDeps;
 
-/** Bytes of a file in one transaction: a few milliseconds of the event loop. */
-const pieceBytes = 256 * 1024;
-/** Lines without any message are waited with up to here; then they are taken without one. */
-const maxWaitBytes = 4 * 1024 * 1024;
-/** Files untouched for longer have no watch of their own; the sweep finds what changes in them. */
-const recentMs = 3 * 24 * 3600_000;
 const sweepMs = 60_000;
 const absentMs = 5_000;
 const settleMs = 100;
 const retryMs = 1_000;
 
-type Pending = { sessionKey: string; file: FileState };
+type Pending = { path: string; place: Place; size: number; mtimeMs: number };
 
 export class Ingest {
+  readonly name: string;
   readonly source: Source;
   readonly #deps: IngestDeps;
-  readonly #positions: Map<string, Position>;
-  readonly #pending = new Map<string, Pending>();
+  readonly #marks: Marks;
+  readonly #intake: Intake;
+  readonly #folder: Folder;
+  readonly #pending = new NewestFirst<Pending>();
   #known = 0;
   /** Files found by the scan under way that it has not looked at yet. */
   #unlooked = 0;
@@ -50,44 +34,46 @@ export class Ingest {
   #present = false;
   /** path -> what is wrong with it now; what could be read again is gone from here. */
   readonly #failures = new Map<string, string>();
-  #watcher: FSWatcher | undefined;
   #wake: () => void = () => {};
   #idle: (() => void)[] = [];
+  #sweepDue = false;
   #working = false;
+  #ended = false;
   /** path -> when, on the monotonic clock. */
   readonly #lookAgainAt = new Map<string, number>();
   /** path -> how long its last failure is waited out. */
   readonly #retryMs = new Map<string, number>();
 
-  constructor(source: Source, deps: IngestDeps) {
+  constructor(source: Source, deps: IngestDeps, name: string = source.kind) {
+    this.name = name;
     this.source = source;
     this.#deps = deps;
-    this.#positions = new Map(deps.positions.read(source.kind).map((position) => [position.path, position]));
+    this.#marks = new Marks(source, deps.positions);
+    this.#intake = new Intake(source, deps, this.#marks);
+    this.#folder = new Folder(source, deps.runtime, {
+      onChange: (path) => void this.#look(path).then(() => this.#wake()),
+      onFail: (path, error) => this.#fail(path, error),
+    });
   }
 
   get status(): SourceStatus {
     const { kind, path } = this.source;
     let bytesBehind = 0;
-    for (const [file, pending] of this.#pending) {
-      bytesBehind += Math.max(0, pending.file.size - (this.#positions.get(file)?.offset ?? 0));
-    }
-    let badRecords = 0;
-    const sessions = new Set<string>();
-    for (const position of this.#positions.values()) {
-      badRecords += position.badRecords;
-      if (position.offset > 0) sessions.add(position.sessionKey);
+    for (const { path: file, place, size } of this.#pending.values()) {
+      const mark = this.#marks.find(file);
+      const taken = place.reading === 'lines' ? mark?.offset : mark?.size;
+      bytesBehind += Math.max(0, size - Math.max(0, taken ?? 0));
     }
     const files = Math.max(this.#known, this.#pending.size);
     return {
-      name: kind,
+      name: this.name,
       kind,
       path,
       state: this.#state(),
       files,
       filesDone: Math.max(0, files - this.#pending.size - this.#unlooked),
       bytesBehind,
-      sessions: sessions.size,
-      badRecords,
+      ...this.#marks.counts(),
       lastError: [...this.#failures.values()].at(-1) ?? null,
     };
   }
@@ -100,7 +86,7 @@ export class Ingest {
 
   /** Runs until the signal fires. Whatever a file holds or lacks, it goes on: trouble shows in the status. */
   async run(signal: AbortSignal): Promise<void> {
-    signal.addEventListener('abort', () => this.#wake());
+    signal.addEventListener('abort', () => this.#wake(), { once: true });
     try {
       while (!signal.aborted) {
         await this.#scan(signal);
@@ -109,12 +95,15 @@ export class Ingest {
         await this.#waitForWork(this.#present ? sweepMs : absentMs, signal);
       }
     } finally {
-      await this.#watcher?.close();
+      this.#ended = true;
+      for (const resolve of this.#idle.splice(0)) resolve();
+      await this.#folder.close();
     }
   }
 
   /** Looks at every file now. Resolves, when what was found is taken in, with the number of files looked at. */
   async rescan(): Promise<number> {
+    if (this.#ended) return 0;
     await new Promise<void>((resolve) => {
       this.#idle.push(resolve);
       this.#sweepDue = true;
@@ -122,14 +111,11 @@ export class Ingest {
     });
     return this.#known;
   }
-  #sweepDue = false;
 
   /** Finds new and changed files; then answers whoever asked for that. */
   async #scan(signal: AbortSignal): Promise<void> {
     this.#sweepDue = false;
-    const waiting = this.#idle;
-    this.#idle = [];
-    this.#failures.delete(this.source.path);
+    const waiting = this.#idle.splice(0);
     try {
       await this.#lookAtAll(signal);
     } catch (error) {
@@ -140,87 +126,37 @@ export class Ingest {
     for (const resolve of waiting) resolve();
   }
 
-  /** The watcher starts before the look, so that nothing falls between the two. */
   async #lookAtAll(signal: AbortSignal): Promise<void> {
-    const found = await this.#list(this.source.path);
+    const before = [...this.#failures.keys()];
+    for (const path of before) if (!this.source.identify(path)) this.#failures.delete(path);
+    const found = await this.#folder.list(signal);
     this.#present = found !== undefined;
-    if (!found) {
-      // A watcher of a folder that is gone hears nothing of another in its place.
-      await this.#watcher?.close();
-      this.#watcher = undefined;
-      return;
-    }
-    if (!this.#watcher) {
-      this.#watcher = await this.#startWatching(signal);
-      // What came while the watcher was starting.
-      for (const path of (await this.#list(this.source.path)) ?? []) found.add(path);
-    }
-    this.#known = found.size;
-    this.#unlooked = found.size;
-    for (const path of found) {
+    // What is wrong with a folder was found anew by listing it; with a file, it is when that is read again.
+    const here = new Set(found);
+    for (const path of before) if (this.source.identify(path) && !here.has(path)) this.#forgive(path);
+    this.#known = here.size;
+    this.#unlooked = this.#known;
+    for (const path of found ?? []) {
       await this.#look(path);
       this.#unlooked -= 1;
     }
   }
 
-  /** All transcripts below a folder; undefined when it is not there. */
-  async #list(folder: string): Promise<Set<string> | undefined> {
-    let entries: Awaited<ReturnType<typeof readFolder>>;
-    try {
-      entries = await readFolder(folder);
-    } catch (error) {
-      if (folder === this.source.path && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      this.#fail(folder, error);
-      return new Set();
-    }
-    const found = new Set<string>();
-    for (const entry of entries) {
-      const path = join(folder, entry.name);
-      if (entry.isDirectory()) for (const inside of (await this.#list(path)) ?? []) found.add(inside);
-      else if (this.source.identify(path) !== undefined && (await isFile(entry, path))) found.add(path);
-    }
-    return found;
-  }
-
   /** Remembers a file that has something new. */
   async #look(path: string): Promise<void> {
-    const sessionKey = this.source.identify(path);
-    if (sessionKey === undefined) return;
+    const place = this.source.identify(path);
+    if (!place) return;
+    const file = place.reading === 'database' ? place.path : path;
     try {
-      const file = await fileState(path);
-      if (isUnchanged(this.#positions.get(path), file)) return;
-      if (file.size === 0 && !this.#positions.has(path)) return;
-      // One that was old when the watcher started is in use again.
-      if (this.#firstReadDone && this.#watcher) this.#watcher.add(await realpath(path));
-      this.#pending.set(path, { sessionKey, file });
+      const state: FileState = await (place.reading === 'database' ? databaseState(file) : fileState(file));
+      if (this.#marks.isUnchanged(file, state)) return;
+      if (state.size === 0 && !this.#marks.find(file)) return;
+      this.#pending.add({ path: file, place, size: state.size, mtimeMs: state.mtimeMs });
+      if (this.#firstReadDone) await this.#folder.follow(path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#fail(path, error);
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') this.#forgive(file);
+      else this.#fail(file, error);
     }
-  }
-
-  async #startWatching(signal: AbortSignal): Promise<FSWatcher> {
-    const { runtime } = this.#deps;
-    // The folder itself may be a link (dotfiles); below it links are not followed, since they may lead round in a circle.
-    const { path: root } = this.source;
-    const real = await realpath(root);
-    const watcher = watch(real, {
-      ignoreInitial: true,
-      followSymlinks: false,
-      ignored: (path, stats) =>
-        stats?.isFile() === true &&
-        (this.source.identify(join(root, relative(real, path))) === undefined ||
-          runtime.now() - stats.mtimeMs > recentMs),
-    });
-    const onFile = (path: string) => {
-      void this.#look(join(root, relative(real, path))).then(() => this.#wake());
-    };
-    watcher.on('add', onFile).on('change', onFile);
-    watcher.on('error', (error) => this.#fail(this.source.path, error));
-    await new Promise<void>((resolve) => {
-      watcher.once('ready', resolve);
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    return watcher;
   }
 
   /** Until a rescan was asked for, or it is time to look at everything again; takes in what changes meanwhile. */
@@ -259,140 +195,62 @@ export class Ingest {
     }
   }
 
-  /** Takes in what is pending, newest first: the session that someone works in now is there first. */
+  /** Takes in what is pending. What had to wait for other files is tried again as long as there is any progress. */
   async #drain(signal: AbortSignal): Promise<void> {
     if (this.#working) return;
     this.#working = true;
+    const waiting: Pending[] = [];
+    let progress = false;
     try {
-      while (this.#pending.size > 0 && !signal.aborted) {
-        const path = newest(this.#pending);
-        const pending = this.#pending.get(path)!;
-        const { runtime } = this.#deps;
-        try {
-          await this.#takeIn(path, pending.sessionKey, signal);
-          this.#failures.delete(path);
-          this.#retryMs.delete(path);
-          this.#lookAgainAt.set(path, runtime.monotonic() + settleMs);
-        } catch (error) {
-          if (signal.aborted) return;
-          // Its position stands where it stood, so nothing of it is lost: it is read again (P12).
-          this.#fail(path, error);
-          const waitMs = Math.min(sweepMs, (this.#retryMs.get(path) ?? retryMs / 2) * 2);
-          this.#retryMs.set(path, waitMs);
-          this.#lookAgainAt.set(path, runtime.monotonic() + waitMs);
+      while (!signal.aborted) {
+        const pending = this.#pending.peek();
+        if (pending) {
+          const outcome = await this.#takeIn(pending, signal);
+          if (outcome === 'waits') waiting.push(pending);
+          else progress ||= outcome === 'taken';
+          // Only what was read: a change that was seen meanwhile has put another entry here.
+          this.#pending.remove(pending);
+        } else {
+          if (!progress || waiting.length === 0) break;
+          progress = false;
+          for (const again of waiting.splice(0)) this.#pending.add(again);
         }
-        // Only what was read: a change that was seen meanwhile has put another entry here.
-        if (this.#pending.get(path) === pending) this.#pending.delete(path);
       }
+      for (const { path } of waiting) this.#retryLater(path);
     } finally {
       this.#working = false;
     }
   }
 
-  async #takeIn(path: string, sessionKey: string, signal: AbortSignal): Promise<void> {
-    let reader: TranscriptReader;
+  async #takeIn({ path, place }: Pending, signal: AbortSignal): Promise<'taken' | 'waits' | 'failed'> {
     try {
-      reader = await TranscriptReader.open(path, this.#deps.maxLineBytes);
+      const outcome = await this.#intake.take(path, place, signal);
+      this.#failures.delete(path);
+      if (outcome === 'waits') return outcome;
+      this.#retryMs.delete(path);
+      this.#lookAgainAt.set(path, this.#deps.runtime.monotonic() + settleMs);
+      return outcome;
     } catch (error) {
-      // Deleted in the meantime: what was taken in stays (P25).
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      throw error;
-    }
-    try {
-      const held = this.#positions.get(path);
-      const goesOn = held !== undefined && (await reader.continues(held));
-      let position: Position = goesOn ? held : this.#startOf(path, sessionKey, reader.file);
-      for (let bytes = pieceBytes; !signal.aborted; ) {
-        const piece = await reader.readPiece(position.offset, bytes);
-        const mustTake = bytes >= maxWaitBytes;
-        const next = await this.#takePiece(position, piece, reader.file, mustTake);
-        const waits = next.offset === position.offset && piece.lines.length > 0;
-        position = next;
-        if (piece.atEnd) break;
-        bytes = waits ? bytes * 2 : pieceBytes;
-      }
-    } finally {
-      await reader.close();
+      if (signal.aborted) return 'failed';
+      this.#fail(path, error);
+      this.#retryLater(path);
+      return 'failed';
     }
   }
 
-  async #takePiece(
-    position: Position,
-    piece: Awaited<ReturnType<TranscriptReader['readPiece']>>,
-    file: FileState,
-    mustTake: boolean,
-  ): Promise<Position> {
-    const { kind } = this.source;
-    const transcript: Transcript = { path: position.path, sessionKey: position.sessionKey, mtimeMs: file.mtimeMs };
-    const state: unknown = JSON.parse(position.state);
-    const read =
-      piece.lines.length > 0
-        ? this.source.read(transcript, piece.lines, state, this.#heldBy(transcript), mustTake)
-        : { ops: [], state, badRecords: 0 };
-    const waits = 'wait' in read && !mustTake;
-    // Size and time are written only when the end was reached: a crash in the middle of a file must read on.
-    const seen = piece.atEnd ? { size: file.size, mtimeMs: file.mtimeMs } : { size: -1, mtimeMs: 0 };
-    const next: Position = waits
-      ? { ...position, ...seen, inode: file.inode }
-      : {
-          ...position,
-          ...seen,
-          inode: file.inode,
-          offset: piece.end,
-          tail: piece.tail,
-          state: JSON.stringify(read.state ?? null),
-          badRecords: position.badRecords + read.badRecords,
-        };
-    const ops = waits ? [] : read.ops.map((op) => ({ ...op, opId: derivedOpId(kind, transcript.sessionKey, op.key) }));
-    const { writer, runtime } = this.#deps;
-    const result = await writer.takeIn({ source: kind, actorId: `source/${kind}`, ops, position: next });
-    this.#positions.set(next.path, next);
-    // A session or record that the user deleted stays deleted: those refusals are the rule at work.
-    const unforeseen = result.refused.filter(
-      ({ refusal }) => refusal.refused !== 'AlreadyExists' && refusal.refused !== 'NotFound',
-    );
-    if (unforeseen.length > 0) {
-      const [first] = unforeseen;
-      runtime.log.warn({ path: next.path, key: first!.op.key, refusal: first!.refusal }, 'a record was refused');
-    }
-    return next;
+  #retryLater(path: string): void {
+    const waitMs = Math.min(sweepMs, (this.#retryMs.get(path) ?? retryMs / 2) * 2);
+    this.#retryMs.set(path, waitMs);
+    this.#lookAgainAt.set(path, this.#deps.runtime.monotonic() + waitMs);
   }
 
-  #heldBy(transcript: Transcript): Held {
-    const { tables, ledger } = this.#deps;
-    return {
-      findPart: (partId) => tables.findPart(partId),
-      hasKey: (key) => ledger.findRecord(derivedOpId(this.source.kind, transcript.sessionKey, key)) !== undefined,
-    };
-  }
-
-  #startOf(path: string, sessionKey: string, file: FileState): Position {
-    const empty = Buffer.alloc(0);
-    const place = { source: this.source.kind, path, sessionKey, inode: file.inode, offset: 0, tail: empty };
-    return { ...place, size: -1, mtimeMs: 0, state: 'null', badRecords: 0 };
+  #forgive(path: string): void {
+    this.#failures.delete(path);
+    this.#retryMs.delete(path);
   }
 
   #fail(path: string, error: unknown): void {
     this.#failures.set(path, `${path}: ${error instanceof Error ? error.message : String(error)}`);
     this.#deps.runtime.log.warn({ err: error, path }, 'a transcript could not be read');
   }
-}
-
-function readFolder(folder: string) {
-  return readdir(folder, { withFileTypes: true });
-}
-
-/** A file, or a link to one: what it grows by is found by the sweep. */
-async function isFile(entry: Dirent, path: string): Promise<boolean> {
-  if (!entry.isSymbolicLink()) return entry.isFile();
-  return stat(path).then(
-    (target) => target.isFile(),
-    () => false,
-  );
-}
-
-function newest(pending: Map<string, Pending>): string {
-  let best: [string, Pending] | undefined;
-  for (const entry of pending) if (!best || entry[1].file.mtimeMs > best[1].file.mtimeMs) best = entry;
-  return best![0];
 }

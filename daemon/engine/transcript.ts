@@ -1,14 +1,18 @@
 // Reads the complete lines of a transcript from a position, in bounded pieces. Only newline-ended records are taken: a
 // torn line is not there yet (P26). A file that was cut, replaced or rewritten is read from its start again.
-
+import { hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { open, stat } from 'node:fs/promises';
 import type { SourceLine } from '../adapters/adapter.ts';
-import type { Position } from '../store/positions.ts';
+import type { FileMark, Position } from '../store/positions.ts';
 
-/** How many bytes before a position are kept, to tell growth from a rewrite. */
-const tailBytes = 128;
+/**
+ * How many bytes before a position are summed up, to tell growth from a rewrite. Claude Code drops a message by rewriting
+ * the last 64 KiB of its file in place (FORMATS.md 3.1).
+ */
+const tailBytes = 64 * 1024;
 const newline = 10;
+const nothing = Buffer.alloc(0);
 /** A longer line is kept only up to here: written out as JSON, it would not fit a string of V8's. */
 export const defaultMaxLineBytes = 64 * 1024 * 1024;
 
@@ -20,19 +24,27 @@ export async function fileState(path: string): Promise<FileState> {
 }
 
 /** Whether a file is still as it was when its position was written: then nothing of it need be read. */
-export function isUnchanged(position: Position | undefined, file: FileState): boolean {
-  return (
-    position !== undefined &&
-    position.size === file.size &&
-    position.mtimeMs === file.mtimeMs &&
-    position.inode === file.inode
-  );
+export function isUnchanged(mark: FileMark | undefined, file: FileState): boolean {
+  return mark !== undefined && mark.size === file.size && mark.mtimeMs === file.mtimeMs && mark.inode === file.inode;
 }
 
 /** Some complete lines, and where they end. `tail` goes into the position. */
 export type Piece = { lines: SourceLine[]; end: number; tail: Buffer; atEnd: boolean };
 
-export class TranscriptReader {
+/** Where lines come from: a file as it is, or one that is compressed. */
+export interface LineReader {
+  readonly file: FileState;
+  /** Whether what was read before is still there. */
+  continues(position: Position): Promise<boolean>;
+  /**
+   * The complete lines behind `offset`, at least `bytes` of them where there are as many, and always whole ones: a line
+   * longer than that is read to its end. `atEnd`: nothing complete is behind them.
+   */
+  readPiece(offset: number, bytes: number): Promise<Piece>;
+  close(): Promise<void>;
+}
+
+export class TranscriptReader implements LineReader {
   readonly file: FileState;
   readonly #handle: FileHandle;
   readonly #maxLineBytes: number;
@@ -58,18 +70,15 @@ export class TranscriptReader {
     await this.#handle.close();
   }
 
-  /** Whether what was read before is still there: the same file, the same bytes before the position. */
+  /** The same file, not shorter, and the same bytes before the position; touched without growing, it was edited. */
   async continues(position: Position): Promise<boolean> {
-    if (this.file.inode !== position.inode || this.file.size < position.offset) return false;
+    const { inode, size, mtimeMs } = this.file;
+    if (inode !== position.inode || size < position.offset) return false;
     if (position.offset === 0) return true;
-    const held = await this.#read(position.offset - position.tail.length, position.tail.length);
-    return held.equals(position.tail);
+    if (size === position.size && mtimeMs !== position.mtimeMs) return false;
+    return (await this.#tail(position.offset)).equals(position.tail);
   }
 
-  /**
-   * The complete lines behind `offset`, at least `bytes` of them where there are as many, and always whole ones: a line
-   * longer than that is read to its end. `atEnd`: nothing complete is behind them.
-   */
   async readPiece(offset: number, bytes: number): Promise<Piece> {
     for (let wanted = bytes; ; wanted *= 2) {
       const available = this.file.size - offset;
@@ -78,22 +87,18 @@ export class TranscriptReader {
       const complete = wanted >= available || chunk.length < wanted;
       if (last >= 0 || complete) {
         const taken = chunk.subarray(0, last + 1);
-        const tail = await this.#tail(offset, taken);
-        return {
-          lines: splitLines(taken, offset, this.#maxLineBytes),
-          end: offset + taken.length,
-          tail,
-          atEnd: complete,
-        };
+        const end = offset + taken.length;
+        const lines = splitLines(taken, offset, this.#maxLineBytes);
+        return { lines, end, tail: await this.#tail(end, taken), atEnd: complete };
       }
     }
   }
 
-  async #tail(offset: number, taken: Buffer): Promise<Buffer> {
-    if (taken.length >= tailBytes || offset === 0) return Buffer.from(taken.subarray(-tailBytes));
-    const end = offset + taken.length;
+  /** The digest of the bytes before `end`. `taken`: the last of them, where they were just read. */
+  async #tail(end: number, taken: Buffer = nothing): Promise<Buffer> {
     const length = Math.min(tailBytes, end);
-    return this.#read(end - length, length);
+    const bytes = taken.length >= length ? taken.subarray(-length) : await this.#read(end - length, length);
+    return hash('sha256', length === 0 ? nothing : bytes, 'buffer').subarray(0, 16);
   }
 
   async #read(at: number, length: number): Promise<Buffer> {
@@ -108,7 +113,8 @@ export class TranscriptReader {
   }
 }
 
-function splitLines(bytes: Buffer, offset: number, maxLineBytes: number): SourceLine[] {
+/** The lines of bytes that end with a line end; `offset` is where they begin. */
+export function splitLines(bytes: Buffer, offset: number, maxLineBytes: number): SourceLine[] {
   const lines: SourceLine[] = [];
   let from = 0;
   for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, from)) {

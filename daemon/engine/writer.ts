@@ -93,6 +93,11 @@ export class Writer {
     return this.#enqueue(batch.ops.length, (at) => this.#applySourceBatch(batch, at));
   }
 
+  /** Writes something beside the journal, in a transaction like any other. */
+  write<T>(work: () => T): Promise<T> {
+    return this.#enqueue(0, work);
+  }
+
   /** From here everything is refused; what was taken before is still applied. Resolves when it is. */
   async close(refusal: Refusal): Promise<void> {
     const drained = this.#closed ? Promise.resolve() : this.#enqueue(0, () => undefined);

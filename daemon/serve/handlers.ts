@@ -1,15 +1,16 @@
 // The method table bound to the engine; thin. What a method means is in core/, store/ and engine/.
 import { formatCursor } from '../../protocol/cursor.ts';
 import { RefusedError, refuse } from '../../protocol/errors.ts';
-import type { SourceStatus } from '../../protocol/methods.ts';
 import { protocolVersion } from '../../protocol/methods.ts';
 import type { Op, OpType } from '../../protocol/schema.ts';
 import { opEnvelope, opTypes } from '../../protocol/schema.ts';
 import type { Bell } from '../engine/bell.ts';
 import type { Page, Reads } from '../engine/reads.ts';
 import type { Runtime } from '../engine/runtime.ts';
+import type { Sources } from '../engine/sources.ts';
 import type { Writer } from '../engine/writer.ts';
 import { RawJson } from './connection.ts';
+import { dayIn } from './day.ts';
 import type { Limits } from './limits.ts';
 import { openRpcDocument } from './openrpc.ts';
 import { pageResult, placeOf } from './page.ts';
@@ -17,7 +18,7 @@ import type { Peer } from './peer.ts';
 import type { Handlers } from './rpc.ts';
 import { subscribeHandlers } from './subscribe.ts';
 
-/** What the handlers stand on. Sources come as functions: how transcripts are read is not for this room to know. */
+/** What the handlers stand on. */
 export type HandlerDeps = Reads & {
   writer: Writer;
   bell: Bell;
@@ -27,8 +28,7 @@ export type HandlerDeps = Reads & {
   startedAt: number;
   peers: ReadonlySet<Peer>;
   storeBytes(): number;
-  sources(): SourceStatus[];
-  rescan(name: string | undefined): Promise<number>;
+  sources: Pick<Sources, 'list' | 'rescan' | 'add' | 'remove'>;
   shutdown(): void;
 };
 
@@ -89,13 +89,18 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'artifact/list': ({ sessionId, kind, limit = 100, pageToken }) =>
       pageOf(lists.readArtifacts(sessionId, kind, limit, placeOf(pageToken, 'texts')), sessionId),
 
-    'source/list': () => ({ items: deps.sources(), cursor: head() }),
-    'source/rescan': async ({ name }) => {
-      if (name !== undefined && !deps.sources().some((source) => source.name === name)) {
-        throw new RefusedError(refuse('NotFound', `there is no source ${name}`, { what: 'source', id: name }));
-      }
-      return { files: await deps.rescan(name) };
+    'session/usage': ({ since = 0, timeZone = 'UTC', limit = 100, pageToken }) => {
+      const dayOf = dayIn(timeZone);
+      return pageResult(lists.readUsage(since, dayOf, limit, placeOf(pageToken, 'pair')), head());
     },
+
+    'source/list': () => ({ items: deps.sources.list(), cursor: head() }),
+    'source/add': async ({ kind, path }) => ({ source: await deps.sources.add(kind, path) }),
+    'source/remove': async ({ name }) => {
+      await deps.sources.remove(name);
+      return {};
+    },
+    'source/rescan': async ({ name }) => ({ files: await deps.sources.rescan(name) }),
 
     'daemon/status': () => ({
       version: deps.version,
@@ -115,7 +120,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
         bufferedBytes: peer.connection.bufferedBytes,
       })),
       sinks: [],
-      sources: deps.sources(),
+      sources: deps.sources.list(),
       memoryBytes: process.memoryUsage.rss(),
     }),
     'daemon/shutdown': (_params, _peer, call) => {

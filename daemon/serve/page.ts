@@ -4,10 +4,11 @@ import type { Page } from '../engine/reads.ts';
 import { RawJson } from './connection.ts';
 
 /** What stands in the tokens of a list: those of another list are refused. */
-export type Place = 'index' | 'numbers' | 'texts';
+export type Place = 'index' | 'pair' | 'numbers' | 'texts';
 
 const shapes: Record<Place, (value: unknown) => boolean> = {
   index: (value) => Number.isSafeInteger(value),
+  pair: (value) => isTuple(value, 2, Number.isSafeInteger),
   numbers: (value) => isTuple(value, 4, Number.isSafeInteger),
   texts: (value) => isTuple(value, 2, (member) => typeof member === 'string'),
 };

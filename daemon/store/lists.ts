@@ -4,6 +4,7 @@
 import type { Journal } from './journal.ts';
 import type { Db } from './open.ts';
 import { PartRows } from './part-rows.ts';
+import { UsageRows } from './usage.ts';
 
 /** `next`: what to hand back as `after` for the page behind this one. */
 export type Page = { items: string[]; next: string | undefined };
@@ -29,11 +30,13 @@ const touched = -1;
 export class Lists {
   readonly #db: Db;
   readonly #parts: PartRows;
+  readonly #usage: UsageRows;
   readonly #sql;
 
   constructor(db: Db, journal: Journal) {
     this.#db = db;
     this.#parts = new PartRows(db, journal);
+    this.#usage = new UsageRows(db);
     const messages = (order: string, compare: string) =>
       db.prepare(`SELECT m.idx, b.json FROM message m JOIN body b ON b.seq = m.body
                    WHERE m.session = ? AND m.idx ${compare} ? ORDER BY m.idx ${order} LIMIT ?`);
@@ -111,6 +114,11 @@ export class Lists {
     const walked = page.next === undefined && after !== undefined;
     if (walked && readTouched(0).items.length > 0) page.next = JSON.stringify([touched, 0, since, maxKey]);
     return page;
+  }
+
+  /** See usage.ts. */
+  readUsage(since: number, dayOf: (at: number) => string, limit: number, after: string | undefined): Page {
+    return this.#usage.read(since, dayOf, limit, after);
   }
 
   #firstPlace(): Place {

@@ -56,7 +56,17 @@ export function socketFolder(paths: Paths): string {
   return dirname(paths.socket);
 }
 
-/** The transcripts of Claude Code: `$CLAUDE_CONFIG_DIR/projects`, else `~/.claude/projects`. */
-export function claudeProjects(env: NodeJS.ProcessEnv, home: string = env.HOME || homedir()): string {
-  return join(env.CLAUDE_CONFIG_DIR ? resolve(env.CLAUDE_CONFIG_DIR) : join(home, '.claude'), 'projects');
+/** Where each agent writes its sessions, by the kind of the source; its own variables move the folder. */
+export function agentFolders(env: NodeJS.ProcessEnv, home: string = env.HOME || homedir()) {
+  const folder = (variable: string | undefined, fallback: string) =>
+    variable ? resolve(variable) : join(home, fallback);
+  return {
+    'claude-code': join(folder(env.CLAUDE_CONFIG_DIR, '.claude'), 'projects'),
+    codex: folder(env.CODEX_HOME, '.codex'),
+    opencode: join(folder(env.XDG_DATA_HOME, '.local/share'), 'opencode'),
+    gemini: join(home, '.gemini'),
+    copilot: join(home, '.copilot'),
+    qwen: join(home, '.qwen'),
+    pi: folder(env.PI_CODING_AGENT_DIR, '.pi/agent'),
+  };
 }

@@ -277,9 +277,7 @@ describe('a read that fails', () => {
     const source = claudeCodeSource(home.claude);
     let broken = true;
     const failing: Source = {
-      kind: source.kind,
-      path: source.path,
-      identify: (path) => source.identify(path),
+      ...source,
       read: (...args) => {
         if (broken) throw new Error('a bug in the adapter');
         return source.read(...args);

@@ -2,6 +2,7 @@
 // more, every event is what its schema says, rpc.discover tells the same.
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
+import { claudeCodeSource } from '../../daemon/adapters/sources/claude-code.ts';
 import type { Method, MethodName } from '../../protocol/methods.ts';
 import { methods, notifications } from '../../protocol/methods.ts';
 import { Event, eventData, eventTypes, opTypes } from '../../protocol/schema.ts';
@@ -66,8 +67,11 @@ const calls: [MethodName, object | ((seen: Record<string, Anything>) => object)]
     },
   ],
   ['session/delete', { sessionId: 'ses_2' }],
+  ['session/usage', { since: 0, timeZone: 'Asia/Kolkata' }],
+  ['source/add', { kind: 'claude-code', path: '/nonexistent/transcripts' }],
   ['source/list', {}],
   ['source/rescan', {}],
+  ['source/remove', { name: 'claude-code' }],
   ['daemon/status', {}],
   ['events/sync', (seen) => ({ subscription: seen['events/subscribe'].subscription })],
   ['events/unsubscribe', (seen) => ({ subscription: seen['events/subscribe'].subscription })],
@@ -137,7 +141,7 @@ describe('[P21] the method table', () => {
 });
 
 function open(): Wire {
-  return wireInMemory(daemonInProcess(testHome()).daemon);
+  return wireInMemory(daemonInProcess(testHome(), { sourceKinds: { 'claude-code': claudeCodeSource } }).daemon);
 }
 
 /** Calls every method; the last result of each by its name, and all of them. */

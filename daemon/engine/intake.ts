@@ -1,0 +1,209 @@
+// Takes in what is new in one file: lines behind a position, a document whole, or the records of a database's streams. Each
+// bite is one transaction with its position, small enough that others get their turn in between.
+import { readFile } from 'node:fs/promises';
+import type { Held, Place, ReadResult, Source, SourceDatabase, SourceOp, Transcript } from '../adapters/adapter.ts';
+import { derivedOpId } from '../adapters/ids.ts';
+import type { Ledger } from '../store/ledger.ts';
+import type { Position, Positions } from '../store/positions.ts';
+import type { Tables } from '../store/tables.ts';
+import type { Marks } from './marks.ts';
+import type { Runtime } from './runtime.ts';
+import type { FileState, LineReader, Piece } from './transcript.ts';
+import { defaultMaxLineBytes, fileState, TranscriptReader } from './transcript.ts';
+import type { Writer } from './writer.ts';
+import { ZstdTranscriptReader } from './zstd-transcript.ts';
+
+export type IntakeDeps = {
+  writer: Writer;
+  tables: Pick<Tables, 'findPart'>;
+  ledger: Pick<Ledger, 'findRecord'>;
+  positions: Positions;
+  runtime: Runtime;
+  maxLineBytes?: number;
+};
+
+/** `waits`: nothing could be made of it yet; it is to be tried again, also if it does not change. */
+export type Outcome = 'taken' | 'waits';
+
+/** Bytes of a file in one transaction: a few milliseconds of the event loop. */
+const pieceBytes = 256 * 1024;
+/** Lines without any message are waited with up to here; then they are taken without one. */
+const maxWaitBytes = 4 * 1024 * 1024;
+/** Ops of a document in one transaction. */
+const documentOps = 500;
+/** Records of a database in one look. */
+const databaseRecords = 500;
+
+export class Intake {
+  readonly #source: Source;
+  readonly #deps: IntakeDeps;
+  readonly #marks: Marks;
+
+  constructor(source: Source, deps: IntakeDeps, marks: Marks) {
+    this.#source = source;
+    this.#deps = deps;
+    this.#marks = marks;
+  }
+
+  /** Rejects when the file cannot be read now; its position stands where it stood, so nothing of it is lost (P12). */
+  async take(path: string, place: Place, signal: AbortSignal): Promise<Outcome> {
+    try {
+      if (place.reading === 'lines') return await this.#takeLines(path, place, signal);
+      if (place.reading === 'document') return await this.#takeDocument(path, place.sessionKey, signal);
+      return await this.#takeDatabase(place.path, signal);
+    } catch (error) {
+      // Deleted in the meantime: what was taken in stays (P25).
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'taken';
+      throw error;
+    }
+  }
+
+  async #takeLines(path: string, place: Place & { reading: 'lines' }, signal: AbortSignal): Promise<Outcome> {
+    const { maxLineBytes = defaultMaxLineBytes } = this.#deps;
+    const readers = { plain: TranscriptReader, zstd: ZstdTranscriptReader };
+    const reader: LineReader = await readers[place.compressed ?? 'plain'].open(path, maxLineBytes);
+    try {
+      const held = this.#findPosition(path);
+      const goesOn = held !== undefined && (await reader.continues(held));
+      let position: Position = goesOn ? held : this.#startOf(path, place.sessionKey, reader.file);
+      for (let bytes = pieceBytes; !signal.aborted; ) {
+        const piece = await reader.readPiece(position.offset, bytes);
+        const next = await this.#takePiece(position, piece, reader.file, bytes >= maxWaitBytes);
+        const waits = next.offset === position.offset && piece.lines.length > 0;
+        position = next;
+        if (piece.atEnd) break;
+        bytes = waits ? bytes * 2 : pieceBytes;
+      }
+      return 'taken';
+    } finally {
+      await reader.close();
+    }
+  }
+
+  async #takePiece(position: Position, piece: Piece, file: FileState, mustTake: boolean): Promise<Position> {
+    const transcript = transcriptOf(position, file);
+    const state: unknown = JSON.parse(position.state);
+    const read: ReadResult =
+      piece.lines.length > 0
+        ? this.#source.read(transcript, piece.lines, state, this.#heldBy(transcript), mustTake)
+        : { ops: [], state, badRecords: 0 };
+    // Size and time are written only when the end was reached: a crash in the middle of a file must read on.
+    const seen = piece.atEnd ? file : { ...file, size: -1, mtimeMs: 0 };
+    if (read.wait && !mustTake) return this.#put({ ...position, ...seen }, []);
+    const next = { ...advanced(position, read), ...seen, offset: piece.end, tail: piece.tail };
+    return this.#put(next, read.ops);
+  }
+
+  async #takeDocument(path: string, sessionKey: string, signal: AbortSignal): Promise<Outcome> {
+    const file = await fileState(path);
+    const { maxLineBytes = defaultMaxLineBytes } = this.#deps;
+    if (file.size > maxLineBytes)
+      throw new Error(`${file.size} bytes are more than the ${maxLineBytes} that are read at once`);
+    const start = this.#startOf(path, sessionKey, file);
+    const transcript = transcriptOf(start, file);
+    const text = await readFile(path, 'utf8');
+    const read = this.#source.readDocument!(transcript, text, this.#heldBy(transcript));
+    if (read.wait) return 'waits';
+    const position = { ...advanced(start, read), sessionKey: read.sessionKey ?? sessionKey };
+    for (let from = 0; from === 0 || from < read.ops.length; from += documentOps) {
+      if (signal.aborted) return 'taken';
+      const ops = read.ops.slice(from, from + documentOps);
+      const atEnd = from + documentOps >= read.ops.length;
+      await this.#put(atEnd ? { ...position, ...file, offset: file.size } : position, ops);
+    }
+    return 'taken';
+  }
+
+  async #takeDatabase(path: string, signal: AbortSignal): Promise<Outcome> {
+    const file = await databaseState(path);
+    for (const { sessionKey, head } of this.#look(path, (database) => database.streams())) {
+      const stream = `${path}#${sessionKey}`;
+      const mark = this.#marks.find(stream);
+      if (mark?.offset === head + 1 && mark.version === this.#source.version) continue;
+      const held = this.#findPosition(stream);
+      // Ahead of the stream: another database is in its place.
+      let position = held && held.offset <= head + 1 ? held : this.#startOf(stream, sessionKey, file);
+      while (position.offset <= head && !signal.aborted) {
+        const after = position.offset - 1;
+        const { records, next } = this.#look(path, (database) => database.read(sessionKey, after, databaseRecords));
+        if (next <= after) break;
+        const transcript = transcriptOf(position, file);
+        const state: unknown = JSON.parse(position.state);
+        const read = this.#source.readRecords!(transcript, records, state, this.#heldBy(transcript));
+        position = await this.#put({ ...advanced(position, read), ...file, offset: next + 1 }, read.ops);
+      }
+      if (signal.aborted) return 'taken';
+    }
+    // Without a session of its own: it stands for the file, so that an unchanged one is not opened again.
+    await this.#put({ ...this.#startOf(path, '', file), ...file }, []);
+    return 'taken';
+  }
+
+  /** Opens the database for one look: nothing of it is held while others write (see Source.openDatabase). */
+  #look<T>(path: string, use: (database: SourceDatabase) => T): T {
+    const database = this.#source.openDatabase!(path);
+    try {
+      return use(database);
+    } finally {
+      database.close();
+    }
+  }
+
+  async #put(position: Position, ops: SourceOp[]): Promise<Position> {
+    const { kind } = this.#source;
+    const { writer, runtime } = this.#deps;
+    const keyed = ops.map((op) => ({ ...op, opId: derivedOpId(kind, position.sessionKey, op.key) }));
+    const result = await writer.takeIn({ source: kind, actorId: `source/${kind}`, ops: keyed, position });
+    this.#marks.set(position);
+    // A session or record that the user deleted stays deleted: those refusals are the rule at work.
+    const unforeseen = result.refused.find(
+      ({ refusal }) => refusal.refused !== 'AlreadyExists' && refusal.refused !== 'NotFound',
+    );
+    if (unforeseen) {
+      const { op, refusal } = unforeseen;
+      runtime.log.warn({ path: position.path, key: op.key, refusal }, 'a record was refused');
+    }
+    return position;
+  }
+
+  #heldBy(transcript: Transcript): Held {
+    const { tables, ledger } = this.#deps;
+    const { kind } = this.#source;
+    return {
+      findPart: (partId) => tables.findPart(partId),
+      hasKey: (key, sessionKey = transcript.sessionKey) =>
+        ledger.findRecord(derivedOpId(kind, sessionKey, key)) !== undefined,
+    };
+  }
+
+  /** Where this version of the source stands in the file. */
+  #findPosition(path: string): Position | undefined {
+    const held = this.#deps.positions.find(this.#source.kind, path);
+    return held?.version === this.#source.version ? held : undefined;
+  }
+
+  #startOf(path: string, sessionKey: string, file: FileState): Position {
+    const { kind, version } = this.#source;
+    const place = { source: kind, path, sessionKey, inode: file.inode, offset: 0, tail: Buffer.alloc(0) };
+    return { ...place, size: -1, mtimeMs: 0, state: 'null', badRecords: 0, version };
+  }
+}
+
+/** A database changes in its write-ahead log first. Rejects with ENOENT when it is gone. */
+export async function databaseState(path: string): Promise<FileState> {
+  const file = await fileState(path);
+  const log = await fileState(`${path}-wal`).catch(() => ({ size: 0, mtimeMs: 0 }));
+  return { inode: file.inode, size: file.size + log.size, mtimeMs: Math.max(file.mtimeMs, log.mtimeMs) };
+}
+
+function transcriptOf({ path, sessionKey }: Position, { mtimeMs }: FileState): Transcript {
+  return { path, sessionKey, mtimeMs };
+}
+
+function advanced(position: Position, read: ReadResult): Position {
+  return {
+    ...position,
+    state: JSON.stringify(read.state ?? null),
+    badRecords: position.badRecords + read.badRecords,
+  };
+}

@@ -1,0 +1,75 @@
+// A transcript that its agent compressed: the lines come out of zstd as they are asked for. Such a file is written once; one
+// that changed is read from its start.
+import type { FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+import { Decompress } from 'fzstd';
+import type { FileState, LineReader, Piece } from './transcript.ts';
+import { defaultMaxLineBytes, splitLines } from './transcript.ts';
+
+const readBytes = 64 * 1024;
+const newline = 10;
+const nothing = Buffer.alloc(0);
+
+export class ZstdTranscriptReader implements LineReader {
+  readonly file: FileState;
+  readonly #handle: FileHandle;
+  readonly #maxLineBytes: number;
+  readonly #decompress: Decompress;
+  /** Decompressed and not yet taken; it begins at `#begin` of the text. */
+  #pending: Buffer = nothing;
+  #begin = 0;
+  #ended = false;
+
+  private constructor(handle: FileHandle, file: FileState, maxLineBytes: number) {
+    this.#handle = handle;
+    this.file = file;
+    this.#maxLineBytes = maxLineBytes;
+    this.#decompress = new Decompress((chunk) => {
+      this.#pending = Buffer.concat([this.#pending, chunk]);
+    });
+  }
+
+  static async open(path: string, maxLineBytes = defaultMaxLineBytes): Promise<ZstdTranscriptReader> {
+    const handle = await open(path, 'r');
+    try {
+      const { ino, size, mtimeMs } = await handle.stat();
+      return new ZstdTranscriptReader(handle, { inode: ino, size, mtimeMs }, maxLineBytes);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+
+  /** Nothing of it can be found again without decompressing what is before. */
+  async continues(): Promise<boolean> {
+    return false;
+  }
+
+  /** Pieces follow one another; a last line without an end is whole, since nothing more is written. */
+  async readPiece(offset: number, bytes: number): Promise<Piece> {
+    if (offset < this.#begin) throw new Error(`a compressed transcript cannot be read back to ${offset}`);
+    this.#pending = this.#pending.subarray(offset - this.#begin);
+    this.#begin = offset;
+    for (let wanted = bytes; ; wanted *= 2) {
+      while (!this.#ended && this.#pending.length < wanted) await this.#more();
+      const last = this.#pending.lastIndexOf(newline);
+      if (last < 0 && !this.#ended) continue;
+      const taken = this.#pending.subarray(0, last + 1);
+      const lines = splitLines(taken, offset, this.#maxLineBytes);
+      return { lines, end: offset + taken.length, tail: nothing, atEnd: this.#ended };
+    }
+  }
+
+  async #more(): Promise<void> {
+    const { buffer, bytesRead } = await this.#handle.read(Buffer.allocUnsafe(readBytes), 0, readBytes);
+    this.#ended = bytesRead === 0;
+    this.#decompress.push(buffer.subarray(0, bytesRead), this.#ended);
+    // A file that ends without a line end: what stands there is a whole record.
+    if (this.#ended && this.#pending.length > 0 && this.#pending.at(-1) !== newline)
+      this.#pending = Buffer.concat([this.#pending, Buffer.from('\n')]);
+  }
+}
