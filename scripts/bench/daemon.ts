@@ -1,19 +1,22 @@
-// The daemon that is measured: the shipped bundle as a real process in a home of its own, no sources, over its real socket.
+// The daemon that is measured: the shipped bundle as a real process in a home of its own, over its real socket.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
+import { sourceKindNames } from '../../daemon/source-kinds.ts';
 import { Client } from '../../protocol/client.ts';
 import { connectSocket } from '../../protocol/node/socket.ts';
 import type { Setting } from './row.ts';
 
-export type MeasuredDaemon = { connect(): Promise<Client>; stop(): Promise<void> };
+export type MeasuredDaemon = { pid: number; connect(): Promise<Client>; stop(): Promise<void> };
 
-/** Resolves when it answers; rejects with what it told when it does not start. */
-export async function startDaemon({ home, daemonPath, profileFolder }: Setting): Promise<MeasuredDaemon> {
+/** Resolves when it answers; rejects with what it told when it does not start. It reads Claude Code's transcripts, or none. */
+export async function startDaemon(setting: Setting, { reads = false } = {}): Promise<MeasuredDaemon> {
+  const { home, daemonPath, profileFolder } = setting;
   mkdirSync(dirname(home.paths.config), { recursive: true });
-  writeFileSync(home.paths.config, '[sources]\nclaude-code = false\n');
+  const config = sourceKindNames.map((kind) => `${kind} = ${reads && kind === 'claude-code'}\n`);
+  writeFileSync(home.paths.config, `[sources]\n${config.join('')}`);
   const profile = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
   const child = spawn(process.execPath, [...profile, daemonPath, '--ready-fd', '3'], {
     env: home.env,
@@ -25,6 +28,7 @@ export async function startDaemon({ home, daemonPath, profileFolder }: Setting):
   const word = await firstLine(child.stdio[3] as Readable);
   if ((JSON.parse(word || '{}') as { ready?: boolean }).ready !== true) throw new Error(`no daemon: ${word}`);
   return {
+    pid: child.pid!,
     connect: async () => new Client(await connectSocket(home.paths.socket)),
     stop: async () => {
       child.kill('SIGTERM');

@@ -16,8 +16,9 @@ import type { Row } from './row.ts';
 import { append1 } from './rows/append-1.ts';
 import { append256 } from './rows/append-256.ts';
 import { delivery } from './rows/delivery.ts';
+import { ingest } from './rows/ingest.ts';
 
-const rows: Record<string, Row> = { 'append-256': append256, 'append-1': append1, delivery };
+const rows: Record<string, Row> = { 'append-256': append256, 'append-1': append1, delivery, ingest };
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 type Options = { names: string[]; rounds: number; quick: boolean; json?: string; profile?: string };

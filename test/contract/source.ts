@@ -124,7 +124,7 @@ export function lineSourceContract(contract: SourceContract): void {
         fc.assert(
           fc.property(fc.array(changeOf(lines.length), { maxLength: 5 }), (changes) => {
             const records = lines.map((line) => parse(line.text));
-            for (const { line, path, value } of changes) setAt(records[line], path, value);
+            for (const { line, path, value } of changes) setAt(records[line], path, structuredClone(value));
             const changed = records.map((record) => `${JSON.stringify(record)}\n`).join('');
             const { fold } = readWhole(source, at(name), changed);
             const before = fold.changes;

@@ -163,11 +163,15 @@ export class Conversation<Own = null> {
     return messageId;
   }
 
-  /** Puts a message and leaves the latest what it is. `instead`: the key of an earlier version, left out if of this read. */
+  /**
+   * Puts a message and leaves the latest what it is. `createdAt: undefined` leaves that as it was, for a later version.
+   * `instead`: the key of an earlier version, left out if of this read.
+   */
   putMessage(id: string, content: MessageContent, key: string, instead?: string): void {
     const { at, puts } = this;
-    const createdAt = at.known === undefined ? {} : { createdAt: at.known };
-    const params = { sessionId: puts.sessionId, messageId: puts.messageId(id), ...createdAt, ...content };
+    const { createdAt, ...rest } = 'createdAt' in content ? content : { ...content, createdAt: at.known };
+    const created = createdAt === undefined ? {} : { createdAt };
+    const params = { sessionId: puts.sessionId, messageId: puts.messageId(id), ...created, ...rest };
     puts.put({ key, type: 'message/put', params, occurredAt: at.occurred }, instead);
   }
 

@@ -8,6 +8,8 @@ export type Fields = { [name: string]: Json };
 export type Line = { text: string; fields: Fields } | { text: string; unparsed: Json };
 
 const maxDepth = 200;
+/** As the schema has it. */
+const maxTokens = 1e12;
 
 /** A line as an object; anything else is `unparsed`, kept as it is. Undefined for a blank line. */
 export function parseLine(raw: string): Line | undefined {
@@ -57,9 +59,9 @@ export function timeOf(value: Json | undefined): number | undefined {
   return typeof at === 'number' && at >= 0 && at <= 8.64e15 ? Math.floor(at) : undefined;
 }
 
-/** A count of tokens: what is none counts as 0. */
+/** A count of tokens: what is none, or more than the protocol takes, counts as 0. */
 export function countOf(value: Json | undefined): number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 ? Number(value) : 0;
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= maxTokens ? Number(value) : 0;
 }
 
 function isStorable(value: Json, depth: number): boolean {

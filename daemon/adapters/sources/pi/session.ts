@@ -1,0 +1,28 @@
+// What a file's name and header say of its session.
+import type { Facts, Model } from '../../kit/conversation.ts';
+import { type Fields, findText, type Json } from '../../kit/json.ts';
+
+export const agent = 'pi';
+
+/** The session id in a file's name, behind its time; undefined for what is no transcript. */
+export function sessionKeyOf(file: string): string | undefined {
+  return /^[^_]+_(.+)\.jsonl$/.exec(file)?.[1];
+}
+
+/** Of the header. Version 1 has the model in it, and names the file that it was branched from in another field. */
+export function factsOf(header: Fields): Facts {
+  const parent = findText(header, 'parentSession') ?? findText(header, 'branchedFrom');
+  const { version } = header;
+  return {
+    directory: findText(header, 'cwd'),
+    externalId: findText(header, 'id'),
+    parentKey: parent && sessionKeyOf(parent.slice(Math.max(parent.lastIndexOf('/'), parent.lastIndexOf('\\')) + 1)),
+    model: modelOf(header.provider, header.modelId),
+    metadata: typeof version === 'number' ? { version } : undefined,
+  };
+}
+
+export function modelOf(provider: Json | undefined, modelId: Json | undefined): Model | undefined {
+  if (typeof modelId !== 'string' || modelId === '') return undefined;
+  return { providerId: typeof provider === 'string' ? provider : '', modelId };
+}
