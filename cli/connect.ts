@@ -2,8 +2,9 @@
 import type { Client } from '../protocol/client.ts';
 import { RpcError } from '../protocol/errors.ts';
 import type { Result } from '../protocol/methods.ts';
+import { connectAnswering } from '../protocol/node/connect-answering.ts';
 import { pathsFrom } from '../protocol/node/paths.ts';
-import { connectAnswering, spawnDaemon } from '../protocol/node/spawn.ts';
+import { spawnDaemon } from '../protocol/node/spawn.ts';
 import { TransportClosedError } from '../protocol/transport.ts';
 import type { Context } from './context.ts';
 import { CliError, exitCodes } from './exit.ts';
@@ -29,8 +30,8 @@ export async function connect(context: Context): Promise<Connected> {
     if (!isAbsent(error)) throw error;
     if (!context.spawn) throw new NotRunningError(socket, context.program);
   }
-  const { daemonPath, env } = context;
-  const { client, started } = await spawnDaemon({ daemonPath, env, timeoutMs: startTimeoutMs });
+  const { daemonPath, env, tied = false } = context;
+  const { client, started } = await spawnDaemon({ daemonPath, env, tied, timeoutMs: startTimeoutMs });
   try {
     return { client, server: await introduce(client), started };
   } catch (error) {

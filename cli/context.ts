@@ -16,6 +16,8 @@ export type Context = {
   json: boolean;
   /** Whether a verb that needs the daemon may start it; `--no-spawn` turns it off. */
   spawn: boolean;
+  /** Whether a daemon that is started ends with this process. */
+  tied?: boolean;
   /** How the program names itself, so that a printed command works as typed. */
   program: string;
   now(): number;

@@ -3,8 +3,9 @@
 
 import type { ErrorKind } from '../protocol/errors.ts';
 import { jsonRpcCodes, RpcError } from '../protocol/errors.ts';
+import { NoAnswerError } from '../protocol/node/connect-answering.ts';
 import { PathError } from '../protocol/node/paths.ts';
-import { NoAnswerError, SpawnError } from '../protocol/node/spawn.ts';
+import { SpawnError } from '../protocol/node/spawn.ts';
 import { TransportClosedError } from '../protocol/transport.ts';
 import { cleanText } from './render/clean.ts';
 
@@ -19,12 +20,17 @@ export const exitCodes = {
   busy: 7,
 } as const;
 
-/** For --help: the codes with their meaning. */
-export const exitCodeHelp = [
-  'Exit codes:',
-  '  0 ok · 1 failure · 2 usage · 3 daemon not reachable · 4 not authorised',
-  '  5 not found · 6 version mismatch · 7 busy or locked',
-].join('\n');
+/** For --help and the man page: what each code says. */
+export const exitCodeMeanings: Record<keyof typeof exitCodes, string> = {
+  ok: 'ok',
+  failure: 'failure',
+  usage: 'usage',
+  notReachable: 'daemon not reachable',
+  notAuthorised: 'not authorised',
+  notFound: 'not found',
+  versionMismatch: 'version mismatch',
+  busy: 'busy or locked',
+};
 
 /** A failure that a verb foresees; `hint` is what to do next, a command where there is one. */
 export class CliError extends Error {
@@ -90,6 +96,7 @@ function rpcFailure(error: RpcError, program: string): Failure {
 function kindHint(error: RpcError, program: string): string | undefined {
   switch (error.kind) {
     case 'NotFound':
+      if (error.data.what === 'source') return `the sources there are: ${program} source ls`;
       return `the sessions there are: ${program} ls --all`;
     case 'UnsupportedVersion':
       return `the daemon that runs is of another version: ${program} stop, then again`;
@@ -109,7 +116,8 @@ function kindHint(error: RpcError, program: string): string | undefined {
 }
 
 function spawnFailure(error: SpawnError): Failure {
-  if (error.locked) {
+  if (error.reason === 'refused') return failure(exitCodes.failure, error.message);
+  if (error.reason === 'locked') {
     return failure(exitCodes.busy, error.message, 'another process holds the store and does not answer on this socket');
   }
   return failure(exitCodes.notReachable, error.message, `the log may say why: ${error.logFile}`);

@@ -9,8 +9,11 @@ import { progressBar, progressOf } from './render/sources.ts';
 const pollMs = 100;
 const stalledMs = 30_000;
 
-/** The sources as they stand when the wait is over: nothing is being read any more, or nothing moved for 30 s. */
-export async function followFirstRead(context: Context, client: Client): Promise<SourceStatus[]> {
+/**
+ * The sources, or the one that is named, as they stand when the wait is over: nothing is being read any more, or nothing
+ * moved for 30 s.
+ */
+export async function followFirstRead(context: Context, client: Client, name?: string): Promise<SourceStatus[]> {
   const { err, json } = context;
   const draws = err.isTerminal && !json;
   let mostBehind = 0;
@@ -19,7 +22,8 @@ export async function followFirstRead(context: Context, client: Client): Promise
   let drawn = '';
   try {
     for (;;) {
-      const { items } = await client.call('source/list', {});
+      const sources = (await client.call('source/list', {})).items;
+      const items = name === undefined ? sources : sources.filter((source) => source.name === name);
       const progress = progressOf(items);
       if (!progress.reading) return items;
       const state = JSON.stringify(items);

@@ -1,38 +1,52 @@
 // The list of sessions, as `ls`, `start --list` and `demo` print it.
 import type { Client } from '../protocol/client.ts';
 import type { SourceStatus } from '../protocol/methods.ts';
+import { pathsFrom } from '../protocol/node/paths.ts';
 import type { Session } from '../protocol/schema.ts';
 import type { Context } from './context.ts';
-import { sessionPages } from './pages.ts';
 import { safeJson } from './render/clean.ts';
-import { grouped } from './render/quantity.ts';
+import { shownPath } from './render/path.ts';
+import { countOf, grouped } from './render/quantity.ts';
 import { sessionTable } from './render/sessions.ts';
 import { lookedIn, progressOf, progressText } from './render/sources.ts';
+import { wrap } from './render/width.ts';
+import type { SessionFilter } from './session-filter.ts';
+import { filteredSessions } from './session-filter.ts';
 
-/** Prints the newest `limit` sessions, or all, as a table; says what is not in it: more sessions, or a read under way. */
-export async function printSessions(context: Context, client: Client, limit: number): Promise<void> {
+/** Further sessions are counted up to here: a count is not worth reading a whole archive. */
+const mostCounted = 1000;
+
+/** `filterWords`: the filter as options, for the command that shows more. */
+export type Wanted = { limit: number; filter?: SessionFilter; filterWords?: string };
+
+/** Prints the newest sessions that fit, as a table; says what is not in it: more sessions, or a read under way. */
+export async function printSessions(context: Context, client: Client, wanted: Wanted): Promise<void> {
   const { out } = context;
-  const [{ sessions, complete }, { items: sources }] = await Promise.all([
-    newest(client, limit),
+  const { limit, filter = {}, filterWords = '' } = wanted;
+  const [{ sessions, more }, { items: sources }] = await Promise.all([
+    newest(client, filter, limit),
     client.call('source/list', {}),
   ]);
+  const { width, style } = out;
   if (sessions.length === 0) {
-    await out.lines(emptyLines(context, sources));
+    const lines = await nothingLines(context, client, sources, filterWords);
+    await out.lines(lines.flatMap((line) => wrap(line, width)));
   } else {
-    const { width, style } = out;
+    const complete = more === 0 && filter.archived === true && filterWords === '';
     await out.lines(await sessionTable(sessions, { width, style, now: context.now(), home: context.home, complete }));
-    if (!complete) await printMore(context, client, sessions.length);
+    if (more > 0) await out.lines(wrap(moreText(context, more, filterWords), width).map(style.dim));
   }
   await noticeReading(context, sources);
 }
 
-/** Prints the newest `limit` sessions, or all, as a JSON array with a record on each line. */
-export async function printSessionsJson(context: Context, client: Client, limit: number): Promise<void> {
+/** Prints the newest sessions that fit, as a JSON array with a record on each line. */
+export async function printSessionsJson(context: Context, client: Client, wanted: Wanted): Promise<void> {
   const { out } = context;
+  const { limit, filter = {} } = wanted;
   const sources = client.call('source/list', {});
   sources.catch(() => {}); // told when it is awaited
   let count = 0;
-  for await (const items of sessionPages(client, { limit: Math.min(limit, 1000) })) {
+  for await (const items of filteredSessions(client, filter)) {
     const taken = items.slice(0, limit - count);
     if (taken.length > 0) {
       await out.write((count === 0 ? '[\n' : ',\n') + taken.map((session) => safeJson(session)).join(',\n'));
@@ -44,29 +58,50 @@ export async function printSessionsJson(context: Context, client: Client, limit:
   await noticeReading(context, (await sources).items);
 }
 
-async function newest(client: Client, limit: number): Promise<{ sessions: Session[]; complete: boolean }> {
+async function newest(
+  client: Client,
+  filter: SessionFilter,
+  limit: number,
+): Promise<{ sessions: Session[]; more: number }> {
   const sessions: Session[] = [];
-  // One over the limit tells whether there are more; a page may be cut short by its size and tells nothing.
-  for await (const items of sessionPages(client, { limit: Math.min(limit + 1, 1000) })) {
-    sessions.push(...items);
-    if (sessions.length > limit) return { sessions: sessions.slice(0, limit), complete: false };
+  let more = 0;
+  for await (const items of filteredSessions(client, filter)) {
+    const taken = items.slice(0, limit - sessions.length);
+    sessions.push(...taken);
+    more += items.length - taken.length;
+    if (more > mostCounted) break;
   }
-  return { sessions, complete: true };
+  return { sessions, more };
 }
 
-async function printMore(context: Context, client: Client, shown: number): Promise<void> {
+function moreText({ program }: Context, more: number, filterWords: string): string {
+  const count = more > mostCounted ? `over ${grouped(mostCounted)}` : grouped(more);
+  return `${count} more: ${program} ls${filterWords} --all`;
+}
+
+async function nothingLines(
+  context: Context,
+  client: Client,
+  sources: SourceStatus[],
+  filterWords: string,
+): Promise<string[]> {
   const { sessions } = await client.call('daemon/status', {});
-  const more = sessions > shown ? `${grouped(sessions - shown)} more` : 'more';
-  await context.out.line(context.out.style.dim(`${more}: ${context.program} ls --all`));
+  if (sessions === 0) return emptyLines(context, sources);
+  if (filterWords !== '') return ['No session fits.', `All there are: ${context.program} ls --all`];
+  return [`No sessions but ${countOf(sessions, 'archived one')}: ${context.program} ls --all`];
 }
 
 /** What an empty list says: where was looked, and how to see it work all the same. */
 export function emptyLines(context: Context, sources: SourceStatus[]): string[] {
   return [
     'No sessions yet.',
-    ...(sources.length > 0 ? ['Looked in:', ...lookedIn(sources, context.home)] : ['No folders are looked in.']),
+    ...(sources.length > 0 ? ['Looked in:', ...lookedIn(sources, context.home)] : noSourcesLines(context)),
     `To see what it is like, play a recorded session in a throwaway home: ${context.program} demo`,
   ];
+}
+
+function noSourcesLines({ env, home }: Context): string[] {
+  return [`No folders are looked in: [sources] in ${shownPath(pathsFrom(env).config, home)} turns them off.`];
 }
 
 /** On stderr, so that a pipe gets sessions only. */

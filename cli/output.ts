@@ -1,5 +1,6 @@
 // One of the two streams that a verb writes to. Every write is awaited: a slow reader slows the verb down, and a pipe
 // that its reader closed ends it (OutputClosedError, which main.ts turns into a quiet exit).
+import { watchReader } from './reader-gone.ts';
 import { safeJson } from './render/clean.ts';
 import type { Style } from './render/style.ts';
 import { makeStyle, wantsColor } from './render/style.ts';
@@ -13,7 +14,7 @@ export class OutputClosedError extends Error {
 }
 
 /** What of process.stdout and process.stderr is used. */
-export type OutputStream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+export type OutputStream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number; fd?: number };
 
 const closedCodes = new Set(['EPIPE', 'ECONNRESET', 'EIO', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END']);
 
@@ -49,6 +50,11 @@ export class Output {
         else reject(error);
       });
     });
+  }
+
+  /** Calls `gone` when nobody reads any more, also while nothing is written; where that cannot be learned, never. */
+  onReaderGone(gone: () => void): void {
+    if (this.#stream.fd !== undefined) watchReader(this.#stream.fd, gone);
   }
 
   line(text = ''): Promise<void> {

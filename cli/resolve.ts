@@ -29,6 +29,16 @@ export async function resolveSession(context: Context, client: Client, given: st
   return only;
 }
 
+/** The sessions named, each once, in the order given. Fails before anything is done to any of them. */
+export async function resolveSessions(context: Context, client: Client, given: string[]): Promise<Session[]> {
+  const sessions = new Map<string, Session>();
+  for (const each of given) {
+    const session = await resolveSession(context, client, each);
+    sessions.set(session.id, session);
+  }
+  return [...sessions.values()];
+}
+
 /** The sessions whose id starts so. */
 export function matching<S extends { id: string }>(sessions: S[], start: string): S[] {
   return sessions.filter((session) => session.id.startsWith(start));

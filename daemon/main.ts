@@ -1,5 +1,6 @@
 // The process: argv, signals, exit codes. Exit codes: 0 stopped, 1 failure, 2 usage, 7 another daemon holds the store.
 import { mkdirSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
@@ -16,7 +17,7 @@ declare const __VERSION__: string;
 declare const __FAILPOINTS__: boolean;
 
 async function main(): Promise<number> {
-  const readyFd = readyFdFrom(process.argv.slice(2));
+  const { readyFd, tiedFd } = readArgs(process.argv.slice(2));
   /** Tells whoever started this process in the background that it answers, or why it does not; once. */
   const tell = (outcome: Record<string, unknown>) => {
     if (readyFd !== undefined) writeSync(readyFd, `${JSON.stringify(outcome)}\n`);
@@ -34,6 +35,11 @@ async function main(): Promise<number> {
     const sources = wanted.map((kind) => sourceKinds[kind](folders[kind]));
     const daemon = new Daemon({ paths, version: __VERSION__, runtime, sources, sourceKinds });
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void daemon.stop());
+    if (tiedFd !== undefined)
+      new Socket({ fd: tiedFd })
+        .on('close', () => void daemon.stop())
+        .resume()
+        .unref();
     await daemon.start();
     log.info({ version: __VERSION__, pid: process.pid, socket: paths.socket }, 'listening');
     tell({ ready: true, pid: process.pid, socket: paths.socket });
@@ -51,11 +57,16 @@ async function main(): Promise<number> {
   }
 }
 
-/** `--ready-fd N`: where to tell, as one line of JSON, that the daemon answers. */
-function readyFdFrom(args: string[]): number | undefined {
+/**
+ * `--ready-fd N`: where to tell, as one line of JSON, that the daemon answers. `--tied-fd N`: a pipe whose other end is
+ * held by whoever started it; the daemon ends with that process, however it ends.
+ */
+function readArgs(args: string[]): { readyFd: number | undefined; tiedFd: number | undefined } {
   try {
-    const { values } = parseArgs({ args, options: { 'ready-fd': { type: 'string' } } });
-    return values['ready-fd'] === undefined ? undefined : Number(values['ready-fd']);
+    const fd = { type: 'string' } as const;
+    const { values } = parseArgs({ args, options: { 'ready-fd': fd, 'tied-fd': fd } });
+    const numberOf = (value: string | undefined) => (value === undefined ? undefined : Number(value));
+    return { readyFd: numberOf(values['ready-fd']), tiedFd: numberOf(values['tied-fd']) };
   } catch (error) {
     process.stderr.write(`sessiond: ${(error as Error).message}\n`);
     process.exit(2);

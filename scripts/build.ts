@@ -1,10 +1,11 @@
 // Builds dist/: the CLI as one bundle, in which a verb that is not asked for is parsed lazily and never run; the daemon as
-// another, the native module outside. `--out DIR --failpoints` makes the build that crash tests kill; the shipped one has no failpoints (P36).
-import { chmodSync, cpSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+// another, the native module outside; the man page. `--out DIR --failpoints` makes the build that crash tests kill; the shipped one has no failpoints (P36).
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
+import { manPage } from './man-page.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values } = parseArgs({ options: { out: { type: 'string' }, failpoints: { type: 'boolean', default: false } } });
@@ -14,6 +15,7 @@ const out = `${target}.${process.pid}`;
 const version = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
 
 mkdirSync(out, { recursive: true });
+process.on('exit', () => rmSync(out, { recursive: true, force: true })); // what a build that failed has left
 
 const shared = {
   bundle: true,
@@ -44,6 +46,9 @@ await build({
 });
 cpSync(join(root, 'daemon/store/sql'), join(out, 'sql'), { recursive: true });
 chmodSync(join(out, 'cli.js'), 0o755);
+writeFileSync(join(out, 'sessiond.1'), await manPage(version));
 
-rmSync(target, { recursive: true, force: true });
+const old = `${out}.old`;
+if (existsSync(target)) renameSync(target, old);
 renameSync(out, target);
+rmSync(old, { recursive: true, force: true });

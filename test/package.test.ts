@@ -66,8 +66,8 @@ test('the tarball holds what runs and what explains it, and nothing else', () =>
   const beside = files.filter((file) => !file.startsWith('dist/')).sort();
   expect(beside).toEqual(['LICENSE', 'README.md', 'package.json', 'protocol/PROTOCOL.md']);
   const inDist = files.filter((file) => file.startsWith('dist/')).map((file) => file.slice('dist/'.length));
-  expect(inDist).toEqual(expect.arrayContaining(['cli.js', 'daemon.js', 'sql/0001.sql']));
-  expect(inDist.filter((file) => !/^(cli|daemon)[\w-]*\.js$|^sql\/\d{4}\.sql$/.test(file))).toEqual([]);
+  expect(inDist).toEqual(expect.arrayContaining(['cli.js', 'daemon.js', 'sessiond.1', 'sql/0001.sql']));
+  expect(inDist.filter((file) => !/^(cli|daemon)[\w-]*\.js$|^sessiond\.1$|^sql\/\d{4}\.sql$/.test(file))).toEqual([]);
 });
 
 test('[P36] the shipped bundle holds no failpoint', () => {

@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Client, Delivery } from '../../protocol/client.ts';
-import { pathsFrom } from '../../protocol/node/paths.ts';
+import { agentFolders, pathsFrom } from '../../protocol/node/paths.ts';
 import { SpawnError } from '../../protocol/node/spawn.ts';
 import type { Connected } from '../connect.ts';
 import { connect } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { playDemo } from '../demo/play.ts';
 import { DemoScreen } from '../demo/watch.ts';
-import { CliError, exitCodes } from '../exit.ts';
+import { CliError, failureOf } from '../exit.ts';
 import { printSessions } from '../list.ts';
 import { nextSteps } from '../next-steps.ts';
 import { safeJson } from '../render/clean.ts';
@@ -25,7 +25,10 @@ const stopTimeoutMs = 10_000;
 export function configure(command: Command, context: Context): void {
   command
     .option('--fast', 'without pauses (into a pipe the default)')
-    .addHelpText('after', `\nExample:\n  ${context.program} demo`)
+    .addHelpText(
+      'after',
+      `\nNothing of it is kept, and your own store is not touched.\n\nExamples:\n  ${context.program} demo\n  ${context.program} demo --json | jq -r .type`,
+    )
     .action(async (options: { fast?: boolean }) => {
       const stop = new AbortController();
       const undo = onStopSignal(() => stop.abort());
@@ -34,7 +37,7 @@ export function configure(command: Command, context: Context): void {
         await demo(throwaway(context, home), options.fast === true || !context.out.isTerminal, stop.signal);
       } catch (error) {
         // A daemon's log goes with the folder, so no hint may name it.
-        if (error instanceof SpawnError) throw new CliError(exitCodes.notReachable, error.message);
+        if (error instanceof SpawnError) throw new CliError(failureOf(error, context.program).code, error.message);
         if (!stop.signal.aborted) throw error;
       } finally {
         rmSync(home, { recursive: true, force: true });
@@ -46,9 +49,10 @@ export function configure(command: Command, context: Context): void {
 
 /** The context of a daemon whose every file is in `home`, and which reads no transcripts. */
 function throwaway(context: Context, home: string): Context {
-  writeFileSync(join(home, 'config.toml'), '[sources]\nclaude-code = false\n', { mode: 0o600 });
+  const off = Object.keys(agentFolders(context.env)).map((kind) => `${kind} = false\n`);
+  writeFileSync(join(home, 'config.toml'), `[sources]\n${off.join('')}`, { mode: 0o600 });
   const { SESSIOND_SOCKET: _, ...env } = context.env;
-  return { ...context, env: { ...env, SESSIOND_HOME: home }, spawn: true };
+  return { ...context, env: { ...env, SESSIOND_HOME: home }, spawn: true, tied: true };
 }
 
 async function demo(context: Context, fast: boolean, signal: AbortSignal): Promise<void> {
@@ -111,7 +115,7 @@ async function show(
   if (failed) throw failed;
   if (json) return;
   await out.lines(['', out.style.dim('The record now holds:')]);
-  await printSessions(context, viewer, Number.POSITIVE_INFINITY);
+  await printSessions(context, viewer, { limit: Number.POSITIVE_INFINITY });
 }
 
 async function shutDown(context: Context, { client, server }: Connected): Promise<void> {

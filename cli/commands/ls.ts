@@ -1,27 +1,47 @@
-// ls: the sessions, newest first, subagents under their parent.
+// ls: the sessions by directory, newest first, subagents under their parent.
 import type { Command } from 'commander';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { printSessions, printSessionsJson } from '../list.ts';
-import { wholeNumber } from '../option-values.ts';
+import { oneOf, pastTime, wholeNumber } from '../option-values.ts';
+import type { SessionFilter } from '../session-filter.ts';
+import { filterWords, statuses } from '../session-filter.ts';
 
 const terminalLimit = 50;
 
+type Options = {
+  agent?: string;
+  dir?: string;
+  since?: string;
+  status?: SessionFilter['status'];
+  limit?: number;
+  all?: boolean;
+};
+
 export function configure(command: Command, context: Context): void {
+  const { program } = context;
   command
-    .option('--limit <N>', 'show at most N sessions', wholeNumber('--limit'))
-    .option(
-      '--all',
-      `show all sessions (into a pipe and with --json the default; on a terminal it is ${terminalLimit})`,
-    )
+    .option('--agent <NAME>', 'only sessions of this agent, for example claude-code')
+    .option('--dir <PATH>', 'only sessions in this folder and below')
+    .option('--since <WHEN>', 'only sessions with news since then: 2h, 3d, yesterday, 2026-11-01')
+    .option('--status <STATUS>', `only sessions that are ${statuses.join(', ')}`, oneOf('--status', statuses))
+    .option('--limit <N>', 'at most N sessions', wholeNumber('--limit', `all of them: ${program} ls --all`))
+    .option('--all', `archived sessions too, and no limit (on a terminal it is ${terminalLimit}, else there is none)`)
     .addHelpText(
       'after',
-      `\nExamples:\n  ${context.program} ls --limit 5\n  ${context.program} ls --json | jq -r '.[].title'`,
+      `\nExamples:\n  ${program} ls --dir . --since yesterday\n  ${program} ls --agent codex --limit 5\n` +
+        `  ${program} ls --json | jq -r '.[].title'`,
     )
-    .action(async (options: { limit?: number; all?: boolean }) => {
-      const byDefault = context.out.isTerminal && !context.json ? terminalLimit : Number.POSITIVE_INFINITY;
-      const limit = options.limit ?? (options.all ? Number.POSITIVE_INFINITY : byDefault);
+    .action(async ({ limit, all, ...typed }: Options) => {
+      const byDefault = context.out.isTerminal && !context.json && !all ? terminalLimit : Number.POSITIVE_INFINITY;
+      const { since, ...exact } = typed;
+      const filter: SessionFilter = {
+        ...exact,
+        ...(since !== undefined && { since: pastTime('--since', context.now)(since) }),
+        archived: all === true,
+      };
+      const wanted = { limit: limit ?? byDefault, filter, filterWords: filterWords(typed) };
       const print = context.json ? printSessionsJson : printSessions;
-      await withDaemon(context, ({ client }) => print(context, client, limit));
+      await withDaemon(context, ({ client }) => print(context, client, wanted));
     });
 }

@@ -13,35 +13,40 @@ export function configure(command: Command, context: Context): void {
     .argument('[params]', 'its params as JSON, or - to read them from stdin')
     .addHelpText(
       'after',
-      `\nExamples:\n  ${program} rpc session/list '{"limit":1}'\n  echo '{}' | ${program} rpc daemon/status -`,
+      `\nExamples:\n  ${program} rpc session/list '{"limit":1}'\n  echo '{}' | ${program} rpc daemon/status -\n` +
+        `  ${program} rpc rpc.discover`,
     )
     .action(async (method: string, given: string | undefined) => {
-      const params = parse(given === '-' ? await text(context.input) : (given ?? '{}'));
+      const params = parse(given === '-' ? await text(context.input) : (given ?? '{}'), context);
       const result = await withDaemon(context, ({ client }) => client.callRaw(method, params).catch(asUsage(context)));
       await context.out.json(result, { pretty: context.out.isTerminal && !context.json });
     });
 }
 
-function parse(json: string): unknown {
+/** JSON-RPC itself knows only objects and arrays as params, and answers others before it looks at the method. */
+function parse(json: string, context: Context): unknown {
+  let params: unknown;
   try {
-    return JSON.parse(json);
+    params = JSON.parse(json);
   } catch (error) {
-    throw new CliError(exitCodes.usage, `the params are not JSON: ${(error as Error).message}`);
+    throw wrongUsage(context, `the params are not JSON: ${(error as Error).message}`);
   }
+  if (typeof params === 'object' && params !== null) return params;
+  throw wrongUsage(context, 'params are given by name, in an object');
 }
 
 /** What the caller typed does not fit the method table: wrong usage, not a failure of the daemon. */
 function asUsage(context: Context): (error: unknown) => never {
   return (error) => {
     if (error instanceof RpcError) {
-      if (error.code === jsonRpcCodes.methodNotFound || error.code === jsonRpcCodes.invalidParams) {
-        throw new CliError(
-          exitCodes.usage,
-          error.message,
-          `the methods and their params: ${context.program} rpc rpc.discover`,
-        );
-      }
+      const { code, message } = error;
+      if (code === jsonRpcCodes.methodNotFound || code === jsonRpcCodes.invalidParams)
+        throw wrongUsage(context, message);
     }
     throw error;
   };
+}
+
+function wrongUsage({ program }: Context, message: string): CliError {
+  return new CliError(exitCodes.usage, message, `the methods and their params: ${program} rpc rpc.discover`);
 }

@@ -1,14 +1,30 @@
 // run: the daemon in the foreground, in this very process: one pid for a supervisor, one Ctrl-C, its own exit code.
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
+import { connectIfRunning } from '../connect.ts';
 import type { Context } from '../context.ts';
+import { CliError, exitCodes } from '../exit.ts';
 
 export function configure(command: Command, context: Context): void {
   command
-    .addHelpText('after', `\nIt logs to stderr; Ctrl-C stops it.\n\nExample:\n  ${context.program} run`)
+    .addHelpText(
+      'after',
+      `\nIt logs to stderr; Ctrl-C stops it.\n\nExamples:\n  ${context.program} run\n  ${context.program} run 2>daemon.log`,
+    )
     .action(async () => {
+      await refuseSecond(context);
       // The bundle is the daemon's whole program and reads argv itself.
       process.argv.splice(1, process.argv.length, context.daemonPath);
       await import(pathToFileURL(context.daemonPath).href);
     });
+}
+
+/** Of a daemon that answers, this tells how to end it; about one that does not, the daemon itself knows more. */
+async function refuseSecond(context: Context): Promise<void> {
+  const other = await connectIfRunning(context).catch(() => undefined);
+  if (!other) return;
+  other.client.close();
+  const { pid } = other.server.server;
+  const hint = `stop that one first: ${context.program} stop`;
+  throw new CliError(exitCodes.busy, `a daemon is running already (pid ${pid})`, hint);
 }

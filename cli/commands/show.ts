@@ -1,49 +1,94 @@
 // show ID: one session as a readable transcript, page by page: a long session is never held whole.
 import type { Command } from 'commander';
 import type { Client } from '../../protocol/client.ts';
+import type { Result } from '../../protocol/methods.ts';
 import type { Session } from '../../protocol/schema.ts';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
+import { wholeNumber } from '../option-values.ts';
+import type { Output } from '../output.ts';
+import { paged } from '../pager.ts';
 import { pages } from '../pages.ts';
 import { safeJson } from '../render/clean.ts';
-import { headerLines, messageLines } from '../render/transcript.ts';
+import { countOf } from '../render/quantity.ts';
+import { localDate } from '../render/time.ts';
+import { countHidden, headerLines, messageLines } from '../render/transcript.ts';
 import { loadWidths } from '../render/width.ts';
 import { resolveSession } from '../resolve.ts';
 
+type Items = Result<'message/list'>['items'];
+type Options = { full?: boolean; last?: number; tools?: boolean; pager: boolean };
+
 export function configure(command: Command, context: Context): void {
+  const { program } = context;
   command
     .argument('<id>', "the session's id, or the start of it")
-    .option('--all-parts', 'show every part, and the output of tools whole')
+    .option('--full', 'everything: long texts, reasoning, what agents put in, tools and other records whole')
+    .option('--last <N>', 'only the last N messages', wholeNumber('--last', `all of them: ${program} show ID`))
+    .option('--tools', 'the input and output of tools whole')
+    .option('--no-pager', 'print it at once, also on a terminal')
     .addHelpText(
       'after',
-      `\nExamples:\n  ${context.program} show ses_4kZq\n  ${context.program} show ses_4kZq | less -R`,
+      `\nOn a terminal it goes through $PAGER, else less. What is folded says which option shows it.\n\n` +
+        `Examples:\n  ${program} show ses_4kZq --last 5\n  ${program} show ses_4kZq --full | grep -n TODO\n` +
+        `  ${program} show ses_4kZq --json | jq '.messages[].message.role'`,
     )
-    .action(async (id: string, options: { allParts?: boolean }) => {
+    .action(async (id: string, options: Options) => {
       await withDaemon(context, async ({ client }) => {
         const session = await resolveSession(context, client, id);
-        if (context.json) await showJson(context, client, session);
-        else await showText(context, client, session, options.allParts === true);
+        const messages = () => messagesOf(client, session, options.last);
+        if (context.json) return printJson(context.out, session, messages());
+        const print = (out: Output) => printText(context, out, session, messages(), options);
+        await (options.pager ? paged(context, print) : print(context.out));
       });
     });
 }
 
-async function showText(context: Context, client: Client, session: Session, allParts: boolean): Promise<void> {
-  const { out, home } = context;
-  const { style, width } = out;
-  const options = { width, style, home, allParts, now: context.now() };
-  if (width !== Number.POSITIVE_INFINITY) await loadWidths();
-  await out.lines(headerLines(session, options));
-  for await (const items of pages(client, 'message/list', { sessionId: session.id })) {
-    for (const { message, parts } of items) {
-      await out.lines(['', ...messageLines(message, parts, options)]);
-    }
+/** All messages page by page, or the last of them: read from the end, so that a long session costs no more. */
+async function* messagesOf(client: Client, { id }: Session, last: number | undefined): AsyncGenerator<Items> {
+  if (last === undefined) {
+    yield* pages(client, 'message/list', { sessionId: id });
+    return;
   }
+  const newest: Items = [];
+  const params = { sessionId: id, order: 'desc', limit: Math.min(last, 1000) } as const;
+  for await (const items of pages(client, 'message/list', params)) {
+    newest.push(...items.slice(0, last - newest.length));
+    if (newest.length >= last) break;
+  }
+  yield newest.reverse();
 }
 
-async function showJson({ out }: Context, client: Client, session: Session): Promise<void> {
+async function printText(
+  { home, now }: Context,
+  out: Output,
+  session: Session,
+  messages: AsyncIterable<Items>,
+  { full = false, tools = false, last }: Options,
+): Promise<void> {
+  const { style, width } = out;
+  const options = { width, style, home, full, tools, now: now() };
+  if (width !== Number.POSITIVE_INFINITY) await loadWidths();
+  await out.lines(headerLines(session, options));
+  const earlier = last === undefined ? 0 : session.messageCount - last;
+  if (earlier > 0) await out.lines(['', style.dim(`+ ${countOf(earlier, 'earlier message')} (without --last)`)]);
+  let day = '';
+  let hidden = 0;
+  for await (const items of messages) {
+    for (const { message, parts } of items) {
+      const today = localDate(message.createdAt);
+      await out.lines(['', ...messageLines(message, parts, today !== day, options)]);
+      day = today;
+      hidden += countHidden(parts, options);
+    }
+  }
+  if (hidden > 0) await out.lines(['', style.dim(`+ ${countOf(hidden, 'other record')} (--full)`)]);
+}
+
+async function printJson(out: Output, session: Session, messages: AsyncIterable<Items>): Promise<void> {
   await out.write(`{"session":${safeJson(session)},"messages":[`);
   let separator = '\n';
-  for await (const items of pages(client, 'message/list', { sessionId: session.id })) {
+  for await (const items of messages) {
     if (items.length === 0) continue;
     await out.write(separator + items.map((item) => safeJson(item)).join(',\n'));
     separator = ',\n';

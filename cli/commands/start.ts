@@ -21,9 +21,11 @@ export function configure(command: Command, context: Context): void {
   command
     .option('--no-wait', 'return when the daemon answers, without waiting for the first read of the transcripts')
     .option('--list [N]', `then list the newest N sessions (${listedSessions})`, wholeNumber('--list'))
-    .addHelpText('after', `\nExample:\n  ${context.program} start --list`)
+    .addHelpText('after', `\nExamples:\n  ${context.program} start\n  ${context.program} start --list=5`)
     .action(async (options: Options) => {
-      if (!context.spawn) throw new CliError(exitCodes.usage, 'start does nothing with --no-spawn');
+      if (!context.spawn) {
+        throw new CliError(exitCodes.usage, 'start does nothing with --no-spawn', `start it: ${context.program} start`);
+      }
       await withDaemon(context, (connected) => started(context, connected, options));
     });
 }
@@ -54,7 +56,7 @@ async function started(context: Context, connected: Connected, options: Options)
   }
   if (options.list) {
     await out.line();
-    await printSessions(context, client, options.list === true ? listedSessions : options.list);
+    await printSessions(context, client, { limit: options.list === true ? listedSessions : options.list });
   }
   await out.lines(['', 'Next:', ...nextSteps(context.program)]);
 }

@@ -13,11 +13,13 @@ import { duration } from '../render/time.ts';
 type Status = Result<'daemon/status'>;
 
 export function configure(command: Command, context: Context): void {
-  command.addHelpText('after', `\nExample:\n  ${context.program} status --json | jq .sources`).action(async () => {
-    const status = await withDaemon({ ...context, spawn: false }, ({ client }) => client.call('daemon/status', {}));
-    if (context.json) await context.out.json(status);
-    else await context.out.lines(statusLines(context, status));
-  });
+  command
+    .addHelpText('after', `\nExamples:\n  ${context.program} status\n  ${context.program} status --json | jq .sources`)
+    .action(async () => {
+      const status = await withDaemon({ ...context, spawn: false }, ({ client }) => client.call('daemon/status', {}));
+      if (context.json) await context.out.json(status);
+      else await context.out.lines(statusLines(context, status));
+    });
 }
 
 function statusLines(context: Context, status: Status): string[] {

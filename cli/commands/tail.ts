@@ -1,5 +1,5 @@
 // tail [ID]: events as they happen, one a line, from now or from a cursor; at its end it tells the cursor to go on from.
-// A cursor is told only when all events up to it were printed.
+// A cursor is told only when all events up to it were printed: behind a batch that was not, it stands still.
 import type { Command } from 'commander';
 import type { Client, Delivery } from '../../protocol/client.ts';
 import { parseCursor } from '../../protocol/cursor.ts';
@@ -21,7 +21,7 @@ export function configure(command: Command, context: Context): void {
   const { program } = context;
   command
     .argument('[id]', 'only the session with this id, or start of one')
-    .option('--from <cursor>', 'events after this cursor, or "start" for all that are kept; without it, from now on')
+    .option('--from <CURSOR>', 'events after this cursor, or "start" for all that are kept; without it, from now on')
     .addHelpText(
       'after',
       `\nCtrl-C ends it and prints the cursor to resume from, on stderr.\n\n` +
@@ -52,10 +52,14 @@ async function tail(context: Context, client: Client, id: string | undefined, fr
     fail = reject;
   });
   const undo = onStopSignal(() => finish('stopped'));
+  context.out.onReaderGone(() => finish('stopped'));
+  let printed = true;
   const listener = async (delivery: Delivery) => {
+    if (!printed) return;
     try {
       if (delivery.type === 'events/batch') await printEvents(context, delivery.params.events);
     } catch (error) {
+      printed = false;
       if (error instanceof OutputClosedError) finish('stopped');
       else fail(error);
       return;

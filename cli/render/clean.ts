@@ -25,6 +25,11 @@ export function cleanText(text: string): string {
     .replace(unsafe, '');
 }
 
+/** Whether nothing would be taken out of a text of one line. */
+export function isClean(text: string): boolean {
+  return cleanText(text) === text;
+}
+
 /** Text for one line: every run of blanks, newlines and tabs included, becomes one space. */
 export function cleanLine(text: string): string {
   return cleanText(text).replace(/\s+/g, ' ').trim();

@@ -1,4 +1,4 @@
-// Sessions as a table, subagents under their parent.
+// Sessions as a table, grouped by directory, subagents under their parent.
 import type { Session } from '../../protocol/schema.ts';
 import { cleanLine, cleanStart } from './clean.ts';
 import { shownPath } from './path.ts';
@@ -8,7 +8,7 @@ import type { Style } from './style.ts';
 import type { Column } from './table.ts';
 import { table } from './table.ts';
 import { relativeTime } from './time.ts';
-import { loadWidths } from './width.ts';
+import { loadWidths, truncateStart } from './width.ts';
 
 export type SessionTableOptions = {
   width: number;
@@ -19,31 +19,63 @@ export type SessionTableOptions = {
   complete: boolean;
 };
 
-/** The table's lines. */
+/** Narrower than this, rows are not set in below the heading of their directory. */
+const leastIndented = 40;
+
+/**
+ * The table's lines: below each directory its sessions, the newest first, the directory with the newest one first. A
+ * family is listed where its eldest is.
+ */
 export async function sessionTable(sessions: Session[], options: SessionTableOptions): Promise<string[]> {
   const { style, width } = options;
+  const indent = width < leastIndented ? '' : '  ';
   const columns: Column[] = [
     { header: 'id', paint: style.cyan },
-    { header: 'agent', drop: 2, cut: { at: 'end', least: 6 } },
-    { header: 'updated', paint: style.dim },
-    { header: 'msgs', align: 'right', drop: 1 },
-    { header: 'directory', drop: 0, cut: { at: 'start', least: 10 } },
-    { header: 'title', cut: { at: 'end', least: 10, weight: 2 } },
+    { header: 'agent', drop: 1, cut: { at: 'end', least: 6 } },
+    { header: 'updated', drop: 2, paint: style.dim },
+    { header: 'msgs', align: 'right', drop: 0 },
+    { header: 'title', cut: { at: 'end', least: 10, weight: 3 } },
   ];
   const ids = shortIds(
     sessions.map((session) => session.id),
     options.complete,
   );
-  const rows = underParents(sessions).map(({ session, depth }) => [
-    cleanLine(ids.get(session.id)!),
-    cleanStart(session.agent ?? '', 40),
-    relativeTime(session.updatedAt, options.now),
-    grouped(session.messageCount),
-    session.directory === null ? '' : shownPath(session.directory, options.home),
-    `${marker(depth)}${cleanStart(session.title ?? '', 500) || '(no title)'}`,
-  ]);
-  await loadWidths(rows.flat());
-  return table(columns, rows, width, style.dim);
+  const groups = byDirectory(sessions, options.home);
+  const rows = [...groups.values()]
+    .flat()
+    .map(({ session, depth }) => [
+      cleanLine(ids.get(session.id)!),
+      cleanStart(session.agent ?? '', 40),
+      relativeTime(session.updatedAt, options.now),
+      grouped(session.messageCount),
+      `${marker(depth)}${stateOf(session)}${cleanStart(session.title ?? '', 500) || '(no title)'}`,
+    ]);
+  await loadWidths([...rows.flat(), ...groups.keys()]);
+  const [header, ...lines] = table(columns, rows, width - indent.length, style.dim).map((line) => indent + line);
+  let at = 0;
+  const listed = [...groups].flatMap(([directory, { length }]) => {
+    at += length;
+    return [style.bold(truncateStart(directory, width)), ...lines.slice(at - length, at)];
+  });
+  return [header!, ...listed];
+}
+
+/** Sessions with their depth, by the directory of the eldest of their family, as it is shown. */
+function byDirectory(sessions: Session[], home: string): Map<string, { session: Session; depth: number }[]> {
+  const groups = new Map<string, { session: Session; depth: number }[]>();
+  for (const { session, depth, root } of underParents(sessions)) {
+    const directory = root.directory ? shownPath(root.directory, home) : '(no directory)';
+    const group = groups.get(directory);
+    if (group) group.push({ session, depth });
+    else groups.set(directory, [{ session, depth }]);
+  }
+  return groups;
+}
+
+/** What is not usual about a session, before its title. */
+function stateOf({ archivedAt, status }: Session): string {
+  const states = [archivedAt !== null && 'archived', status !== 'idle' && cleanLine(status)].filter((state) => state);
+  return states.map((state) => `[${state}] `).join('');
 }
 
 /** How a subagent's session is marked: one step in for each parent above it. */
@@ -57,7 +89,7 @@ function marker(depth: number): string {
  */
 export function underParents<S extends Pick<Session, 'id' | 'parentId'>>(
   sessions: S[],
-): { session: S; depth: number }[] {
+): { session: S; depth: number; root: S }[] {
   const byId = new Map(sessions.map((session) => [session.id, session]));
   const children = new Map<string, S[]>();
   for (const session of sessions) {
@@ -67,7 +99,7 @@ export function underParents<S extends Pick<Session, 'id' | 'parentId'>>(
     else children.set(session.parentId, [session]);
   }
   const placed = new Set<string>();
-  const order: { session: S; depth: number }[] = [];
+  const order: { session: S; depth: number; root: S }[] = [];
   for (const first of sessions) {
     if (placed.has(first.id)) continue;
     const root = rootOf(first, byId, placed);
@@ -75,7 +107,7 @@ export function underParents<S extends Pick<Session, 'id' | 'parentId'>>(
     for (let next = waiting.pop(); next; next = waiting.pop()) {
       if (placed.has(next.session.id)) continue;
       placed.add(next.session.id);
-      order.push(next);
+      order.push({ ...next, root });
       const below = (children.get(next.session.id) ?? []).map((session) => ({ session, depth: next!.depth + 1 }));
       for (const child of below.reverse()) waiting.push(child);
     }

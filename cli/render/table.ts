@@ -1,5 +1,6 @@
 // A table that fits its width: columns that may be cut share what the others leave, and where even that is too little,
-// the columns that can be missed go. Without a limit (a pipe) nothing is cut. Cells are clean text without colours.
+// the columns that can be missed go; no line is ever wider. Without a limit (a pipe) nothing is cut. Cells are clean text
+// without colours.
 import { displayWidth, pad, truncateEnd, truncateStart } from './width.ts';
 
 export type Column = {
@@ -59,7 +60,7 @@ function fitColumns(columns: Column[], rows: string[][], width: number): { kept:
     );
     const fits = widths.every((room, position) => {
       const index = kept[position]!;
-      return room >= Math.min(natural[index]!, columns[index]!.cut?.least ?? 0);
+      return room >= Math.min(natural[index]!, columns[index]!.cut?.least ?? natural[index]!);
     });
     const next = kept
       .filter((index) => columns[index]!.drop !== undefined)
@@ -76,8 +77,12 @@ function share(columns: Column[], natural: number[], width: number): number[] {
   let room = width - gap * (columns.length - 1);
   const open: number[] = [];
   for (const [index, column] of columns.entries()) {
-    if (column.cut) open.push(index);
-    else room -= natural[index]!;
+    if (column.cut) {
+      open.push(index);
+      continue;
+    }
+    widths[index] = Math.max(0, Math.min(natural[index]!, room));
+    room -= widths[index]!;
   }
   const weight = (index: number) => columns[index]!.cut?.weight ?? 1;
   open.sort((a, b) => natural[a]! / weight(a) - natural[b]! / weight(b));

@@ -1,6 +1,6 @@
-// A tool call in one line, and the first lines of what it gave back. Inputs and outputs have any shape.
+// A tool call in one line, its input and what it gave back as text. Inputs and outputs have any shape.
 import type { PartContent } from '../../protocol/schema.ts';
-import { cleanStart, cleanText } from './clean.ts';
+import { cleanStart } from './clean.ts';
 
 export type ToolPart = Extract<PartContent, { type: 'tool' }>;
 
@@ -42,27 +42,18 @@ export function inputSummary(input: unknown): string {
   return cleanStart(JSON.stringify(input), 300);
 }
 
-/** The first `count` lines of a text, each in clean text, and how many more there are. */
-export function firstLines(text: string, count: number): { lines: string[]; more: number } {
-  const body = text.trimEnd();
-  if (body === '') return { lines: [], more: 0 };
-  const raw: string[] = [];
-  let at = 0;
-  while (at <= body.length && raw.length < count) {
-    const found = body.indexOf('\n', at);
-    const end = found < 0 ? body.length : found;
-    raw.push(body.slice(at, end));
-    at = end + 1;
-  }
-  let more = 0;
-  if (at <= body.length) {
-    more = 1;
-    for (let next = body.indexOf('\n', at); next >= 0; next = body.indexOf('\n', next + 1)) more += 1;
-  }
-  return { lines: raw.map((line) => cleanText(line.slice(0, 4000).toWellFormed()).replaceAll('\t', '    ')), more };
+/** The input whole: a member on each line, texts as they are. Not clean. */
+export function inputText(input: unknown): string {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return outputText(input);
+  return Object.entries(input)
+    .map(([key, value]) => {
+      const text = outputText(value);
+      return text.includes('\n') ? `${key}:\n${text}` : `${key}: ${text}`;
+    })
+    .join('\n');
 }
 
-/** An output or error as text: a string, the texts of a list of blocks, or else JSON. */
+/** An output or error as text: a string, the texts of a list of blocks, or else JSON. Not clean. */
 export function outputText(output: unknown): string {
   if (output === undefined || output === null) return '';
   if (typeof output === 'string') return output;

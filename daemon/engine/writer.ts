@@ -323,9 +323,10 @@ export class Writer {
 
   #applySourceBatch(batch: SourceBatch, at: number): SourceResult {
     const result: SourceResult = { applied: 0, refused: [] };
-    for (const op of batch.ops) {
-      const digest = sourceDigest(op);
-      if (this.#ledger.findRecord(op.opId)?.equals(digest)) continue;
+    for (const given of batch.ops) {
+      const digest = sourceDigest(given);
+      if (this.#ledger.findRecord(given.opId)?.equals(digest)) continue;
+      const op = this.#withoutOverruledTitle(given);
       const context = {
         now: at,
         occurredAt: op.occurredAt,
@@ -341,11 +342,33 @@ export class Writer {
       const { seq } = this.#write(decision, op.opId, op.occurredAt, batch.actorId, at);
       if (seq !== null) result.applied += 1;
       this.#ledger.putRecord(op.opId, digest);
+      this.#noteTitle(op);
     }
     this.#positions.put(batch.position);
     return result;
   }
+
+  /** A title that somebody else gave since the source gave its own is not overruled by the agent's next one. */
+  #withoutOverruledTitle(op: SourceBatch['ops'][number]): SourceBatch['ops'][number] {
+    if (op.type !== 'session/update' || op.params.title === undefined) return op;
+    const given = this.#ledger.findRecord(titleKey(op.params.sessionId));
+    const held = this.#tables.findSession(op.params.sessionId)?.title;
+    if (held === undefined || !given || given.equals(titleDigest(op.params.sessionId, held))) return op;
+    const { title: _, ...params } = op.params;
+    return { ...op, params };
+  }
+
+  /** Keeps what title the source gave last. */
+  #noteTitle({ type, params }: SourceBatch['ops'][number]): void {
+    if ((type !== 'session/create' && type !== 'session/update') || params.title === undefined) return;
+    const sessionId = params.sessionId!;
+    this.#ledger.putRecord(titleKey(sessionId), titleDigest(sessionId, params.title));
+  }
 }
+
+const titleKey = (sessionId: string) => `title:${sessionId}`;
+const titleDigest = (sessionId: string, title: string | null) =>
+  hash('sha256', JSON.stringify([sessionId, title]), 'buffer').subarray(0, 16);
 
 function refused(refusal: Refusal): OpResult {
   return { outcome: 'refused', refusal };

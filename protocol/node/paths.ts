@@ -65,7 +65,7 @@ export function agentFolders(env: NodeJS.ProcessEnv, home: string = env.HOME || 
     codex: folder(env.CODEX_HOME, '.codex'),
     opencode: join(folder(env.XDG_DATA_HOME, '.local/share'), 'opencode'),
     gemini: join(home, '.gemini'),
-    copilot: join(home, '.copilot'),
+    copilot: folder(env.COPILOT_HOME, '.copilot'),
     qwen: join(home, '.qwen'),
     pi: folder(env.PI_CODING_AGENT_DIR, '.pi/agent'),
   };

@@ -3,18 +3,19 @@
 // through a pipe; the pipe ends with the process, so that nothing is polled. What it writes before it can log goes to
 // the log file.
 
-import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import type { Socket } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from '../client.ts';
+import type { Client } from '../client.ts';
 import { RpcError } from '../errors.ts';
 import { TransportClosedError } from '../transport.ts';
+import { connectAnswering } from './connect-answering.ts';
+import type { Paths } from './paths.ts';
 import { pathsFrom } from './paths.ts';
-import { connectSocket } from './socket.ts';
 
 /** The daemon's exit code when another one holds the store. */
 const lockedExitCode = 7;
@@ -23,23 +24,18 @@ const holderMs = 1000;
 /** How long a lock that is held, by one who does not answer, is put up with in all. */
 const lockedMs = 10_000;
 
-/** The daemon did not start. `locked`: another process holds the store, and did not answer either. */
+/**
+ * The daemon did not start. `refused`: it said why itself, in the message; `locked`: another process holds the store, and
+ * did not answer either; `failed`: it had no word, or did not answer after it.
+ */
 export class SpawnError extends Error {
-  readonly locked: boolean;
+  readonly reason: 'refused' | 'locked' | 'failed';
   readonly logFile: string;
-  constructor(message: string, logFile: string, locked = false) {
+  constructor(reason: SpawnError['reason'], message: string, logFile: string) {
     super(message);
     this.name = 'SpawnError';
-    this.locked = locked;
+    this.reason = reason;
     this.logFile = logFile;
-  }
-}
-
-/** Something took the connection and then did not answer as a daemon does. */
-export class NoAnswerError extends Error {
-  constructor(socketPath: string, why: string) {
-    super(`what listens on ${socketPath} ${why}`);
-    this.name = 'NoAnswerError';
   }
 }
 
@@ -48,6 +44,8 @@ export type SpawnOptions = {
   daemonPath: string;
   /** The daemon's environment; where its files are follows from it (paths.ts). */
   env: NodeJS.ProcessEnv;
+  /** Whether the daemon ends with this process, however that ends. */
+  tied?: boolean;
   /** For all of it: to start, to take the lock, to answer. */
   timeoutMs?: number;
 };
@@ -58,58 +56,34 @@ export type Spawned = { client: Client; started: boolean };
 /** The daemon's last word before it logs to its file only. */
 type Ready = { ready: true; pid: number } | { ready: false; message: string; exitCode: number };
 
+/** The file that a daemon in the background logs to. */
+export function logFileOf(paths: Paths): string {
+  return join(paths.log, 'sessiond.log');
+}
+
 /**
  * Resolves with a connection to a daemon that answers: the one started here or, when several start at once, the one
  * that won. Rejects with SpawnError; a daemon started here that did not answer in time is ended first.
  */
-export async function spawnDaemon({ daemonPath, env, timeoutMs = 30_000 }: SpawnOptions): Promise<Spawned> {
+export async function spawnDaemon(options: SpawnOptions): Promise<Spawned> {
   const begun = Date.now();
-  let deadline = begun + timeoutMs;
-  const paths = pathsFrom(env);
-  const logFile = join(paths.log, 'sessiond.log');
+  let deadline = begun + (options.timeoutMs ?? 30_000);
+  const paths = pathsFrom(options.env);
+  const logFile = logFileOf(paths);
   for (;;) {
-    const ready = await launch(daemonPath, env, paths.log, logFile, deadline);
-    if (ready.ready) {
+    const word = await launch(options, logFile, deadline);
+    if (word.ready) {
       const client = await retryConnect(paths.socket, deadline);
       if (client) return { client, started: true };
-      end(ready.pid);
-      throw new SpawnError(`the daemon started and does not answer on ${paths.socket}`, logFile);
+      end(word.pid);
+      throw new SpawnError('failed', `the daemon started and does not answer on ${paths.socket}`, logFile);
     }
-    if (ready.exitCode !== lockedExitCode) throw new SpawnError(ready.message, logFile);
+    if (word.exitCode !== lockedExitCode) throw new SpawnError('refused', word.message, logFile);
     deadline = Math.min(deadline, begun + lockedMs);
     const client = await retryConnect(paths.socket, Math.min(deadline, Date.now() + holderMs));
     if (client) return { client, started: false };
     // Too little time for another try would only hide why it failed.
-    if (deadline - Date.now() < holderMs) throw new SpawnError(ready.message, logFile, true);
-  }
-}
-
-/**
- * Connects, asks something and so proves that a daemon answers (P23). Rejects with Node's own error (ENOENT,
- * ECONNREFUSED, EACCES) when nobody listens, with NoAnswerError or TransportClosedError when what listens does not
- * answer, with RpcError when it refuses; the connection is closed then.
- */
-export async function connectAnswering<T>(
-  socketPath: string,
-  timeoutMs: number,
-  ask: (client: Client) => Promise<T>,
-): Promise<{ client: Client; answer: T }> {
-  const client = new Client(await connectSocket(socketPath));
-  const ended = client.closed.then(
-    () => Promise.reject(new TransportClosedError()),
-    () => Promise.reject(new NoAnswerError(socketPath, 'is not sessiond')),
-  );
-  const timeout = new AbortController();
-  const late = sleep(timeoutMs, undefined, { signal: timeout.signal }).then(() =>
-    Promise.reject(new NoAnswerError(socketPath, `did not answer within ${timeoutMs} ms`)),
-  );
-  try {
-    return { client, answer: await Promise.race([ask(client), ended, late]) };
-  } catch (error) {
-    client.close();
-    throw error;
-  } finally {
-    timeout.abort();
+    if (deadline - Date.now() < holderMs) throw new SpawnError('locked', word.message, logFile);
   }
 }
 
@@ -133,80 +107,67 @@ function mayPass(error: unknown): boolean {
   return ['ENOENT', 'ECONNREFUSED', 'EAGAIN'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
-async function launch(
-  daemonPath: string,
-  env: NodeJS.ProcessEnv,
-  logFolder: string,
-  logFile: string,
-  deadline: number,
-): Promise<Ready> {
-  mkdirSync(logFolder, { recursive: true, mode: 0o700 });
+/** Starts the process and hears its word. Rejects with SpawnError when it had none by `deadline`; it is ended then. */
+async function launch({ daemonPath, env, tied }: SpawnOptions, logFile: string, deadline: number): Promise<Ready> {
+  mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 });
   const log = openSync(logFile, 'a+', 0o600);
   try {
     const logStart = fstatSync(log).size;
-    const child = spawn(process.execPath, [daemonPath, '--ready-fd', '3'], {
+    const tie = tied ? ['--tied-fd', '4'] : [];
+    const child = spawn(process.execPath, [daemonPath, '--ready-fd', '3', ...tie], {
       // Not the caller's folder: a daemon must not keep that from being removed or unmounted.
       cwd: '/',
       env: absolute(env),
       detached: true,
-      stdio: ['ignore', log, log, 'pipe'],
+      stdio: ['ignore', log, log, 'pipe', ...(tied ? ['pipe' as const] : [])],
     });
-    const word = await lastWord(child, deadline);
-    child.unref();
-    if (typeof word === 'object') return word;
-    if (word === 'late' && child.pid !== undefined) end(child.pid);
-    const why = word === 'late' ? 'was not ready in time' : 'ended before it was ready';
-    return { ready: false, message: withLog(`the daemon ${why}`, log, logStart), exitCode: child.exitCode ?? 1 };
+    (child.stdio[4] as Socket | undefined)?.unref();
+    const exited = once(child, 'exit'); // rejects when there could be no process
+    exited.catch(() => {}); // it need not be waited for
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill('SIGKILL'); // one that hangs hears nothing else; the store stands a crash
+    }, deadline - Date.now());
+    try {
+      const word = await readWord(child.stdio[3] as Readable);
+      if (word) return word;
+      await exited;
+    } finally {
+      clearTimeout(timer);
+      child.unref();
+    }
+    const why = late ? 'was not ready in time' : 'ended before it was ready';
+    throw new SpawnError('failed', withLog(`the daemon ${why}`, log, logStart), logFile);
   } finally {
     closeSync(log);
   }
 }
 
-/** What the daemon said; `silent` when it ended without a word, `late` when the deadline came first. */
-async function lastWord(child: ChildProcess, deadline: number): Promise<Ready | 'silent' | 'late'> {
-  const timeout = new AbortController();
-  const late = sleep(Math.max(deadline - Date.now(), 0), 'late' as const, { signal: timeout.signal });
-  const failed = once(child, 'error').then(([error]) => Promise.reject(error as Error));
-  const exited = once(child, 'exit', { signal: timeout.signal }).then(() => 'silent' as const);
-  exited.catch(() => {}); // it need not be waited for
-  const pipe = child.stdio[3] as Readable;
+/** The first line of the pipe; undefined when it ends in the middle of a word, or without one. */
+async function readWord(pipe: Readable): Promise<Ready | undefined> {
+  let text = '';
   try {
-    // Not raced against the exit: the word of a daemon that is gone may still be in the pipe.
-    const line = await Promise.race([firstLine(pipe), failed, late]);
-    if (line === 'late') return line;
-    return parseReady(line) ?? (await Promise.race([exited, failed, late]));
-  } finally {
-    timeout.abort();
-    pipe.destroy();
-  }
-}
-
-/** The first line of the pipe, or what there is when it ends. */
-function firstLine(pipe: Readable): Promise<string> {
-  return new Promise((done) => {
-    let text = '';
-    pipe.setEncoding('utf8');
-    pipe.on('data', (chunk: string) => {
+    for await (const chunk of pipe.setEncoding('utf8')) {
       text += chunk;
-      if (text.includes('\n')) done(text);
-    });
-    pipe.once('close', () => done(text));
-    pipe.once('error', () => done(text));
-  });
-}
-
-function parseReady(line: string): Ready | undefined {
-  try {
-    return JSON.parse(line) as Ready;
+      if (text.includes('\n')) break;
+    }
+    return JSON.parse(text) as Ready;
   } catch {
-    return undefined; // it ended in the middle of a word, or without one
+    return undefined;
   }
 }
+
+/** The variables that paths.ts reads. */
+const pathVariables = [
+  ...['SESSIOND_HOME', 'SESSIOND_SOCKET', 'XDG_DATA_HOME', 'XDG_STATE_HOME', 'XDG_CONFIG_HOME', 'XDG_RUNTIME_DIR'],
+  ...['CLAUDE_CONFIG_DIR', 'CODEX_HOME', 'COPILOT_HOME', 'PI_CODING_AGENT_DIR'],
+];
 
 /** The daemon runs in another folder, so paths that are relative to this one are made whole. */
 function absolute(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const whole = { ...env };
-  for (const name of ['SESSIOND_HOME', 'SESSIOND_SOCKET', 'CLAUDE_CONFIG_DIR']) {
+  for (const name of pathVariables) {
     if (whole[name]) whole[name] = resolve(whole[name]);
   }
   return whole;

@@ -5,7 +5,8 @@ import { CliError, failureOf } from '../../cli/exit.ts';
 import { programName } from '../../cli/program-name.ts';
 import type { ErrorKind } from '../../protocol/errors.ts';
 import { errorCodes, RpcError } from '../../protocol/errors.ts';
-import { NoAnswerError, SpawnError } from '../../protocol/node/spawn.ts';
+import { NoAnswerError } from '../../protocol/node/connect-answering.ts';
+import { SpawnError } from '../../protocol/node/spawn.ts';
 import { TransportClosedError } from '../../protocol/transport.ts';
 import { testHome } from '../support/daemon.ts';
 
@@ -52,11 +53,13 @@ describe('the exit code', () => {
     expect(failureOf(system('EAGAIN'), 'sessiond').code).toBe(7);
     expect(failureOf(new TransportClosedError(), 'sessiond').code).toBe(3);
     expect(failureOf(new NoAnswerError('/s', 'is silent'), 'sessiond').code).toBe(3);
-    expect(failureOf(new SpawnError('m', '/log'), 'sessiond')).toMatchObject({
+    expect(failureOf(new SpawnError('failed', 'm', '/log'), 'sessiond')).toMatchObject({
       code: 3,
       hint: expect.stringContaining('/log'),
     });
-    expect(failureOf(new SpawnError('m', '/log', true), 'sessiond').code).toBe(7);
+    expect(failureOf(new SpawnError('locked', 'm', '/log'), 'sessiond').code).toBe(7);
+    // It said itself what is wrong, and the log holds no more.
+    expect(failureOf(new SpawnError('refused', 'm', '/log'), 'sessiond')).toEqual({ code: 1, message: 'm' });
   });
 
   test('a foreseen failure has no stack, a bug has, and neither carries an escape', () => {

@@ -4,6 +4,8 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { Client } from '../../protocol/client.ts';
+import { connectSocket } from '../../protocol/node/socket.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { within } from '../support/deadline.ts';
 import type { Home } from '../support/home.ts';
@@ -131,11 +133,25 @@ test('a reader that closes the pipe ends a verb quietly, with 0', async () => {
       expect({ verb, reader, ...ended }).toEqual({ verb, reader, stdout: 'codes 0\n', stderr: '', code: 0 });
     }
   }
-  // A tail learns that nobody reads when it has the next event to print.
-  const next = `$S rpc session/update '{"sessionId":"ses_s0","title":"next"}' >/dev/null`;
-  const tail = await shell(home, `$S tail --from start | (head -1; exec <&-; ${next}); ${tellCode}`);
-  expect(tail.stdout).toMatch(/title of s0\ncodes 0\n$/);
-  expect(tail.stderr).toMatch(/^resume with: /);
+});
+
+test('a tail whose reader is gone ends at once, though nothing more happens, and goes on behind what it printed', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  await createSessions(home, 'a', 'b');
+  const tail = await shell(home, `$S tail --from start | head -1; ${tellCode}`);
+  expect(tail.stdout).toMatch(/title of a\ncodes 0\n$/);
+  const { head } = await (await clientOf(home)).call('daemon/status', {});
+  expect(tail.stderr).toBe(`resume with: ${shownProgram} tail --from ${head}\n`);
+  const quiet = await shell(home, `$S tail | true; ${tellCode}`);
+  expect(quiet).toMatchObject({ stdout: 'codes 0\n', stderr: expect.stringContaining(`--from ${head}\n`) });
+});
+
+test('logs -f whose reader is gone ends at once', async () => {
+  const home = cliHome();
+  await run(home, ['start', '--no-wait']);
+  const logs = await shell(home, `$S logs -f | head -1; ${tellCode}`);
+  expect(logs).toMatchObject({ stdout: expect.stringMatching(/listening .*\ncodes 0\n$/), stderr: '' });
 });
 
 test('run is the daemon in the foreground: SIGINT stops it with 0, a second one exits 7', async () => {
@@ -147,8 +163,10 @@ test('run is the daemon in the foreground: SIGINT stops it with 0, a second one 
   await within('the daemon to listen', ready, first.stderr);
   expect(await daemonPid(home)).toBe(first.child.pid);
   const second = await run(home, ['run']);
-  expect(second).toMatchObject({ code: 7, stdout: '' });
-  expect(second.stderr).not.toContain('    at ');
+  const message = `a daemon is running already (pid ${first.child.pid})`;
+  const hint = `stop that one first: ${shownProgram} stop`;
+  expect(second).toEqual({ code: 7, stdout: '', stderr: `error: ${message}\nhint: ${hint}\n` });
+  expect(JSON.parse((await run(home, ['run', '--json'])).stderr)).toEqual({ error: { code: 7, message, hint } });
   first.child.kill('SIGINT');
   expect((await first.ended).code).toBe(0);
   expect(await daemonPid(home)).toBeUndefined();
@@ -202,4 +220,15 @@ test('a demo that is ended by a signal or a closed pipe leaves nothing behind', 
   const piped = await shell(home, `export TMPDIR=${temp}; $S demo | head -1; ${tellCode}`);
   expect(piped).toMatchObject({ stdout: expect.stringMatching(/codes 0\n$/), stderr: '' });
   expect(readdirSync(temp)).toEqual([]);
+});
+
+test('the daemon of a demo that is killed ends with it', async () => {
+  const home = cliHome();
+  const { temp, env } = demoEnv(home);
+  const demo = start(home, ['demo'], env);
+  await demo.printed(/A daemon of its own/);
+  const [folder] = readdirSync(temp);
+  const client = new Client(await connectSocket(join(temp, folder!, 'run', 'sessiond.sock')));
+  demo.child.kill('SIGKILL');
+  await within('the daemon of the demo to end', client.closed);
 });

@@ -21,10 +21,10 @@ test('ls lists all into a pipe, each id as show takes it, a subagent under its p
   await seedSession(home, 'ses_child', 'sub', 'ses_project-alpha-1');
   const { code, stdout } = await run(home, ['ls']);
   expect(code).toBe(0);
-  const rows = stdout.trimEnd().split('\n').slice(1);
+  const [, heading, ...rows] = stdout.trimEnd().split('\n');
+  expect(heading).toBe('~/src');
   expect(rows.map((row) => row.split(/ {2,}/).at(-1))).toEqual(['first title', '└ sub', 'second']);
-  expect(rows[0]).toContain('~/src');
-  for (const row of rows) expect((await run(home, ['show', row.split(' ')[0]!])).code).toBe(0);
+  for (const row of rows) expect((await run(home, ['show', row.trim().split(' ')[0]!])).code).toBe(0);
 
   const sessions = JSON.parse((await run(home, ['ls', '--json'])).stdout) as { id: string }[];
   expect(sessions.map(({ id }) => id)).toEqual(['ses_child', 'ses_project-alpha-2', 'ses_project-alpha-1']);
@@ -32,6 +32,7 @@ test('ls lists all into a pipe, each id as show takes it, a subagent under its p
   const limited = await run(home, ['ls', '--limit', '1', '--all']);
   expect(limited.stdout.trimEnd().split('\n')).toEqual([
     expect.any(String),
+    '~/src',
     expect.stringContaining('sub'),
     `2 more: ${shownProgram} ls --all`,
   ]);
@@ -52,7 +53,7 @@ test('ls follows all pages: 1,200 sessions, each once', async () => {
   }
   const { stdout } = await run(home, ['ls', '--json']);
   expect(new Set((JSON.parse(stdout) as { id: string }[]).map(({ id }) => id)).size).toBe(1200);
-  expect((await run(home, ['ls'])).stdout.trimEnd().split('\n')).toHaveLength(1201);
+  expect((await run(home, ['ls'])).stdout.trimEnd().split('\n')).toHaveLength(1202);
   const limited = await run(home, ['ls', '--limit', '1100']);
   expect(limited.stdout).toContain(`\n100 more: ${shownProgram} ls --all\n`);
 });
@@ -61,7 +62,7 @@ test('COLUMNS bounds the width of every line of ls', async () => {
   const home = cliHome();
   await startDaemon(home);
   await seedSession(home, 'ses_a', '漢字のタイトル'.repeat(30));
-  for (const width of [40, 80]) {
+  for (const width of [20, 30, 40, 80]) {
     const { stdout } = await run(home, ['ls'], { env: { COLUMNS: String(width) } });
     const { default: stringWidth } = await import('string-width');
     for (const text of stdout.split('\n')) expect(stringWidth(text)).toBeLessThanOrEqual(width);
@@ -78,7 +79,7 @@ test('into a pipe there are no colours, FORCE_COLOR asks for them, NO_COLOR wins
   expect(await colours({ FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(false);
 });
 
-test('show prints a transcript: header, messages, tools in short, other records as a count', async () => {
+test('show prints a transcript: header, messages, the rest folded to lines that say how to see it', async () => {
   const home = cliHome();
   await startDaemon(home);
   await seedSession(home, 'ses_abc', 'why it fails');
@@ -86,14 +87,17 @@ test('show prints a transcript: header, messages, tools in short, other records 
   expect(code).toBe(0);
   expect(stdout).toMatch(/^why it fails\nid +ses_abc\nagent +tester\ndirectory +~\/src\n/);
   expect(stdout).toMatch(/\nuser \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n {2}why does it fail\?\n/);
-  expect(stdout).toContain('  let me look\n  > Bash completed: npm test\n    line 0\n');
-  expect(stdout).toContain('    line 7\n    … 22 more lines\n');
-  expect(stdout).toContain('(1 other record, shown with --all-parts)');
+  expect(stdout).toContain(
+    '  + reasoning: let me look (11 characters, --full)\n  > Bash completed: npm test\n  + output: line 0',
+  );
+  expect(stdout).toContain('(30 lines, --tools)');
+  expect(stdout).toContain('+ 1 other record (--full)');
   expect(stdout).not.toContain('treasure');
 
-  const whole = (await run(home, ['show', 'ses_abc', '--all-parts'])).stdout;
+  const whole = (await run(home, ['show', 'ses_abc', '--full'])).stdout;
+  expect(whole).toContain('  let me look\n');
   expect(whole).toContain('treasure');
-  expect(whole).toContain('line 29');
+  expect(whole).toContain('    line 29\n');
 });
 
 test('show --json is the session and its messages with their parts', async () => {
@@ -123,7 +127,7 @@ test('show prints a message of a million lines', async () => {
   const tool = { type: 'tool', callId: 'c', tool: 'cat', state: 'completed', output: text } as const;
   await client.call('part/put', { sessionId: 'ses_long', messageId: 'msg_1', part: { type: 'text', text } });
   await client.call('part/put', { sessionId: 'ses_long', messageId: 'msg_1', part: tool });
-  const { code, stdout, stderr } = await run(home, ['show', 'ses_long', '--all-parts'], { env: { COLUMNS: '80' } });
+  const { code, stdout, stderr } = await run(home, ['show', 'ses_long', '--full'], { env: { COLUMNS: '80' } });
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout.match(/^ +l$/gm)).toHaveLength(1_000_000);
 });
@@ -174,7 +178,7 @@ test('no escape of a transcript reaches the output of any verb raw', async () =>
   for (const args of [
     ['ls'],
     ['ls', '--json'],
-    ['show', 'ses_evil', '--all-parts'],
+    ['show', 'ses_evil', '--full'],
     ['show', 'ses_evil', '--json'],
     ['status'],
     ['rpc', 'session/list'],

@@ -6,7 +6,7 @@ import { shortId, shortIds } from '../../cli/render/short-id.ts';
 import { progressBar, progressText } from '../../cli/render/sources.ts';
 import { wantsColor } from '../../cli/render/style.ts';
 import { duration, localDate, relativeTime } from '../../cli/render/time.ts';
-import { firstLines, inputSummary, outputText } from '../../cli/render/tool.ts';
+import { inputSummary, inputText, outputText } from '../../cli/render/tool.ts';
 import { matching } from '../../cli/resolve.ts';
 
 describe('times', () => {
@@ -147,10 +147,11 @@ describe('tools', () => {
     expect(inputSummary(undefined)).toBe('');
   });
 
-  test('of an output the first lines are shown and the others counted', () => {
-    expect(firstLines('a\nb\nc\nd\n', 2)).toEqual({ lines: ['a', 'b'], more: 2 });
-    expect(firstLines('a\nb', 2)).toEqual({ lines: ['a', 'b'], more: 0 });
-    expect(firstLines('\n\n', 2)).toEqual({ lines: [], more: 0 });
+  test('an input is told whole with a member on each line, an output as the texts in it', () => {
+    expect(inputText({ command: 'npm test', env: { A: '1' }, script: 'a\nb' })).toBe(
+      'command: npm test\nenv:\n{\n  "A": "1"\n}\nscript:\na\nb',
+    );
+    expect(inputText('as it is')).toBe('as it is');
     expect(
       outputText([
         { type: 'text', text: 'x' },

@@ -50,7 +50,7 @@ test('a daemon that says why it does not start is believed', async () => {
     "tell({ ready: false, message: 'config.toml:3: no', exitCode: 1 }); process.exit(1);",
   );
   expect(error.message).toBe('config.toml:3: no');
-  expect(error.locked).toBe(false);
+  expect(error.reason).toBe('refused');
 });
 
 test('of a daemon that ends without a word its last lines are told', async () => {
@@ -98,7 +98,7 @@ test('where another holds the lock and does not answer, that is told as locked',
     "tell({ ready: false, message: 'held by 42', exitCode: 7 }); process.exit(7);",
     500,
   );
-  expect(error).toMatchObject({ locked: true, message: 'held by 42' });
+  expect(error).toMatchObject({ reason: 'locked', message: 'held by 42' });
 });
 
 test('a daemon that was only just ending is waited for: a new one takes over', async () => {

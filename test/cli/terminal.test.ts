@@ -3,46 +3,13 @@ import { Writable } from 'node:stream';
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { configure as configureLs } from '../../cli/commands/ls.ts';
-import type { Context } from '../../cli/context.ts';
 import { followFirstRead } from '../../cli/first-read.ts';
 import { Output, OutputClosedError } from '../../cli/output.ts';
 import type { Client } from '../../protocol/client.ts';
 import type { SourceStatus } from '../../protocol/methods.ts';
 import { startDaemon } from '../support/daemon.ts';
-import type { Home } from '../support/home.ts';
-import { clientOf, cliHome, daemonBundle } from './run-cli.ts';
-
-class Terminal extends Writable {
-  readonly isTTY = true;
-  columns = 80;
-  text = '';
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk.toString('utf8');
-    done();
-  }
-}
-
-function terminalContext(
-  home: Home,
-  changes: Partial<Context> = {},
-): { context: Context; out: Terminal; err: Terminal } {
-  const [out, err] = [new Terminal(), new Terminal()];
-  const context: Context = {
-    version: '0.0.0-test',
-    env: home.env,
-    home: home.env.HOME!,
-    daemonPath: daemonBundle,
-    out: new Output(out, { TERM: 'xterm' }),
-    err: new Output(err, { TERM: 'xterm' }),
-    input: process.stdin,
-    json: false,
-    spawn: false,
-    program: 'sessiond',
-    now: Date.now,
-    ...changes,
-  };
-  return { context, out, err };
-}
+import { fakeTerminal } from './fake-terminal.ts';
+import { clientOf, cliHome } from './run-cli.ts';
 
 test('ls on a terminal shows the newest 50 and how to see the others, coloured and cut to its width', async () => {
   const home = cliHome();
@@ -54,16 +21,16 @@ test('ls on a terminal shows the newest 50 and how to see the others, coloured a
     params: { sessionId: `ses_n${index}`, title: `${index} ${'漢字 '.repeat(40)}` },
   }));
   await client.call('ops/append', { ops });
-  const { context, out } = terminalContext(home);
+  const { context, out } = fakeTerminal(home);
   const command = new Command();
   configureLs(command, context);
   await command.parseAsync([], { from: 'user' });
   const lines = out.text.trimEnd().split('\n');
-  expect(lines).toHaveLength(52);
+  expect(lines).toHaveLength(53);
   expect(lines.at(-1)).toContain('10 more: sessiond ls --all');
   const { default: stringWidth } = await import('string-width');
   for (const line of lines) expect(stringWidth(line)).toBeLessThanOrEqual(80);
-  expect(lines[1]).toContain('\x1b[36m');
+  expect(lines[2]).toContain('\x1b[36m');
 });
 
 /** A client that answers source/list with these, one after another, the last for ever. */
@@ -85,7 +52,7 @@ const reads: Partial<SourceStatus>[] = [
 ];
 
 test('the first read draws a bar on a terminal and takes it away when it is over', async () => {
-  const { context, out, err } = terminalContext(cliHome());
+  const { context, out, err } = fakeTerminal(cliHome());
   const sources = await followFirstRead(context, scripted(reads));
   expect(sources[0]).toMatchObject({ state: 'watching', filesDone: 4 });
   const drawn = err.text.split('\r\x1b[K');
@@ -96,14 +63,14 @@ test('the first read draws a bar on a terminal and takes it away when it is over
 });
 
 test('with --json nothing is drawn', async () => {
-  const { context, err } = terminalContext(cliHome(), { json: true });
+  const { context, err } = fakeTerminal(cliHome(), { json: true });
   await followFirstRead(context, scripted(reads));
   expect(err.text).toBe('');
 });
 
 test('a read that does not move for 30 s keeps nobody waiting', async () => {
   let now = 0;
-  const { context } = terminalContext(cliHome(), {
+  const { context } = fakeTerminal(cliHome(), {
     now: () => {
       now += 20_000;
       return now;

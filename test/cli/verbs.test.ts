@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { verbs } from '../../cli/verbs.ts';
 import { line } from '../support/transcript.ts';
 import { cliHome, daemonPid, run, shownProgram } from './run-cli.ts';
 
@@ -78,14 +79,13 @@ test('of starts at the same time all succeed, with one daemon (P22, P23)', async
   expect(told.filter(({ started }) => started)).toHaveLength(1);
 });
 
-test('start tells why a daemon did not come up, and exits 3', async () => {
+test('start tells what is wrong with the config itself, and exits 1', async () => {
   const home = cliHome();
   mkdirSync(home.env.SESSIOND_HOME!, { recursive: true });
   writeFileSync(home.paths.config, '[sources]\nnonsense = true\n');
   const { code, stdout, stderr } = await run(home, ['start']);
-  expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
-  expect(stderr).toContain('nonsense');
-  expect(stderr).not.toContain('    at ');
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toMatch(/^error: .*config\.toml:2: there is no setting sources\.nonsense; allowed here: .*\n$/);
 });
 
 test('start takes in what Claude Code wrote, lists it, and says what to do next', async () => {
@@ -128,14 +128,31 @@ test('wrong usage exits 2 and says what to type; with --json as JSON', async () 
   expect(JSON.parse((await run(home, ['ls', '--nonsense', '--json'])).stderr)).toMatchObject({ error: { code: 2 } });
 });
 
+test('start with --no-spawn says what to type instead', async () => {
+  const { code, stderr } = await run(cliHome(), ['start', '--no-spawn']);
+  expect(code).toBe(2);
+  expect(stderr).toBe(`error: start does nothing with --no-spawn\nhint: start it: ${shownProgram} start\n`);
+});
+
+test('params that are no object are wrong usage like other wrong params', async () => {
+  const home = cliHome();
+  for (const params of ['null', '5', '"x"', '[]', '{"nonsense":1}', '{']) {
+    const { code, stdout, stderr } = await run(home, ['rpc', 'ping', params]);
+    expect({ params, code, stdout }).toEqual({ params, code: 2, stdout: '' });
+    expect(stderr).toContain(`hint: the methods and their params: ${shownProgram} rpc rpc.discover\n`);
+  }
+});
+
 test('--help lists the verbs and exit codes, each verb has an example, --version is one line', async () => {
   const home = cliHome();
   const help = await run(home, ['--help']);
   expect(help).toMatchObject({ code: 0, stderr: '' });
-  const verbs = ['run', 'start', 'stop', 'status', 'ls', 'show', 'tail', 'rpc', 'socket', 'demo'];
-  for (const verb of verbs) expect(help.stdout).toMatch(new RegExp(`^  ${verb} `, 'm'));
+  const names = Object.keys(verbs);
+  for (const verb of names) expect(help.stdout).toMatch(new RegExp(`^  ${verb} `, 'm'));
+  const groups = ['Reading', 'Managing', 'The daemon', 'Scripting', 'Learning'];
+  expect(help.stdout.match(/^[A-Z][\w ]+(?=:\n {2}[a-z]+ {2})/gm)).toEqual(groups);
   expect(help.stdout).toContain('3 daemon not reachable');
-  for (const verb of verbs) {
+  for (const verb of names) {
     const { code, stdout } = await run(home, [verb, '--help']);
     expect({ verb, code }).toEqual({ verb, code: 0 });
     expect(stdout).toMatch(/Examples?:\n/);

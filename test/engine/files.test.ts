@@ -222,6 +222,30 @@ describe('a file', () => {
   });
 });
 
+describe('a title', () => {
+  const titled = (title: string) => `${JSON.stringify({ type: 'ai-title', aiTitle: title, sessionId: id })}\n`;
+
+  test('that the user gave is not overruled by the next one of the agent, also after a restart', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    append(path, line(id, 'user', 'one') + titled('First'));
+    const { client, stop } = await watching(home);
+    const [session] = await sessionsOf(client);
+    expect(session!.title).toBe('First');
+    append(path, titled('Second'));
+    await takenIn(client);
+    expect((await sessionsOf(client))[0]!.title).toBe('Second');
+    await client.call('session/update', { sessionId: session!.id, title: 'Mine' });
+    append(path, titled('Third'));
+    await takenIn(client);
+    expect((await sessionsOf(client))[0]!.title).toBe('Mine');
+    await stop();
+    append(path, titled('Fourth'));
+    const again = await watching(home);
+    expect((await sessionsOf(again.client))[0]!.title).toBe('Mine');
+  });
+});
+
 describe('a folder', () => {
   test('of links that lead round in a circle is read once', async () => {
     const home = testHome();

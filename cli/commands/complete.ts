@@ -1,0 +1,65 @@
+// __complete: what a completion script asks while somebody types: one candidate a line, a tab, what it is. It never starts
+// a daemon, keeps nobody waiting and never fails: no candidates are an answer too.
+import type { Command } from 'commander';
+import { Argument } from 'commander';
+import type { Client } from '../../protocol/client.ts';
+import type { Session } from '../../protocol/schema.ts';
+import type { Asked } from '../completion/model.ts';
+import { askable } from '../completion/model.ts';
+import { connectIfRunning } from '../connect.ts';
+import type { Context } from '../context.ts';
+import { sessionPages } from '../pages.ts';
+import { cleanLine, cleanStart } from '../render/clean.ts';
+
+/** Whoever pressed TAB thinks that it hangs when this takes longer. */
+const patienceMs = 1500;
+const mostSessions = 500;
+
+type Candidate = [name: string, description: string];
+
+export function configure(command: Command, context: Context): void {
+  command
+    .addArgument(new Argument('<what>', 'what is asked for').choices(askable))
+    .argument('[start]', 'what was typed of it')
+    .action(async (what: Asked, start = '') => {
+      const candidates = await inTime(ask(context, what, start).catch(() => []));
+      await context.out.lines(candidates.filter(([name]) => name.startsWith(start)).map((pair) => pair.join('\t')));
+    });
+}
+
+async function ask(context: Context, what: Asked, start: string): Promise<Candidate[]> {
+  const connected = await connectIfRunning(context);
+  if (!connected) return [];
+  try {
+    return await candidatesFor[what](connected.client, start);
+  } finally {
+    connected.client.close();
+  }
+}
+
+const candidatesFor: Record<Asked, (client: Client, start: string) => Promise<Candidate[]>> = {
+  /** The newest that fit; more than these nobody reads in a shell. */
+  sessions: async (client, start) => {
+    const fitting: Session[] = [];
+    for await (const sessions of sessionPages(client, { limit: 1000 })) {
+      fitting.push(...sessions.filter(({ id }) => id.startsWith(start)));
+      if (fitting.length >= mostSessions) break;
+    }
+    return fitting.slice(0, mostSessions).map(({ id, title }) => [cleanLine(id), cleanStart(title ?? '', 60)]);
+  },
+  sources: async (client) => {
+    const { items } = await client.call('source/list', {});
+    return items.map(({ name, path }) => [cleanLine(name), cleanStart(path, 200)]);
+  },
+  methods: async (client) => {
+    const { methods } = (await client.call('rpc.discover', {})) as { methods: { name: string; summary?: string }[] };
+    return methods.map(({ name, summary }) => [cleanLine(name), cleanLine(summary ?? '')]);
+  },
+};
+
+function inTime(candidates: Promise<Candidate[]>): Promise<Candidate[]> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, patienceMs, []);
+    candidates.then(resolve);
+  });
+}

@@ -1,0 +1,74 @@
+// Sums of tokens and cost as tables. A cost is printed only where an agent told one.
+import type { UsageSum, UsageSums } from '../usage-sums.ts';
+import { cleanStart } from './clean.ts';
+import { countOf, grouped } from './quantity.ts';
+import type { Style } from './style.ts';
+import type { Column } from './table.ts';
+import { table } from './table.ts';
+import { loadWidths, wrap } from './width.ts';
+
+export type StatsOptions = {
+  width: number;
+  style: Style;
+  /** At most so many days, the newest. */
+  mostDays: number;
+  /** The command that shows the days left out, for one that they begin with. */
+  moreDays: (firstDay: string) => string;
+};
+
+export async function statsLines(sums: UsageSums, options: StatsOptions): Promise<string[]> {
+  const { style, width, mostDays, moreDays } = options;
+  const days = sums.days.slice(0, mostDays);
+  const earlier = sums.days.length - days.length;
+  const oldest = cleanStart(sums.days.at(-1)?.name ?? '', 20);
+  await loadWidths([...sums.agents, ...sums.models, ...sums.days].map(nameOf));
+  const isPriced = sums.total.pricedMessages > 0;
+  const section = (header: string, rows: UsageSum[]) => sumTable(header, rows, isPriced, options);
+  return [
+    ...section('agent', sums.agents.length === 1 ? sums.agents : [...sums.agents, { ...sums.total, name: 'total' }]),
+    '',
+    ...section('model', sums.models),
+    '',
+    ...section('day', days),
+    ...(earlier > 0 ? wrap(`+ ${countOf(earlier, 'earlier day')}: ${moreDays(oldest)}`, width).map(style.dim) : []),
+    '',
+    ...wrap(costText(sums.total), width).map(style.dim),
+  ];
+}
+
+function sumTable(header: string, sums: UsageSum[], isPriced: boolean, { width, style }: StatsOptions): string[] {
+  const right = { align: 'right' } as const;
+  const columns: Column[] = [
+    { header, cut: { at: 'end', least: 10 }, paint: style.cyan },
+    { header: 'sessions', ...right, drop: 0 },
+    { header: 'messages', ...right, drop: 2 },
+    { header: 'input', ...right, drop: 5 },
+    { header: 'output', ...right },
+    { header: 'cache read', ...right, drop: 3 },
+    { header: 'cache write', ...right, drop: 1 },
+    ...(isPriced ? [{ header: 'cost', ...right, drop: 4 }] : []),
+  ];
+  const rows = sums.map((sum) => [
+    nameOf(sum),
+    ...[sum.sessions, sum.messages, sum.usage.input, sum.usage.output, sum.usage.cacheRead, sum.usage.cacheWrite].map(
+      grouped,
+    ),
+    sum.usage.costUsd === undefined ? '' : dollars(sum.usage.costUsd),
+  ]);
+  return table(columns, rows, width, style.dim);
+}
+
+function nameOf({ name }: UsageSum): string {
+  return cleanStart(name ?? '', 60) || '(not told)';
+}
+
+function costText({ messages, pricedMessages, usage }: UsageSum): string {
+  if (pricedMessages === 0) return 'No agent told a cost; none is guessed.';
+  const some = `${grouped(pricedMessages)} of ${countOf(messages, 'message')}`;
+  return `Cost is known for ${some}, as their agents told it: ${dollars(usage.costUsd ?? 0)}. None is guessed.`;
+}
+
+function dollars(value: number): string {
+  const [whole, cents] = value.toFixed(2).split('.');
+  return `$${grouped(Number(whole))}.${cents}`;
+}

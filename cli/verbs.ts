@@ -1,0 +1,121 @@
+// The verbs, and the command tree that is made of them: what main.ts parses, what completion scripts and the man page are
+// generated from.
+import { Command } from 'commander';
+import type { Context, Verb } from './context.ts';
+import { exitCodeMeanings, exitCodes } from './exit.ts';
+
+type VerbEntry = { group: string; summary: string; load: () => Promise<Verb> };
+
+type ExitCode = keyof typeof exitCodes;
+
+const [reading, managing, daemon, scripting, learning] = [
+  'Reading:',
+  'Managing:',
+  'The daemon:',
+  'Scripting:',
+  'Learning:',
+];
+
+/** The verbs, in the order in which --help lists them. */
+export const verbs: Record<string, VerbEntry> = {
+  ls: { group: reading, summary: 'list the sessions', load: () => import('./commands/ls.ts') },
+  show: {
+    group: reading,
+    summary: 'print a session as a readable transcript',
+    load: () => import('./commands/show.ts'),
+  },
+  stats: {
+    group: reading,
+    summary: 'tokens and cost, by agent, by model and by day',
+    load: () => import('./commands/stats.ts'),
+  },
+  tail: { group: reading, summary: 'follow events, live or from a cursor', load: () => import('./commands/tail.ts') },
+  resume: {
+    group: managing,
+    summary: "print or run the agent's own command that resumes a session",
+    load: () => import('./commands/resume.ts'),
+  },
+  rename: { group: managing, summary: 'give a session another title', load: () => import('./commands/rename.ts') },
+  archive: {
+    group: managing,
+    summary: 'hide sessions from the list, or bring them back',
+    load: () => import('./commands/archive.ts'),
+  },
+  rm: { group: managing, summary: 'delete sessions for good', load: () => import('./commands/rm.ts') },
+  source: {
+    group: managing,
+    summary: 'list, add and remove the places that transcripts are read from',
+    load: () => import('./commands/source.ts'),
+  },
+  start: { group: daemon, summary: 'start the daemon in the background', load: () => import('./commands/start.ts') },
+  stop: { group: daemon, summary: 'stop the daemon', load: () => import('./commands/stop.ts') },
+  status: {
+    group: daemon,
+    summary: 'tell how the daemon is doing; never starts it',
+    load: () => import('./commands/status.ts'),
+  },
+  run: { group: daemon, summary: 'run the daemon in the foreground', load: () => import('./commands/run.ts') },
+  logs: { group: daemon, summary: "print the daemon's log, or follow it", load: () => import('./commands/logs.ts') },
+  rpc: { group: scripting, summary: 'call a method of the daemon', load: () => import('./commands/rpc.ts') },
+  socket: {
+    group: scripting,
+    summary: "print the path of the daemon's socket",
+    load: () => import('./commands/socket.ts'),
+  },
+  completion: {
+    group: scripting,
+    summary: 'print a completion script for your shell',
+    load: () => import('./commands/completion.ts'),
+  },
+  demo: {
+    group: learning,
+    summary: 'play a bundled session in a throwaway home',
+    load: () => import('./commands/demo.ts'),
+  },
+};
+
+/** Verbs that only our own scripts use; --help does not list them. */
+const hidden: Record<string, Omit<VerbEntry, 'group'>> = {
+  __complete: { summary: 'what a completion script asks', load: () => import('./commands/complete.ts') },
+};
+
+/** The program with its verbs. Only those that are `wanted` are loaded; of the others --help needs no more than the summary. */
+export async function programCommand(context: Context, wanted: (verb: string) => boolean): Promise<Command> {
+  const root = rootCommand(context);
+  for (const [name, entry] of Object.entries({ ...verbs, ...hidden })) {
+    const command = root
+      .command(name, { hidden: name in hidden })
+      .summary(entry.summary)
+      .description(`${sentence(entry.summary)}.`);
+    if ('group' in entry) command.helpGroup(entry.group as string);
+    if (wanted(name)) (await entry.load()).configure(command, context);
+  }
+  root.hook('preAction', () => {
+    const options = root.opts<{ json?: boolean; spawn: boolean }>();
+    context.json = options.json === true;
+    context.spawn = options.spawn;
+  });
+  return root;
+}
+
+function rootCommand({ program, version }: Context): Command {
+  const codes = Object.entries(exitCodeMeanings).map(([name, meaning]) => `${exitCodes[name as ExitCode]} ${meaning}`);
+  const codesHelp = `Exit codes:\n  ${codes.slice(0, 5).join(' · ')}\n  ${codes.slice(5).join(' · ')}`;
+  return new Command(program)
+    .usage('VERB [options]')
+    .description('One true record of the coding-agent sessions on this machine.')
+    .version(`sessiond ${version}`, '-V, --version', 'print the version')
+    .option('--json', 'print values for programs')
+    .option('--no-spawn', 'do not start the daemon when it is not running')
+    .helpOption('-h, --help', 'show this help, or with a verb its own')
+    .commandsGroup(learning)
+    .helpCommand('help [VERB]', 'show the help of a verb')
+    .configureHelp({ showGlobalOptions: true, subcommandTerm: (command) => command.name() })
+    .addHelpText('after', `\n${codesHelp}\n\nBegin with:\n  ${program} start\n  ${program} ls`)
+    .configureOutput({ outputError: () => {} }) // told once, by report() in main.ts
+    .exitOverride();
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

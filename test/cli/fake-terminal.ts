@@ -1,0 +1,38 @@
+// A terminal that is faked, and the context of a verb that runs on it in this process.
+import { Writable } from 'node:stream';
+import type { Context } from '../../cli/context.ts';
+import { Output } from '../../cli/output.ts';
+import type { Home } from '../support/home.ts';
+import { daemonBundle } from './run-cli.ts';
+
+export class Terminal extends Writable {
+  readonly isTTY = true;
+  columns = 80;
+  text = '';
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk.toString('utf8');
+    done();
+  }
+}
+
+export function fakeTerminal(
+  home: Home,
+  changes: Partial<Context> = {},
+): { context: Context; out: Terminal; err: Terminal } {
+  const [out, err] = [new Terminal(), new Terminal()];
+  const context: Context = {
+    version: '0.0.0-test',
+    env: { ...home.env, TERM: 'xterm' },
+    home: home.env.HOME!,
+    daemonPath: daemonBundle,
+    out: new Output(out, { TERM: 'xterm' }),
+    err: new Output(err, { TERM: 'xterm' }),
+    input: process.stdin,
+    json: false,
+    spawn: false,
+    program: 'sessiond',
+    now: Date.now,
+    ...changes,
+  };
+  return { context, out, err };
+}
