@@ -64,9 +64,9 @@ export function agentFolders(env: NodeJS.ProcessEnv, home: string = env.HOME || 
     'claude-code': join(folder(env.CLAUDE_CONFIG_DIR, '.claude'), 'projects'),
     codex: folder(env.CODEX_HOME, '.codex'),
     opencode: join(folder(env.XDG_DATA_HOME, '.local/share'), 'opencode'),
-    gemini: join(home, '.gemini'),
+    gemini: join(folder(env.GEMINI_CLI_HOME, ''), '.gemini'),
     copilot: folder(env.COPILOT_HOME, '.copilot'),
-    qwen: join(home, '.qwen'),
+    qwen: folder(env.QWEN_RUNTIME_DIR || env.QWEN_HOME, '.qwen'),
     pi: folder(env.PI_CODING_AGENT_DIR, '.pi/agent'),
   };
 }

@@ -161,7 +161,8 @@ async function readWord(pipe: Readable): Promise<Ready | undefined> {
 /** The variables that paths.ts reads. */
 const pathVariables = [
   ...['SESSIOND_HOME', 'SESSIOND_SOCKET', 'XDG_DATA_HOME', 'XDG_STATE_HOME', 'XDG_CONFIG_HOME', 'XDG_RUNTIME_DIR'],
-  ...['CLAUDE_CONFIG_DIR', 'CODEX_HOME', 'COPILOT_HOME', 'PI_CODING_AGENT_DIR'],
+  ...['CLAUDE_CONFIG_DIR', 'CODEX_HOME', 'COPILOT_HOME', 'GEMINI_CLI_HOME', 'QWEN_HOME', 'QWEN_RUNTIME_DIR'],
+  'PI_CODING_AGENT_DIR',
 ];
 
 /** The daemon runs in another folder, so paths that are relative to this one are made whole. */
