@@ -57,7 +57,8 @@ export type Held = {
 /** How a file is read: line by line as it grows, whole each time it changes, or as a SQLite database. */
 export type Place =
   | { reading: 'lines'; sessionKey: string; compressed?: 'zstd' }
-  | { reading: 'document'; sessionKey: string }
+  /** `order`: for files of one record each: they are read in the order of these texts, not the newest first. */
+  | { reading: 'document'; sessionKey: string; order?: string }
   /** `path`: the database that the file belongs to; its write-ahead log changes and it does not. */
   | { reading: 'database'; path: string };
 

@@ -6,7 +6,7 @@ import { Folder } from './folder.ts';
 import type { IntakeDeps } from './intake.ts';
 import { databaseState, Intake } from './intake.ts';
 import { Marks } from './marks.ts';
-import { NewestFirst } from './newest-first.ts';
+import { Queue } from './queue.ts';
 import type { FileState } from './transcript.ts';
 import { fileState } from './transcript.ts';
 
@@ -17,7 +17,12 @@ const absentMs = 5_000;
 const settleMs = 100;
 const retryMs = 1_000;
 
-type Pending = { path: string; place: Place; size: number; mtimeMs: number };
+/** Files read at once: what they bring shares a commit. More would hold the event loop for longer. */
+const lanes = 4;
+/** Files of one record each, read at once. */
+const documentLanes = 64;
+
+type Pending = { path: string; place: Place; size: number; mtimeMs: number; order: string | undefined };
 
 export class Ingest {
   readonly name: string;
@@ -26,7 +31,7 @@ export class Ingest {
   readonly #marks: Marks;
   readonly #intake: Intake;
   readonly #folder: Folder;
-  readonly #pending = new NewestFirst<Pending>();
+  readonly #pending = new Queue<Pending>();
   #known = 0;
   /** Files found by the scan under way that it has not looked at yet. */
   #unlooked = 0;
@@ -151,7 +156,8 @@ export class Ingest {
       const state: FileState = await (place.reading === 'database' ? databaseState(file) : fileState(file));
       if (this.#marks.isUnchanged(file, state)) return;
       if (state.size === 0 && !this.#marks.find(file)) return;
-      this.#pending.add({ path: file, place, size: state.size, mtimeMs: state.mtimeMs });
+      const order = place.reading === 'document' ? place.order : undefined;
+      this.#pending.add({ path: file, place, size: state.size, mtimeMs: state.mtimeMs, order });
       if (this.#firstReadDone) await this.#folder.follow(path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') this.#forgive(file);
@@ -199,27 +205,46 @@ export class Ingest {
   async #drain(signal: AbortSignal): Promise<void> {
     if (this.#working) return;
     this.#working = true;
-    const waiting: Pending[] = [];
-    let progress = false;
     try {
-      while (!signal.aborted) {
-        const pending = this.#pending.peek();
-        if (pending) {
-          const outcome = await this.#takeIn(pending, signal);
-          if (outcome === 'waits') waiting.push(pending);
-          else progress ||= outcome === 'taken';
-          // Only what was read: a change that was seen meanwhile has put another entry here.
-          this.#pending.remove(pending);
-        } else {
-          if (!progress || waiting.length === 0) break;
-          progress = false;
-          for (const again of waiting.splice(0)) this.#pending.add(again);
-        }
+      let waiting: Pending[] = [];
+      for (;;) {
+        const { progress, waits } = await this.#takePending(signal);
+        waiting = waits;
+        if (signal.aborted || !progress || waits.length === 0) break;
+        for (const again of waits) this.#pending.add(again);
       }
       for (const { path } of waiting) this.#retryLater(path);
     } finally {
       this.#working = false;
     }
+  }
+
+  /** Each pending file once, some at a time. */
+  async #takePending(signal: AbortSignal): Promise<{ progress: boolean; waits: Pending[] }> {
+    const waits: Pending[] = [];
+    let progress = false;
+    const busy = new Set<string>();
+    const running = new Set<Promise<void>>();
+    while (!signal.aborted) {
+      const pending = this.#pending.next(busy);
+      if (pending) {
+        busy.add(pending.path);
+        const one = this.#takeIn(pending, signal).then((outcome) => {
+          if (outcome === 'waits') waits.push(pending);
+          else progress ||= outcome === 'taken';
+          // Only what was read: a change that was seen meanwhile has put another entry here.
+          this.#pending.remove(pending);
+          busy.delete(pending.path);
+          running.delete(one);
+        });
+        running.add(one);
+      }
+      if (running.size === 0) break;
+      if (!pending || running.size >= (pending.order === undefined ? lanes : documentLanes))
+        await Promise.race(running);
+    }
+    await Promise.all(running);
+    return { progress, waits };
   }
 
   async #takeIn({ path, place }: Pending, signal: AbortSignal): Promise<'taken' | 'waits' | 'failed'> {

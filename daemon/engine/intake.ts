@@ -1,6 +1,6 @@
 // Takes in what is new in one file: lines behind a position, a document whole, or the records of a database's streams. Each
 // bite is one transaction with its position, small enough that others get their turn in between.
-import { readFile } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
 import type { Held, Place, ReadResult, Source, SourceDatabase, SourceOp, Transcript } from '../adapters/adapter.ts';
 import { derivedOpId } from '../adapters/ids.ts';
 import type { Ledger } from '../store/ledger.ts';
@@ -95,13 +95,15 @@ export class Intake {
   }
 
   async #takeDocument(path: string, sessionKey: string, signal: AbortSignal): Promise<Outcome> {
-    const file = await fileState(path);
+    const { ino, size, mtimeMs } = statSync(path);
+    const file = { inode: ino, size, mtimeMs };
     const { maxLineBytes = defaultMaxLineBytes } = this.#deps;
     if (file.size > maxLineBytes)
       throw new Error(`${file.size} bytes are more than the ${maxLineBytes} that are read at once`);
     const start = this.#startOf(path, sessionKey, file);
     const transcript = transcriptOf(start, file);
-    const text = await readFile(path, 'utf8');
+    // Read at once, and small: documents that are read together are written in the order in which they were taken up.
+    const text = readFileSync(path, 'utf8');
     const read = this.#source.readDocument!(transcript, text, this.#heldBy(transcript));
     if (read.wait) return 'waits';
     const position = { ...advanced(start, read), sessionKey: read.sessionKey ?? sessionKey };

@@ -21,6 +21,7 @@ import type { Session } from '../../protocol/schema.ts';
 import { daemonInProcess, subscribe, testHome } from '../support/daemon.ts';
 import { allItems, readEverything, takenIn } from '../support/everything.ts';
 import type { Home } from '../support/home.ts';
+import { asNobody } from '../support/nobody.ts';
 import { append, line, transcriptPath } from '../support/transcript.ts';
 
 const id = '11111111-2222-4333-8444-555555555555';
@@ -326,17 +327,6 @@ function stubborn(source: Source, path: string): Source {
       return asked === path && place?.reading === 'lines' ? { ...place, compressed: 'zstd' } : place;
     },
   };
-}
-
-/** Root may read everything: as root, the daemon looks at the closed folder as another user. */
-async function asNobody(look: () => Promise<void>): Promise<void> {
-  const isRoot = process.getuid!() === 0;
-  if (isRoot) process.seteuid!(65_534);
-  try {
-    await look();
-  } finally {
-    if (isRoot) process.seteuid!(0);
-  }
 }
 
 /** By a program: Node 20 has no zstd. */

@@ -1,0 +1,68 @@
+// opencode's record of a message -> what is put of it. All that has no field of its own stays: small in the metadata, else
+// whole in a `data` part.
+import type { Usage } from '../../../../protocol/schema.ts';
+import type { MessageContent, Model } from '../../kit/conversation.ts';
+import { countOf, type Fields, findFields, isFields, type Json, timeOf } from '../../kit/json.ts';
+import { agent, findModel } from './session.ts';
+
+const named = new Set(['id', 'sessionID', 'role', 'time', 'tokens', 'cost', 'error', 'modelID', 'providerID']);
+const maxMetadataUnits = 500;
+/** What the store takes of a count of tokens, and of dollars. */
+const maxTokens = 1e12;
+const maxUsd = 1e9;
+
+/** `model`: the one that answered. `large`: what is too large for the metadata. */
+export function messageOf(
+  info: Fields,
+  role: 'user' | 'assistant',
+): { put: MessageContent; model?: Model | undefined; large?: Fields | undefined } {
+  const time = findFields(info, 'time') ?? {};
+  const { metadata, large } = othersOf(info);
+  const completed = timeOf(time.completed);
+  if (completed !== undefined) metadata.completedAt = completed;
+  const put: MessageContent = { role, agent: role === 'user' ? null : agent, metadata };
+  const createdAt = timeOf(time.created);
+  if (createdAt !== undefined) put.createdAt = createdAt;
+  if (role === 'user') return { put, large };
+  const model = findModel(info) ?? findModel(info.model);
+  if (model !== undefined) put.model = model;
+  const usage = usageOf(info);
+  if (usage !== undefined) put.usage = usage;
+  const error = errorOf(info.error);
+  if (error !== undefined) put.error = error;
+  return { put, model, large };
+}
+
+/** Tokens and cost of an answer or of a step. opencode counts what was read from the cache apart from the input. */
+export function usageOf(fields: Fields): Usage | undefined {
+  const tokens = findFields(fields, 'tokens');
+  if (tokens === undefined) return undefined;
+  const cache = findFields(tokens, 'cache') ?? {};
+  const { cost } = fields;
+  const count = (value: Json | undefined) => Math.min(countOf(value), maxTokens);
+  return {
+    input: count(tokens.input),
+    output: count(tokens.output),
+    reasoning: count(tokens.reasoning),
+    cacheRead: count(cache.read),
+    cacheWrite: count(cache.write),
+    ...(typeof cost === 'number' && cost >= 0 && cost <= maxUsd ? { costUsd: cost } : {}),
+  };
+}
+
+function errorOf(error: Json | undefined): Json | undefined {
+  if (error === undefined || error === null) return undefined;
+  const { name = 'UnknownError', data = {}, ...rest } = isFields(error) ? error : { data: error };
+  return { kind: name, ...(isFields(data) ? data : { data }), ...rest };
+}
+
+function othersOf(info: Fields): { metadata: Fields; large?: Fields | undefined } {
+  const metadata: Fields = {};
+  const large: Fields = {};
+  for (const [name, value] of Object.entries(info)) {
+    if (named.has(name)) continue;
+    if (JSON.stringify(value).length <= maxMetadataUnits) metadata[name] = value;
+    else large[name] = value;
+  }
+  return { metadata, large: Object.keys(large).length === 0 ? undefined : large };
+}
