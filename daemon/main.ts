@@ -1,7 +1,7 @@
 // The process: argv, signals, exit codes. Exit codes: 0 stopped, 1 failure, 2 usage, 7 another daemon holds the store.
 import { mkdirSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { agentFolders, PathError, pathsFrom } from '../protocol/node/paths.ts';
@@ -17,7 +17,7 @@ declare const __VERSION__: string;
 declare const __FAILPOINTS__: boolean;
 
 async function main(): Promise<number> {
-  const { readyFd, tiedFd } = readArgs(process.argv.slice(2));
+  const { readyFd, tiedFd, throws } = readArgs(process.argv.slice(2));
   /** Tells whoever started this process in the background that it answers, or why it does not; once. */
   const tell = (outcome: Record<string, unknown>) => {
     if (readyFd !== undefined) writeSync(readyFd, `${JSON.stringify(outcome)}\n`);
@@ -25,10 +25,15 @@ async function main(): Promise<number> {
   };
   process.umask(0o077);
   if (__FAILPOINTS__) armFailpoint(process.env.SESSIOND_FAILPOINT);
+  let log = stderrLog();
+  let logFile: string | undefined;
   try {
     const paths = pathsFrom(process.env);
+    if (readyFd !== undefined) {
+      logFile = join(paths.log, 'sessiond.log');
+      log = openLog(logFile);
+    }
     const config = loadConfig(paths.config);
-    const log = openLog(paths.log, readyFd !== undefined);
     const runtime = systemRuntime(log);
     const folders = agentFolders(process.env);
     const wanted = sourceKindNames.filter((kind) => config.sources[kind]);
@@ -48,35 +53,46 @@ async function main(): Promise<number> {
     else log.error({ err: ending.error }, 'ended: the store could not be written; start again to recover');
     return ending.kind === 'stopped' ? 0 : 1;
   } catch (error) {
+    if (throws) throw error;
     const coded = error instanceof StoreError || error instanceof ListenError || error instanceof ConfigError;
     const foreseen = coded || error instanceof PathError;
+    if (!foreseen) log.error({ err: error }, 'could not start');
+    const message = error instanceof Error ? error.message : String(error);
+    const where = foreseen || logFile === undefined ? '' : ` (the whole of it is in ${logFile})`;
     const exitCode = coded ? error.exitCode : 1;
-    tell({ ready: false, message: error instanceof Error ? error.message : String(error), exitCode });
-    if (!foreseen && readyFd === undefined) console.error(error);
+    tell({ ready: false, message: message + where, exitCode });
     return exitCode;
   }
 }
 
 /**
  * `--ready-fd N`: where to tell, as one line of JSON, that the daemon answers. `--tied-fd N`: a pipe whose other end is
- * held by whoever started it; the daemon ends with that process, however it ends.
+ * held by whoever started it; the daemon ends with that process, however it ends. `--throw`: whoever imported this bundle
+ * catches what keeps the daemon from starting, and tells it.
  */
-function readArgs(args: string[]): { readyFd: number | undefined; tiedFd: number | undefined } {
+function readArgs(args: string[]): { readyFd: number | undefined; tiedFd: number | undefined; throws: boolean } {
   try {
     const fd = { type: 'string' } as const;
-    const { values } = parseArgs({ args, options: { 'ready-fd': fd, 'tied-fd': fd } });
+    const { values } = parseArgs({ args, options: { 'ready-fd': fd, 'tied-fd': fd, throw: { type: 'boolean' } } });
     const numberOf = (value: string | undefined) => (value === undefined ? undefined : Number(value));
-    return { readyFd: numberOf(values['ready-fd']), tiedFd: numberOf(values['tied-fd']) };
+    return {
+      readyFd: numberOf(values['ready-fd']),
+      tiedFd: numberOf(values['tied-fd']),
+      throws: values.throw === true,
+    };
   } catch (error) {
     process.stderr.write(`sessiond: ${(error as Error).message}\n`);
     process.exit(2);
   }
 }
 
-function openLog(folder: string, toFile: boolean) {
-  if (!toFile) return pino({ base: null }, pino.destination({ fd: 2, sync: true }));
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return pino({ base: null }, pino.destination({ dest: join(folder, 'sessiond.log'), sync: true, mode: 0o600 }));
+function stderrLog() {
+  return pino({ base: null }, pino.destination({ fd: 2, sync: true }));
+}
+
+function openLog(file: string) {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  return pino({ base: null }, pino.destination({ dest: file, sync: true, mode: 0o600 }));
 }
 
 // Nothing keeps the process after its end was decided: a reader that never reads must not.

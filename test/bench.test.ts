@@ -41,6 +41,13 @@ test('bench --quick measures every row beside its floor and names the machine', 
       row('append-256', 'per second', { atLeast: 0.2 }),
       row('append-1', 'per second', { atLeast: 0.25 }),
       row('delivery', 'ms', { atMost: 2 }),
+      row('ingest', 'per second', { atLeast: 0.3 }),
+      row('store-bytes', 'bytes', { atMost: 1.6 }),
+      row('restart-bytes', 'bytes', { atMost: 0.05 }),
+      row('idle-memory', 'MB', { atMost: 1 }),
+      row('idle-cpu', '% of a core', { atMost: 1 }),
+      row('seen-recent', 'ms', { atMost: 1 }),
+      row('seen-old', 'ms', { atMost: 1 }),
     ],
   });
   for (const { name } of report.rows) expect(table).toMatch(new RegExp(`^${name} +\\S`, 'm'));

@@ -2,7 +2,7 @@
 // bite is one transaction with its position, small enough that others get their turn in between.
 import { readFileSync, statSync } from 'node:fs';
 import type { Held, Place, ReadResult, Source, SourceDatabase, SourceOp, Transcript } from '../adapters/adapter.ts';
-import { derivedOpId } from '../adapters/ids.ts';
+import { derivedOpId, derivedSessionId } from '../adapters/ids.ts';
 import type { Ledger } from '../store/ledger.ts';
 import type { Position, Positions } from '../store/positions.ts';
 import type { Tables } from '../store/tables.ts';
@@ -174,7 +174,7 @@ export class Intake {
     return {
       findPart: (partId) => tables.findPart(partId),
       hasKey: (key, sessionKey = transcript.sessionKey) =>
-        ledger.findRecord(derivedOpId(kind, sessionKey, key)) !== undefined,
+        ledger.findRecord(derivedSessionId(kind, sessionKey), derivedOpId(kind, sessionKey, key)) !== undefined,
     };
   }
 

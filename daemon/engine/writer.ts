@@ -5,7 +5,7 @@ import canonicalize from 'canonicalize';
 import { formatCursor } from '../../protocol/cursor.ts';
 import type { Refusal, Rejection } from '../../protocol/errors.ts';
 import { isRefusal, RefusedError, refuse, toRejection, toWireError } from '../../protocol/errors.ts';
-import type { Event, Op } from '../../protocol/schema.ts';
+import type { Event, Op, Part } from '../../protocol/schema.ts';
 import type { SourceOp } from '../adapters/adapter.ts';
 import type { Decision } from '../core/decide.ts';
 import { decide } from '../core/decide.ts';
@@ -304,6 +304,7 @@ export class Writer {
     occurredAt: number | undefined,
     actorId: string,
     at: number,
+    partJson?: string,
   ): { seq: number | null; version: number } {
     const sessionId = decision.ids.sessionId!;
     let version = this.#tables.findSession(sessionId)?.version ?? 0;
@@ -313,7 +314,7 @@ export class Writer {
       version += 1;
       const session = this.#tables.sessionKey(draft);
       const opRest = decision.events.length - 1 - index;
-      const json = JSON.stringify(draft.data);
+      const json = partJson === undefined ? JSON.stringify(draft.data) : wholePart(draft.data as Part, partJson);
       seq = this.#journal.append({ session, version, type: draft.type, occurredAt, actor, opId, opRest, json });
       const event = { ...draft, seq, version, at, actorId, opId, ...(occurredAt === undefined ? {} : { occurredAt }) };
       this.#tables.apply(event as Event);
@@ -324,8 +325,10 @@ export class Writer {
   #applySourceBatch(batch: SourceBatch, at: number): SourceResult {
     const result: SourceResult = { applied: 0, refused: [] };
     for (const given of batch.ops) {
-      const digest = sourceDigest(given);
-      if (this.#ledger.findRecord(given.opId)?.equals(digest)) continue;
+      const sessionId = given.params.sessionId!;
+      const content = contentOf(given);
+      const digest = hash('sha256', given.opId + content, 'buffer').subarray(0, 16);
+      if (this.#ledger.findRecord(sessionId, given.opId)?.equals(digest)) continue;
       const op = this.#withoutOverruledTitle(given);
       const context = {
         now: at,
@@ -339,9 +342,10 @@ export class Writer {
         result.refused.push({ op, refusal: decision });
         continue;
       }
-      const { seq } = this.#write(decision, op.opId, op.occurredAt, batch.actorId, at);
+      const partJson = op.type === 'part/put' ? content.slice(content.indexOf('{')) : undefined;
+      const { seq } = this.#write(decision, op.opId, op.occurredAt, batch.actorId, at, partJson);
       if (seq !== null) result.applied += 1;
-      this.#ledger.putRecord(op.opId, digest);
+      this.#ledger.putRecord(sessionId, op.opId, digest);
       this.#noteTitle(op);
     }
     this.#positions.put(batch.position);
@@ -351,9 +355,10 @@ export class Writer {
   /** A title that somebody else gave since the source gave its own is not overruled by the agent's next one. */
   #withoutOverruledTitle(op: SourceBatch['ops'][number]): SourceBatch['ops'][number] {
     if (op.type !== 'session/update' || op.params.title === undefined) return op;
-    const given = this.#ledger.findRecord(titleKey(op.params.sessionId));
-    const held = this.#tables.findSession(op.params.sessionId)?.title;
-    if (held === undefined || !given || given.equals(titleDigest(op.params.sessionId, held))) return op;
+    const { sessionId } = op.params;
+    const given = this.#ledger.findRecord(sessionId, titleKey);
+    const held = this.#tables.findSession(sessionId)?.title;
+    if (held === undefined || !given || given.equals(titleDigest(held))) return op;
     const { title: _, ...params } = op.params;
     return { ...op, params };
   }
@@ -361,14 +366,13 @@ export class Writer {
   /** Keeps what title the source gave last. */
   #noteTitle({ type, params }: SourceBatch['ops'][number]): void {
     if ((type !== 'session/create' && type !== 'session/update') || params.title === undefined) return;
-    const sessionId = params.sessionId!;
-    this.#ledger.putRecord(titleKey(sessionId), titleDigest(sessionId, params.title));
+    this.#ledger.putRecord(params.sessionId!, titleKey, titleDigest(params.title));
   }
 }
 
-const titleKey = (sessionId: string) => `title:${sessionId}`;
-const titleDigest = (sessionId: string, title: string | null) =>
-  hash('sha256', JSON.stringify([sessionId, title]), 'buffer').subarray(0, 16);
+/** Stands for the title in the records of each session. */
+const titleKey = 'src_title---';
+const titleDigest = (title: string | null) => hash('sha256', JSON.stringify([title]), 'buffer').subarray(0, 16);
 
 function refused(refusal: Refusal): OpResult {
   return { outcome: 'refused', refusal };
@@ -399,9 +403,16 @@ function opDigest(op: Op): Buffer {
     .digest();
 }
 
-/** A source always makes its params in the same order, so that plain JSON is canonical; half a SHA-256 is enough. */
-function sourceDigest(op: SourceBatch['ops'][number]): Buffer {
-  return hash('sha256', op.opId + JSON.stringify(op.params), 'buffer').subarray(0, 16);
+/** A source always makes its params in the same order, so that plain JSON is canonical. A part's own comes last. */
+function contentOf({ type, params }: SourceOp): string {
+  if (type !== 'part/put') return JSON.stringify(params);
+  return `${params.messageId} ${params.partId} ${JSON.stringify(params.part)}`;
+}
+
+/** The JSON of a part, of which its own content is encoded already: as JSON.stringify would give it. */
+function wholePart({ id, messageId, sessionId, index, actorId, schemaVersion }: Part, partJson: string): string {
+  const rest = JSON.stringify({ id, messageId, sessionId, index, actorId, schemaVersion });
+  return `${rest.slice(0, -1)},${partJson.slice(1)}`;
 }
 
 function batchDigest(ops: Op[]): Buffer {

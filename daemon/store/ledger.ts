@@ -47,17 +47,36 @@ export class Ledger {
   }
 
   /**
-   * What a source's record last put. Its op id stands for the record, not for one content: a newer one replaces it. Two
-   * op ids may share an entry: the digest must be taken over the op id too.
+   * What a record of a source's session last put. Its op id stands for the record, not for one content: a newer one
+   * replaces it. Two op ids may share an entry: the digest must be taken over the op id too.
    */
-  findRecord(opId: string): Buffer | undefined {
-    return this.#findRecord.get(opKey('', opId)) as Buffer | undefined;
+  findRecord(sessionId: string, opId: string): Buffer | undefined {
+    return this.#findRecord.get(recordKey(sessionId, opId)) as Buffer | undefined;
   }
 
-  putRecord(opId: string, digest: Buffer): void {
-    this.#putRecord.run(opKey('', opId), digest);
+  putRecord(sessionId: string, opId: string, digest: Buffer): void {
+    this.#putRecord.run(recordKey(sessionId, opId), digest);
   }
 }
+
+/**
+ * 52 bits of derived ids, which are hashes already (adapters/ids.ts): 16 of the session's, so that the records of a session
+ * lie together, and 36 of the op's.
+ */
+function recordKey(sessionId: string, opId: string): number {
+  return Math.floor(bitsOf(sessionId, 3) / 4) * 2 ** 36 + bitsOf(opId, 6);
+}
+
+/** The first characters of what follows the prefix of an id, six bits each. */
+function bitsOf(id: string, characters: number): number {
+  const start = id.indexOf('_') + 1;
+  let bits = 0;
+  for (let at = start; at < start + characters; at += 1) bits = bits * 64 + (sixBits[id.charCodeAt(at)] ?? 0);
+  return bits;
+}
+
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const sixBits = Uint8Array.from({ length: 128 }, (_, code) => Math.max(0, alphabet.indexOf(String.fromCharCode(code))));
 
 /** 48 bits: what fits a number exactly. Those that share one are told apart by what they hold. */
 function opKey(principal: string, opId: string): number {

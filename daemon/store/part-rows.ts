@@ -26,7 +26,7 @@ export class PartRows {
       names: db.prepare(`
         SELECT s.id AS sessionId, m.id AS messageId FROM session s JOIN message m ON m.session = s.key
          WHERE s.key = ? AND m.idx = ?`),
-      add: db.prepare('INSERT INTO part VALUES (?, ?, ?, ?, ?, ?, ?)'),
+      add: db.prepare('INSERT INTO part VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING'),
       save: db.prepare(`UPDATE part SET body = ?, text_units = ?, output_units = ?
                          WHERE session = ? AND message = ? AND idx = ?`),
       drop: db.prepare('DELETE FROM part WHERE session = ? AND message = ? AND idx = ?'),
@@ -65,12 +65,10 @@ export class PartRows {
   }
 
   put(place: PartPlace, id: string, own: Pick<PartLengths, 'textUnits' | 'outputUnits'>, seq: number): void {
-    const held = this.#sql.place.get(id) as Omit<PartRow, 'json'> | undefined;
     const { session, message, idx } = place;
-    if (!held) {
-      this.#sql.add.run(session, message, idx, id, seq, own.textUnits, own.outputUnits);
-      return;
-    }
+    const added = this.#sql.add.run(session, message, idx, id, seq, own.textUnits, own.outputUnits);
+    if (added.changes === 1) return;
+    const held = this.#sql.place.get(id) as Omit<PartRow, 'json'>;
     this.#dropChunks(held);
     this.#journal.releaseBody(held.body);
     this.#sql.save.run(seq, own.textUnits, own.outputUnits, session, message, idx);

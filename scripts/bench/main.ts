@@ -9,16 +9,29 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Home } from '../../test/support/home.ts';
 import { makeHome } from '../../test/support/home.ts';
+import { closeArchive } from './archive.ts';
 import { describeMachine } from './machine.ts';
 import type { RowResult } from './report.ts';
 import { newReport, reportText, rowResult } from './report.ts';
 import type { Row } from './row.ts';
 import { append1 } from './rows/append-1.ts';
 import { append256 } from './rows/append-256.ts';
+import { idleCpu, idleMemory, restartBytes, seenOld, seenRecent, storeBytes } from './rows/archive.ts';
 import { delivery } from './rows/delivery.ts';
 import { ingest } from './rows/ingest.ts';
 
-const rows: Record<string, Row> = { 'append-256': append256, 'append-1': append1, delivery, ingest };
+const rows: Record<string, Row> = {
+  'append-256': append256,
+  'append-1': append1,
+  delivery,
+  ingest,
+  'store-bytes': storeBytes,
+  'restart-bytes': restartBytes,
+  'idle-memory': idleMemory,
+  'idle-cpu': idleCpu,
+  'seen-recent': seenRecent,
+  'seen-old': seenOld,
+};
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 type Options = { names: string[]; rounds: number; quick: boolean; json?: string; profile?: string };
@@ -52,7 +65,8 @@ function buildDaemon(): string {
 
 async function measure(name: string, home: Home, daemonPath: string, options: Options): Promise<RowResult> {
   const row = rows[name]!;
-  const { quick, rounds } = options;
+  const { quick } = options;
+  const rounds = Math.min(options.rounds, row.maxRounds ?? options.rounds);
   const measuring = await row.open({ home, daemonPath, profileFolder: options.profile, quick });
   try {
     const floor: number[] = [];
@@ -88,6 +102,7 @@ async function main(): Promise<number> {
     console.error(`bench: ${(error as Error).message}`);
     return 2;
   }
+  process.setMaxListeners(100); // each home and daemon ends with the process
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   if (options.profile) mkdirSync(options.profile, { recursive: true });
   const daemonPath = buildDaemon();
@@ -95,6 +110,7 @@ async function main(): Promise<number> {
   const results: RowResult[] = [];
   for (const name of options.names) results.push(await measure(name, ownHome(), daemonPath, options));
   const report = newReport(machine, options.quick, results);
+  await closeArchive();
   console.log(reportText(report));
   if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
   return options.quick || results.every((row) => row.reached) ? 0 : 1;

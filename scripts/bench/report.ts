@@ -72,7 +72,10 @@ function aligned(table: string[][]): string[] {
 }
 
 function figureText(value: number, unit: Unit): string {
-  return unit === 'ms' ? `${value.toFixed(3)} ms` : `${Math.round(value).toLocaleString('en')}/s`;
+  if (unit === 'per second') return `${Math.round(value).toLocaleString('en')}/s`;
+  if (unit === 'bytes') return `${(value / 1e6).toFixed(1)} MB`;
+  const digits = unit === 'ms' ? 3 : unit === 'MB' ? 0 : 2;
+  return `${value.toFixed(digits)} ${unit === '% of a core' ? '%' : unit}`;
 }
 
 function ratioText(ratio: number): string {

@@ -1,7 +1,7 @@
 // What a row of the table is: one number of ours beside its floor, both measured in the same run on the same filesystem.
 import type { Home } from '../../test/support/home.ts';
 
-export type Unit = 'per second' | 'ms';
+export type Unit = 'per second' | 'ms' | 'MB' | 'bytes' | '% of a core';
 /** What DESIGN.md, "Numbers to reach", asks of ours / floor. */
 export type Target = { atLeast: number } | { atMost: number };
 
@@ -29,6 +29,8 @@ export type Row = {
   floor: string;
   unit: Unit;
   target: Target;
+  /** At most so many rounds, where each takes minutes or gives the same figure. */
+  maxRounds?: number;
   open(setting: Setting): Promise<Measuring>;
 };
 

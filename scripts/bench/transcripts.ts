@@ -2,7 +2,7 @@
 // (measured on 3,582 lines of samples: mean 2.6 KB, half under 0.85 KB, one in ten over 3.3 KB, one in a hundred over
 // 32 KB; 37 % are progress, 30 % tool calls and results).
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** Numbers that are the same in every run (mulberry32). */
 function random(seed: number): () => number {
@@ -95,14 +95,19 @@ export function transcript(session: number, bytes: number): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** Where the transcript with this number lies, below the folder of all. */
+export function transcriptName(file: number, folders: number): string {
+  return join(`-home-dev-project-${file % folders}`, `00000000-0000-4000-8000-${String(file).padStart(12, '0')}.jsonl`);
+}
+
 /** Writes `files` transcripts of about `bytes` each into `folders` folders; returns what was written in all. */
 export function writeTranscripts(projects: string, files: number, folders: number, bytes: number): number {
   let total = 0;
   for (let file = 0; file < files; file += 1) {
-    const folder = join(projects, `-home-dev-project-${file % folders}`);
-    if (file < folders) mkdirSync(folder, { recursive: true });
+    const path = join(projects, transcriptName(file, folders));
+    if (file < folders) mkdirSync(dirname(path), { recursive: true });
     const text = transcript(file, bytes);
-    writeFileSync(join(folder, `00000000-0000-4000-8000-${String(file).padStart(12, '0')}.jsonl`), text);
+    writeFileSync(path, text);
     total += Buffer.byteLength(text);
   }
   return total;

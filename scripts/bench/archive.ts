@@ -1,0 +1,82 @@
+// A large archive of transcripts that was taken in already, under a daemon that was started again: 10,000 files of 1 GB in
+// 1,000 folders, a month old. Made once for all rows that look at it; its daemon lives until the last of them is done.
+import { readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Client } from '../../protocol/client.ts';
+import { makeHome } from '../../test/support/home.ts';
+import type { MeasuredDaemon } from './daemon.ts';
+import { startDaemon } from './daemon.ts';
+import type { Setting } from './row.ts';
+import { transcript, transcriptName, writeTranscripts } from './transcripts.ts';
+
+export type Archive = {
+  bytes: number;
+  storeBytes: number;
+  daemon: MeasuredDaemon;
+  client: Client;
+  /** What the daemon read, from files of any kind, while it started again and looked at everything. */
+  restartBytes: number;
+  /** The path of the transcript with this number. */
+  path(file: number): string;
+  files: number;
+};
+
+let made: Promise<Archive> | undefined;
+
+export function openArchive(setting: Setting): Promise<Archive> {
+  made ??= make(setting);
+  return made;
+}
+
+/** Ends its daemon, if any row asked for it. */
+export async function closeArchive(): Promise<void> {
+  await (await made)?.daemon.stop();
+}
+
+async function make({ daemonPath, quick }: Setting): Promise<Archive> {
+  const home = makeHome();
+  process.once('exit', () => rmSync(home.folder, { recursive: true, force: true }));
+  const setting: Setting = { home, daemonPath, profileFolder: undefined, quick };
+  const [files, folders] = quick ? [60, 12] : [10_000, 1_000];
+  const bytes = writeTranscripts(home.claude, files, folders, quick ? 5_000 : 98_000);
+  const path = (file: number) => join(home.claude, transcriptName(file, folders));
+  const monthAgo = new Date(Date.now() - 30 * 24 * 3_600_000);
+  // All but the last one, which is in use.
+  for (let file = 0; file < files - 1; file += 1) utimesSync(path(file), monthAgo, monthAgo);
+
+  const first = await startDaemon(setting, { reads: true });
+  await (await first.connect()).call('source/rescan', {});
+  await first.stop();
+  const storeBytes = statSync(join(home.paths.data, 'store.db')).size;
+
+  const daemon = await startDaemon(setting, { reads: true });
+  const client = await daemon.connect();
+  await client.call('source/rescan', {});
+  return { bytes, storeBytes, daemon, client, restartBytes: bytesRead(daemon.pid), path, files };
+}
+
+/** Everything that the process read so far, from the disk or its cache. */
+function bytesRead(pid: number): number {
+  return Number(/^rchar: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))![1]);
+}
+
+/** CPU time of the process so far, of user and system, in ms. */
+export function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  // Fields 14 and 15 of proc(5), in ticks of 10 ms.
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** Memory that the process has to itself or shares, in MB. */
+export function residentMb(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+}
+
+/** Lines that no file has yet. */
+let appended = 1_000_000;
+export function newLine(): string {
+  appended += 1;
+  return `${transcript(appended, 1).split('\n')[0]}\n`;
+}
