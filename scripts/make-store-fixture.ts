@@ -9,6 +9,7 @@ import { systemRuntime } from '../daemon/engine/runtime.ts';
 import { Writer } from '../daemon/engine/writer.ts';
 import { Journal } from '../daemon/store/journal.ts';
 import { openStore } from '../daemon/store/open.ts';
+import { SourceRows } from '../daemon/store/source-rows.ts';
 import { Tables } from '../daemon/store/tables.ts';
 import type { Op } from '../protocol/schema.ts';
 
@@ -50,6 +51,7 @@ const ops: Pick<Op, 'type' | 'params'>[] = [
 ];
 const author = { principal: 'owner', actorId: 'fixture/c1' };
 for (const [index, op] of ops.entries()) await writer.appendOne(author, { ...op, opId: `op-${index}` } as Op);
+new SourceRows(store.db).put({ name: 'pi-2', kind: 'pi', path: '/transcripts', removed: false });
 store.db.exec('VACUUM');
 store.close();
 cpSync(join(folder, 'store.db'), file);

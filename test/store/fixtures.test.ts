@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { shippedMigrations } from '../../daemon/store/open.ts';
+import { SourceRows } from '../../daemon/store/source-rows.ts';
 import { root } from '../support/build.ts';
 import { testHome } from '../support/daemon.ts';
 import { foldJournal, op, openRecords, owner, readTables, viewTables } from '../support/records.ts';
@@ -29,6 +30,8 @@ test.each(kept)('%s opens, holds what was written, and goes on', async (name) =>
     ['streamed text 𝄞'],
   ]);
   expect(artifacts).toHaveLength(1);
+  const added = { name: 'pi-2', kind: 'pi', path: '/transcripts', removed: false };
+  expect(new SourceRows(records.db).all()).toEqual(name === 'schema-1.db' ? [] : [added]);
   // The ledger is kept too, and ids stay taken.
   const again = { type: 'session/create' as const, opId: 'op-0' };
   const params = { sessionId: 'ses_a', title: 'Mend the roof', directory: '/work', agent: 'fixture' };
