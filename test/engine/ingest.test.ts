@@ -15,6 +15,7 @@ import type { Source } from '../../daemon/adapters/adapter.ts';
 import { claudeCodeSource } from '../../daemon/adapters/sources/claude-code.ts';
 import { Ingest } from '../../daemon/engine/ingest.ts';
 import { Ledger } from '../../daemon/store/ledger.ts';
+import { openStore } from '../../daemon/store/open.ts';
 import { Positions } from '../../daemon/store/positions.ts';
 import type { Client } from '../../protocol/client.ts';
 import type { Part, Session } from '../../protocol/schema.ts';
@@ -295,6 +296,39 @@ describe('a read that fails', () => {
     expect(await texts(client)).toEqual(['one']);
     await takenIn(client);
     expect((await client.call('source/list', {})).items[0]).toMatchObject({ state: 'watching', lastError: null });
+  });
+});
+
+describe('a newer version of a source', () => {
+  test('reads every transcript anew, once, and what is there already makes no event', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    append(path, line(id, 'user', 'one') + line(id, 'assistant', 'two'));
+    const first = await watching(home);
+    const before = await head(first.client);
+    await first.stop();
+    // What migration 0002 leaves of a store that an older sessiond wrote.
+    const { db, close } = openStore(home.paths.data);
+    db.exec('UPDATE source_position SET version = 0; DELETE FROM source_record');
+    close();
+    const source = claudeCodeSource(home.claude);
+    const read: number[] = [];
+    const counting: Source = {
+      ...source,
+      read: (...args) => {
+        read.push(args[1].length);
+        return source.read(...args);
+      },
+    };
+    for (const reads of [[2], []]) {
+      const { daemon, connect } = daemonInProcess(home, { sources: [counting] });
+      await daemon.start();
+      const client = connect();
+      await takenIn(client);
+      expect(read.splice(0)).toEqual(reads);
+      expect(await head(client)).toBe(before);
+      await daemon.stop();
+    }
   });
 });
 
