@@ -27,20 +27,26 @@ export type Position = FileMark & {
 
 export class Positions {
   readonly #find;
-  readonly #put;
   readonly #marks;
+  readonly #putMark;
+  readonly #putState;
 
   constructor(db: Db) {
-    const mark = `path, session_key AS sessionKey, inode, offset, size, mtime_ms AS mtimeMs, bad_records AS badRecords,
-                  version`;
-    this.#find = db.prepare(`SELECT source, ${mark}, tail, state FROM source_position WHERE source = ? AND path = ?`);
-    this.#marks = db.prepare(`SELECT ${mark} FROM source_position WHERE source = ?`);
-    this.#put = db.prepare(`
-      INSERT INTO source_position (source, path, session_key, inode, offset, size, mtime_ms, tail, state, bad_records, version)
-      VALUES (@source, @path, @sessionKey, @inode, @offset, @size, @mtimeMs, @tail, @state, @badRecords, @version)
+    const mark = `m.path, m.session_key AS sessionKey, m.inode, m.offset, m.size, m.mtime_ms AS mtimeMs,
+                  m.bad_records AS badRecords, m.version`;
+    this.#find = db.prepare(`
+      SELECT m.source, ${mark}, m.tail, ifnull(s.state, 'null') AS state
+        FROM source_mark m LEFT JOIN source_state s USING (source, path) WHERE m.source = ? AND m.path = ?`);
+    this.#marks = db.prepare(`SELECT ${mark} FROM source_mark m WHERE m.source = ?`);
+    this.#putMark = db.prepare(`
+      INSERT INTO source_mark
+      VALUES (@source, @path, @sessionKey, @inode, @offset, @size, @mtimeMs, @tail, @badRecords, @version)
       ON CONFLICT DO UPDATE SET session_key = excluded.session_key, inode = excluded.inode, offset = excluded.offset,
-        size = excluded.size, mtime_ms = excluded.mtime_ms, tail = excluded.tail, state = excluded.state,
-        bad_records = excluded.bad_records, version = excluded.version`);
+        size = excluded.size, mtime_ms = excluded.mtime_ms, tail = excluded.tail, bad_records = excluded.bad_records,
+        version = excluded.version`);
+    this.#putState = db.prepare(`
+      INSERT INTO source_state VALUES (@source, @path, @state) ON CONFLICT DO UPDATE SET state = excluded.state
+       WHERE state IS NOT excluded.state`);
   }
 
   find(source: string, path: string): Position | undefined {
@@ -53,6 +59,7 @@ export class Positions {
   }
 
   put(position: Position): void {
-    this.#put.run(position);
+    this.#putMark.run(position);
+    this.#putState.run({ source: position.source, path: position.path, state: position.state });
   }
 }

@@ -309,7 +309,7 @@ describe('a newer version of a source', () => {
     await first.stop();
     // What migration 0002 leaves of a store that an older sessiond wrote.
     const { db, close } = openStore(home.paths.data);
-    db.exec('UPDATE source_position SET version = 0; DELETE FROM source_record');
+    db.exec('UPDATE source_mark SET version = 0; DELETE FROM source_state; DELETE FROM source_record');
     close();
     const source = claudeCodeSource(home.claude);
     const read: number[] = [];
