@@ -74,6 +74,8 @@ const rooms: Room[] = [
       'node:fs/promises',
       'node:path',
       'node:timers/promises',
+      'node:v8',
+      'node:vm',
     ],
     instead: 'engine/ gets adapters as a Source or Sink and never by name; who asks is not for it to know',
   },

@@ -16,6 +16,7 @@ const sweepMs = 60_000;
 const absentMs = 5_000;
 const settleMs = 100;
 const retryMs = 1_000;
+const manyFiles = 1_000;
 
 /** Files read at once: what they bring shares a commit. More would hold the event loop for longer. */
 const lanes = 4;
@@ -96,6 +97,8 @@ export class Ingest {
       while (!signal.aborted) {
         await this.#scan(signal);
         await this.#drain(signal);
+        // What was read, and what it took to look at so many files, is garbage by now; V8 would keep it for minutes.
+        if (!this.#firstReadDone || this.#known > manyFiles) this.#deps.runtime.releaseMemory();
         this.#firstReadDone = true;
         await this.#waitForWork(this.#present ? sweepMs : absentMs, signal);
       }

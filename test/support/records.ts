@@ -24,6 +24,7 @@ export class HandRuntime implements Runtime {
   monotonic = () => this.time;
   sleep = () => new Promise<void>(() => {});
   newId = (prefix: string) => `${prefix}_made${++lastMade}`;
+  releaseMemory = () => {};
 }
 
 export type Records = ReturnType<typeof openRecords>;

@@ -14,7 +14,7 @@ export function readDocument(kind: string | undefined, transcript: Transcript, t
   const sessionKey =
     kind === 'session' ? id : (findText(fields, 'sessionID') ?? (kind === 'message' ? owner : undefined));
   // A part without its session: its path names a message, and nothing that can be asked here knows whose that is.
-  if (sessionKey === undefined) return { ops: [], state: null, badRecords: 1 };
+  if (sessionKey === undefined) return { ops: [], state: null, badRecords: 1, sessionKey: '' };
   const messageId = kind === 'part' ? (findText(fields, 'messageID') ?? owner) : id;
   const awaited = { message: 'session', part: `msg:${messageId}` }[kind ?? ''];
   if (awaited !== undefined && !held.hasKey(awaited, sessionKey))
