@@ -69,7 +69,7 @@ export function failureOf(error: unknown, program: string): Failure {
   if (error instanceof CliError) return failure(error.exitCode, error.message, error.hint);
   if (error instanceof PathError) return failure(exitCodes.usage, error.message);
   if (error instanceof RpcError) return rpcFailure(error, program);
-  if (error instanceof SpawnError) return spawnFailure(error);
+  if (error instanceof SpawnError) return spawnFailure(error, program);
   if (error instanceof NoAnswerError) {
     return failure(exitCodes.notReachable, error.message, `see what it is doing: ${program} status`);
   }
@@ -115,12 +115,18 @@ function kindHint(error: RpcError, program: string): string | undefined {
   }
 }
 
-function spawnFailure(error: SpawnError): Failure {
-  if (error.reason === 'refused') return failure(exitCodes.failure, error.message);
-  if (error.reason === 'locked') {
-    return failure(exitCodes.busy, error.message, 'another process holds the store and does not answer on this socket');
-  }
+function spawnFailure(error: SpawnError, program: string): Failure {
+  if (error.reason === 'refused') return failure(exitCodes.failure, error.message, againHint(program, 'start'));
+  if (error.reason === 'locked') return failure(exitCodes.busy, error.message, lockedHint);
   return failure(exitCodes.notReachable, error.message, `the log may say why: ${error.logFile}`);
+}
+
+/** For a daemon that another process keeps from starting. */
+export const lockedHint = 'another process holds the store and does not answer on this socket';
+
+/** For a daemon that said itself what keeps it from starting. */
+export function againHint(program: string, verb: string): string {
+  return `put that right, then: ${program} ${verb}`;
 }
 
 function failure(code: number, message: string, hint?: string): Failure {

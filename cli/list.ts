@@ -95,9 +95,13 @@ async function nothingLines(
 export function emptyLines(context: Context, sources: SourceStatus[]): string[] {
   return [
     'No sessions yet.',
-    ...(sources.length > 0 ? ['Looked in:', ...lookedIn(sources, context.home)] : noSourcesLines(context)),
+    ...(sources.length > 0 ? lookedLines(context, sources) : noSourcesLines(context)),
     `To see what it is like, play a recorded session in a throwaway home: ${context.program} demo`,
   ];
+}
+
+function lookedLines({ home, program }: Context, sources: SourceStatus[]): string[] {
+  return [...lookedIn(sources, home), `Where each was looked for: ${program} source ls`];
 }
 
 function noSourcesLines({ env, home }: Context): string[] {

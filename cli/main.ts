@@ -15,18 +15,18 @@ declare const __VERSION__: string;
 
 const script = fileURLToPath(import.meta.url);
 const args = process.argv.slice(2);
+/** Also for what is told before the options are parsed, or because they cannot be. */
+const wantsJson = args.includes('--json');
 const out = new Output(process.stdout, process.env);
 const err = new Output(process.stderr, process.env);
 const program = programName({ script, cwd: process.cwd(), env: process.env });
 
 main().then(
-  (handedOver) => {
-    if (handedOver !== 'handedOver') process.exit(exitCodes.ok);
-  },
+  () => process.exit(exitCodes.ok),
   async (error: unknown) => process.exit(await report(error)),
 );
 
-async function main(): Promise<'handedOver' | undefined> {
+async function main(): Promise<void> {
   const context: Context = {
     version: __VERSION__,
     env: process.env,
@@ -34,8 +34,10 @@ async function main(): Promise<'handedOver' | undefined> {
     daemonPath: fileURLToPath(new URL('./daemon.js', import.meta.url)),
     out,
     err,
-    input: process.stdin,
-    json: false,
+    get input() {
+      return process.stdin; // made when it is asked for: few verbs read it
+    },
+    json: wantsJson,
     spawn: true,
     program,
     now: Date.now,
@@ -45,7 +47,6 @@ async function main(): Promise<'handedOver' | undefined> {
   const root = await programCommand(context, (verb) => verb === wanted);
   if (wanted === undefined && args.length === 0) root.help({ error: true });
   await root.parseAsync(args, { from: 'user' });
-  return wanted === 'run' ? 'handedOver' : undefined;
 }
 
 /** Tells what went wrong, on stderr, and returns the exit code. */
@@ -54,7 +55,7 @@ async function report(error: unknown): Promise<number> {
   const told = error instanceof CommanderError ? commanderFailure(error) : failureOf(error, program);
   if (!told) return exitCodes.ok;
   try {
-    if (args.includes('--json')) {
+    if (wantsJson) {
       const { stack: _, ...shown } = told;
       await err.json({ error: shown });
     } else {

@@ -1,8 +1,9 @@
-// The sources as a table: progress in numbers, what went wrong last below the row.
+// The sources as a table: progress in numbers, what went wrong last below the row. Those that are not there stand last.
 import type { SourceStatus } from '../protocol/methods.ts';
 import { cleanLine, cleanStart } from './render/clean.ts';
 import { shownPath } from './render/path.ts';
 import { bytes, grouped } from './render/quantity.ts';
+import { byPresence } from './render/sources.ts';
 import type { Style } from './render/style.ts';
 import type { Column } from './render/table.ts';
 import { table } from './render/table.ts';
@@ -21,13 +22,16 @@ export function sourceTable(
     { header: 'bad records', align: 'right', drop: 0 },
     { header: 'path', cut: { at: 'start', least: 16 } },
   ];
+  const { present, absent } = byPresence(sources);
+  const listed = [...present, ...absent];
   const [header = '', ...rows] = table(
     columns,
-    sources.map((source) => cells(source, home)),
+    listed.map((source) => cells(source, home)),
     width,
     style.dim,
+    (index) => (index < present.length ? undefined : style.dim),
   );
-  return [header, ...rows.flatMap((row, index) => [row, ...errorLines(sources[index]!, style)])];
+  return [header, ...rows.flatMap((row, index) => [row, ...errorLines(listed[index]!, style)])];
 }
 
 function cells(source: SourceStatus, home: string): string[] {

@@ -98,7 +98,8 @@ export async function programCommand(context: Context, wanted: (verb: string) =>
   return root;
 }
 
-function rootCommand({ program, version }: Context): Command {
+function rootCommand(context: Context): Command {
+  const { program, version, err } = context;
   const codes = Object.entries(exitCodeMeanings).map(([name, meaning]) => `${exitCodes[name as ExitCode]} ${meaning}`);
   const codesHelp = `Exit codes:\n  ${codes.slice(0, 5).join(' · ')}\n  ${codes.slice(5).join(' · ')}`;
   return new Command(program)
@@ -112,7 +113,10 @@ function rootCommand({ program, version }: Context): Command {
     .helpCommand('help [VERB]', 'show the help of a verb')
     .configureHelp({ showGlobalOptions: true, subcommandTerm: (command) => command.name() })
     .addHelpText('after', `\n${codesHelp}\n\nBegin with:\n  ${program} start\n  ${program} ls`)
-    .configureOutput({ outputError: () => {} }) // told once, by report() in main.ts
+    .configureOutput({
+      outputError: () => {}, // told once, by report() in main.ts
+      writeErr: (text) => void (context.json || err.write(text).catch(() => {})), // the help of a command that lacks its verb
+    })
     .exitOverride();
 }
 

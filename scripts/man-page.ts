@@ -14,7 +14,10 @@ const environment = [
   ['SESSIOND_HOME', 'The folder of everything: store, log, config and socket. Without it the XDG folders are used.'],
   ['SESSIOND_SOCKET', "The path of the daemon's socket alone."],
   ['XDG_DATA_HOME, XDG_STATE_HOME, XDG_CONFIG_HOME, XDG_RUNTIME_DIR', 'Where the folders of sessiond lie.'],
-  ['CLAUDE_CONFIG_DIR, CODEX_HOME, PI_CODING_AGENT_DIR', 'Where those agents keep their transcripts.'],
+  [
+    'CLAUDE_CONFIG_DIR, CODEX_HOME, COPILOT_HOME, GEMINI_CLI_HOME, QWEN_HOME, QWEN_RUNTIME_DIR, PI_CODING_AGENT_DIR',
+    'Where those agents keep their transcripts.',
+  ],
   ['NO_COLOR', 'Set to anything, it turns colours off. FORCE_COLOR turns them on, also into a pipe.'],
   ['COLUMNS', 'The width to fit into where there is no terminal.'],
   ['PAGER', 'What shows long output on a terminal.'],

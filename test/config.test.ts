@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, loadConfig } from '../daemon/config.ts';
+import { sourceKindNames } from '../daemon/source-kinds.ts';
 import { spawnDaemonProcess, testHome } from './support/daemon.ts';
 
 function refusalOf(text: string): string {
@@ -17,14 +18,16 @@ function refusalOf(text: string): string {
 }
 
 describe('the config', () => {
-  test('that is not there is the defaults', () => {
-    expect(loadConfig('/nowhere/config.toml')).toEqual({ sources: { 'claude-code': true } });
+  const allOn = Object.fromEntries(sourceKindNames.map((kind) => [kind, true]));
+
+  test('that is not there is the defaults: every agent is read', () => {
+    expect(loadConfig('/nowhere/config.toml')).toEqual({ sources: allOn });
   });
 
-  test('turns a source off', () => {
+  test.each(sourceKindNames)('turns %s off and leaves the others on', (kind) => {
     const path = join(testHome().folder, 'config.toml');
-    writeFileSync(path, '[sources]\nclaude-code = false\n');
-    expect(loadConfig(path)).toEqual({ sources: { 'claude-code': false } });
+    writeFileSync(path, `[sources]\n${kind} = false\n`);
+    expect(loadConfig(path)).toEqual({ sources: { ...allOn, [kind]: false } });
   });
 
   test.each([
@@ -32,7 +35,7 @@ describe('the config', () => {
     [
       'an unknown key',
       '# mine\n[sources]\nclaude-code = true\nclade = true\n',
-      'config.toml:4: there is no setting sources.clade; allowed here: claude-code',
+      'config.toml:4: there is no setting sources.clade; allowed here: claude-code, codex, opencode',
     ],
     ['a wrong value', '[sources]\n\nclaude-code = "no"\n', 'config.toml:3: sources.claude-code: Invalid input'],
     ['a dotted key', 'sources.claude-code = 1\n', 'config.toml:1: sources.claude-code: Invalid input'],

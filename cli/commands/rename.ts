@@ -13,7 +13,7 @@ export function configure(command: Command, context: Context): void {
     .argument('<title...>', 'the new title, in quotes or not')
     .addHelpText(
       'after',
-      `\nA title that the agent itself gives later replaces it.\n\n` +
+      `\nIt stays, also when the agent itself gives the session another title later.\n\n` +
         `Example:\n  ${program} rename ses_4kZq Fix the login test`,
     )
     .action(async (id: string, words: string[]) => {

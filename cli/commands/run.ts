@@ -1,9 +1,10 @@
 // run: the daemon in the foreground, in this very process: one pid for a supervisor, one Ctrl-C, its own exit code.
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
+import { pathsFrom } from '../../protocol/node/paths.ts';
 import { connectIfRunning } from '../connect.ts';
 import type { Context } from '../context.ts';
-import { CliError, exitCodes } from '../exit.ts';
+import { againHint, CliError, exitCodes, lockedHint } from '../exit.ts';
 
 export function configure(command: Command, context: Context): void {
   command
@@ -12,11 +13,20 @@ export function configure(command: Command, context: Context): void {
       `\nIt logs to stderr; Ctrl-C stops it.\n\nExamples:\n  ${context.program} run\n  ${context.program} run 2>daemon.log`,
     )
     .action(async () => {
+      pathsFrom(context.env); // throws what is wrong with them
       await refuseSecond(context);
-      // The bundle is the daemon's whole program and reads argv itself.
-      process.argv.splice(1, process.argv.length, context.daemonPath);
-      await import(pathToFileURL(context.daemonPath).href);
+      // The bundle is the daemon's whole program: it reads argv itself, and ends the process when it ends.
+      process.argv.splice(1, process.argv.length, context.daemonPath, '--throw');
+      await import(pathToFileURL(context.daemonPath).href).catch((error) => {
+        throw startFailure(error, context.program);
+      });
     });
+}
+
+/** What the daemon foresaw has an exit code; all else is told with its stack, also what the system refused. */
+function startFailure({ exitCode, message, stack }: Error & { exitCode?: number }, program: string): Error {
+  if (exitCode === undefined) return Object.assign(new Error(message), { stack });
+  return new CliError(exitCode, message, exitCode === exitCodes.busy ? lockedHint : againHint(program, 'run'));
 }
 
 /** Of a daemon that answers, this tells how to end it; about one that does not, the daemon itself knows more. */

@@ -52,7 +52,8 @@ async function started(context: Context, connected: Connected, options: Options)
     const progress = progressOf(sources);
     if (progress.reading) await out.line(`still reading transcripts: ${progressText(progress)}`);
     else if (progress.files > 0) await out.line(readSummary(sources));
-    else if (!options.list) await out.lines(emptyLines(context, sources));
+    else if (!options.list && (await client.call('daemon/status', {})).sessions === 0)
+      await out.lines(emptyLines(context, sources));
   }
   if (options.list) {
     await out.line();

@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { cleanLine, cleanStart } from '../render/clean.ts';
 import { shownPath } from '../render/path.ts';
 import { bytes, countOf, grouped } from '../render/quantity.ts';
-import { progressOf, progressText } from '../render/sources.ts';
+import { byPresence, namesOf, progressOf, progressText } from '../render/sources.ts';
 import { duration } from '../render/time.ts';
 
 type Status = Result<'daemon/status'>;
@@ -34,10 +34,12 @@ function statusLines(context: Context, status: Status): string[] {
     ['memory', bytes(status.memoryBytes)],
     ['connections', connectionsText(status.connections)],
   ];
+  const { present, absent } = byPresence(status.sources);
   return [
     `${bold(`sessiond ${cleanLine(status.version)}`)} is running, pid ${status.pid}, up ${up}`,
     ...facts.map(([name, value]) => `${dim(name.padEnd(12))} ${value}`),
-    ...status.sources.flatMap((source, index) => sourceLines(context, source, index === 0 ? 'sources' : '')),
+    ...present.flatMap((source, index) => sourceLines(context, source, index === 0 ? 'sources' : '')),
+    ...(absent.length > 0 ? [dim(`${'not found'.padEnd(12)} ${namesOf(absent)}`)] : []),
   ];
 }
 

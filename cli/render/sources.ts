@@ -4,18 +4,31 @@ import { cleanLine, cleanStart } from './clean.ts';
 import { shownPath } from './path.ts';
 import { bytes, countOf, grouped } from './quantity.ts';
 
-/** What all sources together have still to read; `reading` until the first read of each is over. */
+/** The sources whose folder is there, and those whose folder is not: of the agents that are looked for most people use few. */
+export function byPresence(sources: SourceStatus[]): { present: SourceStatus[]; absent: SourceStatus[] } {
+  const isAbsent = ({ state }: SourceStatus) => state === 'absent';
+  return { present: sources.filter((source) => !isAbsent(source)), absent: sources.filter(isAbsent) };
+}
+
+/** `opencode, gemini` */
+export function namesOf(sources: SourceStatus[]): string {
+  return sources.map(({ name }) => cleanLine(name)).join(', ');
+}
+
+/** What all sources that are there have still to read; `reading` until the first read of each is over. */
 export type Progress = { reading: boolean; files: number; filesDone: number; bytesBehind: number };
 
 export function progressOf(sources: SourceStatus[]): Progress {
-  const sum = (field: 'files' | 'filesDone' | 'bytesBehind') =>
-    sources.reduce((total, source) => total + source[field], 0);
   return {
     reading: sources.some((source) => source.state === 'reading'),
-    files: sum('files'),
-    filesDone: sum('filesDone'),
-    bytesBehind: sum('bytesBehind'),
+    files: sumOf(sources, 'files'),
+    filesDone: sumOf(sources, 'filesDone'),
+    bytesBehind: sumOf(sources, 'bytesBehind'),
   };
+}
+
+function sumOf(sources: SourceStatus[], field: 'files' | 'filesDone' | 'bytesBehind' | 'sessions' | 'badRecords') {
+  return byPresence(sources).present.reduce((total, source) => total + source[field], 0);
 }
 
 /** `120 of 7,500 files, 1.2 GB to go` */
@@ -37,24 +50,27 @@ export function progressBar(progress: Progress, mostBehind: number, width: numbe
 
 /** What the read took in, in one line. */
 export function readSummary(sources: SourceStatus[]): string {
-  const sum = (field: 'files' | 'sessions' | 'badRecords') => sources.reduce((total, one) => total + one[field], 0);
-  const bad = sum('badRecords');
+  const bad = sumOf(sources, 'badRecords');
   const badText =
     bad > 0 ? `; ${countOf(bad, 'record')} could not be read and ${bad === 1 ? 'is' : 'are'} kept as found` : '';
-  return `read ${countOf(sum('files'), 'transcript')}: ${countOf(sum('sessions'), 'session')}${badText}`;
+  return `read ${countOf(sumOf(sources, 'files'), 'transcript')}: ${countOf(sumOf(sources, 'sessions'), 'session')}${badText}`;
 }
 
-const stateText: Record<SourceStatus['state'], string> = {
+const stateText: Record<Exclude<SourceStatus['state'], 'absent'>, string> = {
   reading: 'being read now',
   watching: 'holds no transcripts',
-  absent: 'does not exist',
   failing: 'cannot be read',
 };
 
-/** For an empty list: one line for each folder that was looked in, with what was found there. */
+/** For an empty list: each folder that was looked in, with what was found there, then the agents that are not there. */
 export function lookedIn(sources: SourceStatus[], home: string): string[] {
-  return sources.map((source) => {
-    const error = source.lastError === null ? '' : `: ${cleanStart(source.lastError, 200)}`;
-    return `  ${shownPath(source.path, home)} (${cleanLine(source.name)}: ${stateText[source.state] ?? ''}${error})`;
+  const { present, absent } = byPresence(sources);
+  const lines = present.map(({ path, name, state, lastError }) => {
+    const error = lastError === null ? '' : `: ${cleanStart(lastError, 200)}`;
+    return `  ${shownPath(path, home)} (${cleanLine(name)}: ${stateText[state as keyof typeof stateText] ?? ''}${error})`;
   });
+  return [
+    ...(lines.length > 0 ? ['Looked in:', ...lines] : []),
+    ...(absent.length > 0 ? [`Not found: ${namesOf(absent)}`] : []),
+  ];
 }

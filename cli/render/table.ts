@@ -13,25 +13,28 @@ export type Column = {
   cut?: { at: 'start' | 'end'; least: number; weight?: number };
   /** When the table is too wide, the column with the lowest number goes first; one without a number stays. */
   drop?: number;
-  paint?: (text: string) => string;
+  paint?: Paint;
 };
 
 const gap = 2;
 
-/** The lines of the table, its header first. A row has one cell for each column. */
+type Paint = (text: string) => string;
+
+/** The lines of the table, its header first. A row has one cell for each column. `paintRow` goes before the columns' paint. */
 export function table(
   columns: Column[],
   rows: string[][],
   width: number,
-  paintHeader: (text: string) => string = (text) => text,
+  paintHeader: Paint = same,
+  paintRow: (index: number) => Paint | undefined = () => undefined,
 ): string[] {
   const { kept, widths } = fitColumns(columns, rows, width);
-  const lineOf = (cells: string[], paintAll?: (text: string) => string) =>
+  const lineOf = (cells: string[], cutAtStart: boolean, paintAll?: Paint) =>
     kept
       .map((index, position) => {
         const column = columns[index]!;
         const room = widths[position]!;
-        const cut = column.cut?.at === 'start' && !paintAll ? truncateStart : truncateEnd;
+        const cut = column.cut?.at === 'start' && cutAtStart ? truncateStart : truncateEnd;
         const text = cut(cells[index] ?? '', room);
         const isLast = position === kept.length - 1 && column.align !== 'right';
         return (paintAll ?? column.paint ?? same)(isLast ? text : pad(text, room, column.align));
@@ -40,9 +43,10 @@ export function table(
   return [
     lineOf(
       columns.map((column) => column.header),
+      false,
       paintHeader,
     ),
-    ...rows.map((row) => lineOf(row)),
+    ...rows.map((row, index) => lineOf(row, true, paintRow(index))),
   ];
 }
 

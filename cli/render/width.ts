@@ -1,21 +1,29 @@
 // How many columns a text takes on a terminal, and cutting and wrapping by that: never in the middle of what is seen as
 // one character. Texts given here are clean (clean.ts) and carry no colours. string-width costs 11 ms to load, a fifth of
-// Node's own start, so it is loaded only for texts that need it: call `loadWidths` with them first.
+// Node's own start, so it is loaded only for texts that need it: call `loadWidths` with them first. Latin, Greek, Cyrillic,
+// Chinese, Japanese and Korean do not.
 import type stringWidth from 'string-width';
 
 /** Characters of which each is one UTF-16 unit and one column, by string-width's own measure (a test compares them). */
-const narrow =
-  /^[\x20-\x7e\u00a1-\u00a8\u00aa-\u00ac\u00af-\u02ff\u0370-\u0482\u048a-\u0530\u2010-\u2027\u2030-\u203b\u203d-\u2048\u204a-\u205e\u20a0-\u20bf\u2190-\u2193\u2500-\u259f]*$/;
+const narrowUnits =
+  '\\x20-\\x7e\\u00a1-\\u00a8\\u00aa-\\u00ac\\u00af-\\u02ff\\u0370-\\u0482\\u048a-\\u0530\\u2010-\\u2027\\u2030-\\u203b\\u203d-\\u2048\\u204a-\\u205e\\u20a0-\\u20bf\\u2190-\\u2193\\u2500-\\u259f';
+/** The same with two columns. */
+const wideUnits =
+  '\\u3001-\\u3029\\u3041-\\u3096\\u309b-\\u30ff\\u3131-\\u3163\\u3165-\\u318e\\u3400-\\u4dbf\\u4e00-\\u9fff\\uac00-\\ud7a3\\uff01-\\uff60';
+
+const narrow = new RegExp(`^[${narrowUnits}]*$`);
+const plain = new RegExp(`^[${narrowUnits}${wideUnits}]*$`);
+const wide = new RegExp(`[${wideUnits}]`, 'g');
 
 let measure: typeof stringWidth | undefined;
 let segmenter: Intl.Segmenter | undefined;
 
 /**
- * Makes the functions below exact: for these texts, or without any given for all. Before it, a wide character counts as
+ * Makes the functions below exact: for these texts, or without any given for all. Before it, an emoji and the like count as
  * one column.
  */
 export async function loadWidths(texts?: string[]): Promise<void> {
-  if (measure || texts?.every(isNarrow)) return;
+  if (measure || texts?.every(isPlain)) return;
   measure = (await import('string-width')).default;
 }
 
@@ -24,9 +32,14 @@ export function isNarrow(text: string): boolean {
   return narrow.test(text);
 }
 
+/** Whether each UTF-16 unit of the text is a character of one or of two columns. */
+export function isPlain(text: string): boolean {
+  return plain.test(text);
+}
+
 /** The characters as a reader counts them: an emoji family or an accented letter is one. */
 function graphemes(text: string): string[] {
-  if (isNarrow(text)) return text.split('');
+  if (isPlain(text)) return text.split('');
   segmenter ??= new Intl.Segmenter(undefined, { granularity: 'grapheme' });
   return Array.from(segmenter.segment(text), (piece) => piece.segment);
 }
@@ -34,6 +47,7 @@ function graphemes(text: string): string[] {
 /** Columns that the text takes. */
 export function displayWidth(text: string): number {
   if (isNarrow(text)) return text.length;
+  if (isPlain(text)) return text.length + (text.match(wide)?.length ?? 0);
   return measure ? measure(text) : graphemes(text).length;
 }
 

@@ -142,12 +142,18 @@ export class Ingest {
     // What is wrong with a folder was found anew by listing it; with a file, it is when that is read again.
     const here = new Set(found);
     for (const path of before) if (this.source.identify(path) && !here.has(path)) this.#forgive(path);
-    this.#known = here.size;
-    this.#unlooked = this.#known;
+    this.#known = new Set(Array.from(here, (path) => this.#fileOf(path))).size;
+    this.#unlooked = here.size;
     for (const path of found ?? []) {
       await this.#look(path);
       this.#unlooked -= 1;
     }
+  }
+
+  /** What a path stands for: of a database, its log does. */
+  #fileOf(path: string): string {
+    const place = this.source.identify(path);
+    return place?.reading === 'database' ? place.path : path;
   }
 
   /** Remembers a file that has something new. */

@@ -106,7 +106,9 @@ export class Intake {
     const text = readFileSync(path, 'utf8');
     const read = this.#source.readDocument!(transcript, text, this.#heldBy(transcript));
     if (read.wait) return 'waits';
-    const position = { ...advanced(start, read), sessionKey: read.sessionKey ?? sessionKey };
+    // One of which nothing came is of no session that could be counted.
+    const ofSession = read.ops.length === 0 ? '' : (read.sessionKey ?? sessionKey);
+    const position = { ...advanced(start, read), sessionKey: ofSession };
     for (let from = 0; from === 0 || from < read.ops.length; from += documentOps) {
       if (signal.aborted) return 'taken';
       const ops = read.ops.slice(from, from + documentOps);

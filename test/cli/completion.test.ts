@@ -4,6 +4,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { sourceKindNames } from '../../daemon/source-kinds.ts';
 import { root } from '../support/build.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { within } from '../support/deadline.ts';
@@ -114,7 +115,7 @@ describe.each(Object.entries(shells))('in %s', (name, ask) => {
       all: ['ses_abc', 'ses_xyz'],
       one: ['ses_abc'],
       tail: ['ses_xyz'],
-      source: ['claude-code'],
+      source: [...sourceKindNames].sort(),
       method: ['source/list'],
       file: ['folder-file'],
     });

@@ -59,7 +59,11 @@ describe('the exit code', () => {
     });
     expect(failureOf(new SpawnError('locked', 'm', '/log'), 'sessiond').code).toBe(7);
     // It said itself what is wrong, and the log holds no more.
-    expect(failureOf(new SpawnError('refused', 'm', '/log'), 'sessiond')).toEqual({ code: 1, message: 'm' });
+    expect(failureOf(new SpawnError('refused', 'm', '/log'), 'sessiond')).toEqual({
+      code: 1,
+      message: 'm',
+      hint: 'put that right, then: sessiond start',
+    });
   });
 
   test('a foreseen failure has no stack, a bug has, and neither carries an escape', () => {

@@ -95,6 +95,21 @@ test('rename takes a title in quotes or not, and refuses an empty one', async ()
   expect(await run(home, ['rename', 'one'])).toMatchObject({ code: 2, stdout: '' });
 });
 
+test('a title given by rename stays when the agent gives one later', async () => {
+  const home = cliHome();
+  const id = '11111111-2222-4333-8444-555555555555';
+  const path = transcriptPath(home.claude, id);
+  append(path, line(id, 'user', 'hello'));
+  await run(home, ['start']);
+  const [session] = await listed(home);
+  await run(home, ['rename', session!, 'my own words']);
+  const title = { type: 'custom-title', customTitle: "the agent's", sessionId: id };
+  append(path, `${JSON.stringify(title)}\n${line(id, 'assistant', 'hi')}`);
+  await run(home, ['source', 'rescan']);
+  const { stdout } = await run(home, ['ls']);
+  expect(stdout).toMatch(/ 2 {2}my own words\n/);
+});
+
 test('archive hides sessions from the list, --undo brings them back', async () => {
   const home = await homeWith('ses_one', 'ses_two');
   const { code, stdout } = await run(home, ['archive', 'one', 'two']);

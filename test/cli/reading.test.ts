@@ -3,12 +3,14 @@ import { expect, test } from 'vitest';
 import { startDaemon } from '../support/daemon.ts';
 import { clientOf, cliHome, run, seedSession, shownProgram } from './run-cli.ts';
 
-test('ls without sessions names the folders it looked in, and demo', async () => {
+test('ls without sessions or agents says which it looked for, how to see where, and demo', async () => {
   const home = cliHome();
   const { code, stdout } = await run(home, ['ls']);
   expect(code).toBe(0);
   expect(stdout).toContain('No sessions yet.');
-  expect(stdout).toContain('~/.claude/projects (claude-code: does not exist)');
+  expect(stdout).toContain('Not found: claude-code, codex, opencode, gemini, copilot, qwen, pi\n');
+  expect(stdout).not.toContain('Looked in');
+  expect(stdout).toContain(`${shownProgram} source ls\n`);
   expect(stdout).toContain(`${shownProgram} demo`);
   expect((await run(home, ['ls', '--json'])).stdout).toBe('[]\n');
 });

@@ -3,7 +3,7 @@ import { shownPath } from '../../cli/render/path.ts';
 import { bytes, countOf, grouped, short } from '../../cli/render/quantity.ts';
 import { underParents } from '../../cli/render/sessions.ts';
 import { shortId, shortIds } from '../../cli/render/short-id.ts';
-import { progressBar, progressText } from '../../cli/render/sources.ts';
+import { progressBar, progressOf, progressText, readSummary } from '../../cli/render/sources.ts';
 import { wantsColor } from '../../cli/render/style.ts';
 import { duration, localDate, relativeTime } from '../../cli/render/time.ts';
 import { inputSummary, inputText, outputText } from '../../cli/render/tool.ts';
@@ -128,6 +128,14 @@ describe('the progress of a first read', () => {
       '120 of 7,500 files, 1.2 GB to go',
     );
     expect(progressText({ reading: true, files: 0, filesDone: 0, bytesBehind: 0 })).toBe('looking for files');
+  });
+
+  test('sums what is there: a folder that is gone leaves nothing to read', () => {
+    const source = { name: 's', kind: 's', path: '/p', sessions: 2, badRecords: 0, lastError: null };
+    const here = { ...source, state: 'reading' as const, files: 4, filesDone: 1, bytesBehind: 10 };
+    const gone = { ...here, state: 'absent' as const };
+    expect(progressOf([gone, here, gone])).toEqual({ reading: true, files: 4, filesDone: 1, bytesBehind: 10 });
+    expect(readSummary([gone, here])).toBe('read 4 transcripts: 2 sessions');
   });
 
   test('is drawn in one line that never reaches the edge', () => {

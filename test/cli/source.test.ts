@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { makeStyle } from '../../cli/render/style.ts';
 import { sourceTable } from '../../cli/source-table.ts';
+import { sourceKindNames } from '../../daemon/source-kinds.ts';
 import type { SourceStatus } from '../../protocol/methods.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { line } from '../support/transcript.ts';
@@ -33,10 +34,18 @@ test('source add reads one more folder, named as the shell would, and says what 
   const listed = await run(home, ['source', 'ls']);
   expect(listed.stdout).toMatch(/^name +state +files read +behind +sessions +bad records +path\n/);
   expect(listed.stdout).toMatch(new RegExp(`^claude-code-2 +watching +1/1 +0 +1 +0 +${path}$`, 'm'));
-  expect(JSON.parse((await run(home, ['source', 'ls', '--json'])).stdout)).toMatchObject([
-    { name: 'claude-code', state: 'absent' },
-    { name: 'claude-code-2', files: 1, filesDone: 1 },
-  ]);
+  const named = (name: string) => (item: { name: string }) => item.name === name;
+  const items = JSON.parse((await run(home, ['source', 'ls', '--json'])).stdout) as SourceStatus[];
+  expect(items.find(named('claude-code'))).toMatchObject({ state: 'absent' });
+  expect(items.find(named('claude-code-2'))).toMatchObject({ files: 1, filesDone: 1 });
+});
+
+test('source ls lists every agent that is looked for, those that are not there last', async () => {
+  const home = cliHome();
+  mkdirSync(join(home.env.HOME!, '.codex'));
+  await run(home, ['start']);
+  const names = (await run(home, ['source', 'ls'])).stdout.match(/^[\w-]+(?= +(?:watching|absent))/gm);
+  expect(names).toEqual(['codex', ...sourceKindNames.filter((kind) => kind !== 'codex')]);
 });
 
 test('source add of a folder that is not there yet says so, and reads it when it appears', async () => {
@@ -88,19 +97,29 @@ test('source without a command, or with one that there is not, is wrong usage', 
   expect((await run(home, ['source', 'lss'])).stderr).toContain('Did you mean ls?');
 });
 
+const source: SourceStatus = {
+  name: 'codex',
+  kind: 'codex',
+  path: '/home/me/.codex\x1b[2J',
+  state: 'reading',
+  files: 7500,
+  filesDone: 120,
+  bytesBehind: 1_200_000_000,
+  sessions: 118,
+  badRecords: 3,
+  lastError: 'EACCES: permission denied\x1b[31m, open x',
+};
+
+test('the table dims the whole row of a source that is not there', () => {
+  const absent: SourceStatus = { ...source, name: 'pi', state: 'absent', lastError: null };
+  const style = makeStyle(true);
+  const [, first, , last] = sourceTable([absent, source], { width: 200, style, home: '/home/me' });
+  expect(first).toMatch(/^\x1b\[36mcodex/);
+  expect(last).toMatch(/^\x1b\[2mpi +\x1b\[22m/);
+  expect(last).not.toContain('\x1b[36m');
+});
+
 test('the table tells how far a read has come in numbers, and what went wrong last below the row', () => {
-  const source: SourceStatus = {
-    name: 'codex',
-    kind: 'codex',
-    path: '/home/me/.codex\x1b[2J',
-    state: 'reading',
-    files: 7500,
-    filesDone: 120,
-    bytesBehind: 1_200_000_000,
-    sessions: 118,
-    badRecords: 3,
-    lastError: 'EACCES: permission denied\x1b[31m, open x',
-  };
   const lines = (width: number) => sourceTable([source], { width, style: makeStyle(false), home: '/home/me' });
   expect(lines(Number.POSITIVE_INFINITY).slice(1)).toEqual([
     'codex  reading   120/7,500  1.2 GB       118            3  ~/.codex',

@@ -3,8 +3,10 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { verbs } from '../../cli/verbs.ts';
+import { sourceKindNames } from '../../daemon/source-kinds.ts';
+import { startDaemon } from '../support/daemon.ts';
 import { line } from '../support/transcript.ts';
-import { cliHome, daemonPid, run, shownProgram } from './run-cli.ts';
+import { cliHome, daemonPid, run, seedSession, shownProgram } from './run-cli.ts';
 
 test('status never starts a daemon: it tells that none runs, and exits 3', async () => {
   const home = cliHome();
@@ -28,7 +30,7 @@ test('socket prints the path without a daemon', async () => {
   expect(await daemonPid(home)).toBeUndefined();
 });
 
-test.each(['start', 'ls', 'status', 'socket'])(
+test.each(['start', 'run', 'ls', 'status', 'socket'])(
   '%s with a socket path that is too long says the limit, without a trace',
   async (verb) => {
     const home = cliHome();
@@ -61,13 +63,36 @@ test('start returns when the daemon answers, starting again says so, stop return
   expect(JSON.parse((await run(home, ['status', '--json'])).stdout)).toMatchObject({
     pid,
     sessions: 0,
-    sources: [{ state: 'absent' }],
+    sources: sourceKindNames.map((name) => ({ name, state: 'absent' })),
   });
 
   expect(await run(home, ['stop'])).toEqual({ code: 0, stdout: `sessiond stopped (pid ${pid})\n`, stderr: '' });
   expect(existsSync(home.paths.socket)).toBe(false);
   expect(await run(home, ['stop'])).toEqual({ code: 0, stdout: 'sessiond is not running\n', stderr: '' });
   expect(JSON.parse((await run(home, ['stop', '--json'])).stdout)).toEqual({ stopped: false, running: false });
+});
+
+test('status and an empty list tell of the agents that are there, and name the others in one line', async () => {
+  const home = cliHome();
+  mkdirSync(join(home.env.HOME!, '.codex'));
+  const started = await run(home, ['start']);
+  const others = 'claude-code, opencode, gemini, copilot, qwen, pi';
+  expect(started.stdout).toContain(
+    `Looked in:\n  ~/.codex (codex: holds no transcripts)\nNot found: ${others}\n` +
+      `Where each was looked for: ${shownProgram} source ls\n`,
+  );
+  const { stdout } = await run(home, ['status']);
+  expect(stdout).toMatch(/\nsources +codex watching {2}~\/\.codex\n +0 of 0 files, 0 sessions\n/);
+  expect(stdout.trimEnd().split('\n').at(-1)).toMatch(new RegExp(`^not found +${others}$`));
+});
+
+test('start does not say that there are no sessions when the folders of those that were taken in are gone', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  await seedSession(home, 'ses_kept', 'kept');
+  const { stdout } = await run(home, ['start']);
+  expect(stdout).toContain('already running');
+  expect(stdout).not.toContain('No sessions');
 });
 
 test('of starts at the same time all succeed, with one daemon (P22, P23)', async () => {
@@ -79,13 +104,50 @@ test('of starts at the same time all succeed, with one daemon (P22, P23)', async
   expect(told.filter(({ started }) => started)).toHaveLength(1);
 });
 
-test('start tells what is wrong with the config itself, and exits 1', async () => {
+test.each(['start', 'run'])(
+  '%s tells what is wrong with the config itself and what to do, and exits 1',
+  async (verb) => {
+    const home = cliHome();
+    mkdirSync(home.env.SESSIOND_HOME!, { recursive: true });
+    writeFileSync(home.paths.config, '[sources]\nnonsense = true\n');
+    const { code, stdout, stderr } = await run(home, [verb]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    const message = /config\.toml:2: there is no setting sources\.nonsense; allowed here: .*/;
+    const hint = `put that right, then: ${shownProgram} ${verb}`;
+    expect(stderr).toMatch(new RegExp(`^error: .*${message.source}\nhint: ${hint}\n$`));
+    const asJson = await run(home, [verb, '--json']);
+    expect(JSON.parse(asJson.stderr)).toEqual({ error: { code: 1, message: expect.stringMatching(message), hint } });
+  },
+);
+
+test('what nobody foresaw while the daemon starts in the background is in its log with the stack', async () => {
   const home = cliHome();
-  mkdirSync(home.env.SESSIOND_HOME!, { recursive: true });
-  writeFileSync(home.paths.config, '[sources]\nnonsense = true\n');
-  const { code, stdout, stderr } = await run(home, ['start']);
-  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-  expect(stderr).toMatch(/^error: .*config\.toml:2: there is no setting sources\.nonsense; allowed here: .*\n$/);
+  mkdirSync(home.paths.config, { recursive: true });
+  const { code, stderr } = await run(home, ['start']);
+  expect(code).toBe(1);
+  expect(stderr).toContain(`EISDIR: illegal operation on a directory, read`);
+  expect(stderr).toContain(`${home.paths.log}/sessiond.log`);
+  const logged = (await run(home, ['logs'])).stdout;
+  expect(logged).toMatch(/ error .*could not start.*EISDIR/);
+  expect(logged).toMatch(/^ +at .*loadConfig/m);
+});
+
+test('what nobody foresaw while run starts the daemon is told with the stack', async () => {
+  const home = cliHome();
+  mkdirSync(home.paths.config, { recursive: true });
+  const { code, stderr } = await run(home, ['run']);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^error: EISDIR: illegal operation on a directory, read\n/);
+  expect(stderr).toMatch(/^ +at .*loadConfig/m);
+});
+
+test('with --json a verb that lacks its command prints the error alone', async () => {
+  const { code, stdout, stderr } = await run(cliHome(), ['source', '--json']);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(JSON.parse(stderr)).toEqual({
+    error: { code: 2, message: 'no command is given', hint: `${shownProgram} source --help` },
+  });
+  expect(JSON.parse((await run(cliHome(), ['--json'])).stderr)).toMatchObject({ error: { code: 2 } });
 });
 
 test('start takes in what Claude Code wrote, lists it, and says what to do next', async () => {

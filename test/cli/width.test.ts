@@ -1,21 +1,39 @@
+import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Column } from '../../cli/render/table.ts';
 import { table } from '../../cli/render/table.ts';
-import { displayWidth, isNarrow, loadWidths, pad, truncateEnd, truncateStart, wrap } from '../../cli/render/width.ts';
+import {
+  displayWidth,
+  isNarrow,
+  isPlain,
+  loadWidths,
+  pad,
+  truncateEnd,
+  truncateStart,
+  wrap,
+} from '../../cli/render/width.ts';
 
 beforeAll(() => loadWidths());
 
 const family = '👩‍👩‍👧';
 
 describe('the width of a text', () => {
-  test('characters that are taken as narrow are one column by string-width too', () => {
-    const wrong: string[] = [];
-    for (let unit = 0; unit < 0x10000; unit += 1) {
-      const character = String.fromCharCode(unit);
-      if (isNarrow(character) && stringWidth(character) !== 1) wrong.push(unit.toString(16));
-    }
+  const units = Array.from({ length: 0x10000 }, (_, unit) => String.fromCharCode(unit));
+
+  test('characters that are told without string-width have the same columns by string-width', () => {
+    const wrong = units.filter((unit) => isPlain(unit) && stringWidth(unit) !== (isNarrow(unit) ? 1 : 2));
     expect(wrong).toEqual([]);
+  });
+
+  test('texts of such characters are the sum of them by string-width too', () => {
+    const plain = fc.constantFrom(...units.filter(isPlain));
+    fc.assert(
+      fc.property(fc.array(plain), (characters) => {
+        const text = characters.join('');
+        expect(displayWidth(text)).toBe(stringWidth(text));
+      }),
+    );
   });
 
   test('CJK and emoji take two columns, an accent none', () => {
