@@ -185,8 +185,8 @@ export class Ingest {
         continue;
       }
       const now = runtime.monotonic();
-      if (now >= until) return;
-      // No await between the look at `pending` above and this line: a wake in between would be missed.
+      if (now >= until || this.#sweepDue || signal.aborted) return;
+      // No await between the looks at `pending` and `sweepDue` above and this line: a wake in between would be missed.
       await this.#sleep(Math.min(until, ...this.#lookAgainAt.values()) - now);
     }
   }

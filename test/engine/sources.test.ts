@@ -6,6 +6,7 @@ import { claudeCodeSource } from '../../daemon/adapters/sources/claude-code.ts';
 import type { Client } from '../../protocol/client.ts';
 import type { Session } from '../../protocol/schema.ts';
 import { daemonInProcess, subscribe, testHome } from '../support/daemon.ts';
+import { within } from '../support/deadline.ts';
 import { allItems, takenIn } from '../support/everything.ts';
 import type { Home } from '../support/home.ts';
 import { append, line, transcriptPath } from '../support/transcript.ts';
@@ -83,6 +84,35 @@ describe('source/remove', () => {
     const { client } = await started(testHome());
     await expect(client.call('source/remove', { name: 'nobody' })).rejects.toMatchObject({ kind: 'NotFound' });
     await expect(client.call('source/rescan', { name: 'nobody' })).rejects.toMatchObject({ kind: 'NotFound' });
+  });
+});
+
+describe('source/rescan', () => {
+  test('is answered also when it is asked for while a file is just looked at', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, 'a');
+    append(path, line('a', 'user', 'one'));
+    const plain = claudeCodeSource(home.claude);
+    let onLook = () => {};
+    const source = {
+      ...plain,
+      identify: (asked: string) => {
+        onLook();
+        return plain.identify(asked);
+      },
+    };
+    const { daemon, connect } = daemonInProcess(home, { sources: [source] });
+    await daemon.start();
+    const client = connect();
+    await takenIn(client);
+    // What was taken in is looked at once more, a little later: that is when the daemon is asked.
+    const answered = new Promise<object>((resolve, reject) => {
+      onLook = () => {
+        onLook = () => {};
+        client.call('source/rescan', {}).then(resolve, reject);
+      };
+    });
+    expect(await within('the answer', answered)).toEqual({ files: 1 });
   });
 });
 
