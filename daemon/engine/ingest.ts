@@ -165,6 +165,8 @@ export class Ingest {
       const state: FileState = await (place.reading === 'database' ? databaseState(file) : fileState(file));
       if (this.#marks.isUnchanged(file, state)) return;
       if (state.size === 0 && !this.#marks.find(file)) return;
+      // One that is new since the last look at all of them.
+      if (this.#firstReadDone && !this.#marks.find(file) && !this.#pending.has(file)) this.#known += 1;
       const order = place.reading === 'document' ? place.order : undefined;
       this.#pending.add({ path: file, place, size: state.size, mtimeMs: state.mtimeMs, order });
       if (this.#firstReadDone) await this.#folder.follow(path);

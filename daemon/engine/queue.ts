@@ -12,6 +12,10 @@ export class Queue<T extends Queued> {
     return this.#byPath.size;
   }
 
+  has(path: string): boolean {
+    return this.#byPath.has(path);
+  }
+
   values(): IterableIterator<T> {
     return this.#byPath.values();
   }

@@ -141,6 +141,38 @@ describe('titles', () => {
   });
 });
 
+describe('words of a user line', () => {
+  const texts = (content: unknown) =>
+    read(textOf(user('u', content))).ops.flatMap(({ params }) =>
+      'part' in params && params.part.type === 'text' ? [[params.part.text, params.part.synthetic ?? false]] : [],
+    );
+
+  it.each([
+    '[Request interrupted by user]',
+    '[Request interrupted by user for tool use]',
+    '<bash-stdout>tea</bash-stdout><bash-stderr></bash-stderr>',
+    '<local-command-stdout>Set</local-command-stdout>',
+    '<local-command-caveat>Caveat: The messages below</local-command-caveat>',
+    '<task-notification>\n<task-id>a1</task-id>\n</task-notification>',
+  ])('that Claude Code wrote without a mark are no words of a person: %s', (text) => {
+    expect(texts(text)).toEqual([[text, true]]);
+    expect(texts([said(text), said('go on')])).toEqual([
+      [text, true],
+      ['go on', false],
+    ]);
+  });
+
+  it.each([
+    'go on',
+    'why [Request interrupted by user]?',
+    '<bash-input>ls</bash-input>',
+    '<command-name>/clear</command-name>',
+    '<system-reminder>a</system-reminder>go on',
+  ])('that a person typed are theirs: %s', (text) => {
+    expect(texts(text)).toEqual([[text, false]]);
+  });
+});
+
 describe('what a file does not promise', () => {
   it('[P26] the same record twice changes nothing', () => {
     const lines = [user('u1', 'Hi'), answer('a1', 'm1', [called('c1')]), user('r1', [resulted('c1')])];

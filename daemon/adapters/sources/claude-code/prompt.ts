@@ -6,8 +6,16 @@ import { isSynthetic } from './message.ts';
 /** What Claude Code wraps around text that no person typed as a prompt. */
 const wrapper =
   /^(?:<(?:command-|local-command-|bash-|user-memory-|task-notification|teammate-message|tick>|fork-boilerplate)|Caveat: The messages below|\[Request interrupted|This session is being continued from a previous conversation)/;
+/** What Claude Code writes in the user's name without a mark on the line: what came of a command, and of a turn. */
+const written =
+  /^\s*(?:<(?:local-command-(?:stdout|stderr|caveat)|bash-(?:stdout|stderr)|task-notification)>|\[Request interrupted by user(?: for tool use)?\]\s*$)/;
 /** Context put before the words of the user, in the same text. */
 const preface = /^\s*<(system-reminder|ide_[a-z_]+)>[\s\S]*?<\/\1>/;
+
+/** Whether no person typed this block of a user's line, although the line does not say so. */
+export function isWritten(block: Json): boolean {
+  return isFields(block) && typeof block.text === 'string' && written.test(block.text);
+}
 
 type Found = { rank: 'prompt' | 'command'; title: string };
 

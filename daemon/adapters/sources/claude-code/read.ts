@@ -5,7 +5,7 @@ import { type Fields, findText, isFields, type Json, parseLine, timeOf } from '.
 import { rememberIn } from '../../kit/remember.ts';
 import { completedOf, contentOf, dataOf, toolOf } from './blocks.ts';
 import { amend, isSynthetic, messageOf } from './message.ts';
-import { findPromptTitle } from './prompt.ts';
+import { findPromptTitle, isWritten } from './prompt.ts';
 import { agent, factsOf, isSubagent } from './session.ts';
 
 /** What an answer was last put as, and how many times it had been amended by then. */
@@ -93,7 +93,7 @@ class Reader {
     const id = line.type === 'user' ? `user:${name}` : (findText(line.message as Fields, 'id') ?? name);
     const place = line.type === 'user' ? `part:${id}` : `part:${id}:${name}`;
     const messageId = isResults ? conversation.latest : this.#openMessage(line, id);
-    const synthetic = line.type === 'user' && isSynthetic(line);
+    const isSyntheticIn = (block: Json) => line.type === 'user' && (isSynthetic(line) || isWritten(block));
     let resultOf = messageId;
     for (const [index, block] of blocks.entries()) {
       const key = `${place}:${index}`;
@@ -101,7 +101,7 @@ class Reader {
       else if (isFields(block) && block.type === 'tool_use' && messageId !== null) {
         const call = toolOf(block, findText(block, 'id') ?? key, conversation.at.known);
         conversation.tools.call(call, key, messageId, conversation.at);
-      } else conversation.part(key, contentOf(block, synthetic), messageId);
+      } else conversation.part(key, contentOf(block, isSyntheticIn(block)), messageId);
     }
     const result = line.toolUseResult;
     if (typeof result === 'object' && result !== null)
