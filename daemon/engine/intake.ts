@@ -64,10 +64,14 @@ export class Intake {
     const reader: LineReader = await readers[place.compressed ?? 'plain'].open(path, maxLineBytes);
     try {
       const held = this.#findPosition(path);
-      const goesOn = held !== undefined && (await reader.continues(held));
-      let position: Position = goesOn ? held : this.#startOf(path, place.sessionKey, reader.file);
+      const start = this.#startOf(path, place.sessionKey, reader.file);
+      let position: Position = held !== undefined && reader.mayContinue(held) ? held : start;
       for (let bytes = pieceBytes; !signal.aborted; ) {
-        const piece = await reader.readPiece(position.offset, bytes);
+        const piece = await reader.readPiece(position, bytes);
+        if (piece === undefined) {
+          position = start;
+          continue;
+        }
         const next = await this.#takePiece(position, piece, reader.file, bytes >= maxWaitBytes);
         const waits = next.offset === position.offset && piece.lines.length > 0;
         position = next;

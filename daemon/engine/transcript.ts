@@ -12,7 +12,6 @@ import type { FileMark, Position } from '../store/positions.ts';
  */
 const tailBytes = 64 * 1024;
 const newline = 10;
-const nothing = Buffer.alloc(0);
 /** A longer line is kept only up to here: written out as JSON, it would not fit a string of V8's. */
 export const defaultMaxLineBytes = 64 * 1024 * 1024;
 
@@ -34,13 +33,14 @@ export type Piece = { lines: SourceLine[]; end: number; tail: Buffer; atEnd: boo
 /** Where lines come from: a file as it is, or one that is compressed. */
 export interface LineReader {
   readonly file: FileState;
-  /** Whether what was read before is still there. */
-  continues(position: Position): Promise<boolean>;
+  /** Whether what was read before may still be there, as far as the file's state tells. */
+  mayContinue(position: Position): boolean;
   /**
-   * The complete lines behind `offset`, at least `bytes` of them where there are as many, and always whole ones: a line
-   * longer than that is read to its end. `atEnd`: nothing complete is behind them.
+   * The complete lines behind the position, at least `bytes` of them where there are as many, and always whole ones: a
+   * line longer than that is read to its end. `atEnd`: nothing complete is behind them. Undefined when what was read
+   * before is not there any more.
    */
-  readPiece(offset: number, bytes: number): Promise<Piece>;
+  readPiece(position: Position, bytes: number): Promise<Piece | undefined>;
   close(): Promise<void>;
 }
 
@@ -70,35 +70,30 @@ export class TranscriptReader implements LineReader {
     await this.#handle.close();
   }
 
-  /** The same file, not shorter, and the same bytes before the position; touched without growing, it was edited. */
-  async continues(position: Position): Promise<boolean> {
-    const { inode, size, mtimeMs } = this.file;
-    if (inode !== position.inode || size < position.offset) return false;
-    if (position.offset === 0) return true;
-    if (size === position.size && mtimeMs !== position.mtimeMs) return false;
-    return (await this.#tail(position.offset)).equals(position.tail);
+  /** The same file, not shorter; touched without growing, it was edited. */
+  mayContinue({ inode, offset, size, mtimeMs }: Position): boolean {
+    if (inode !== this.file.inode || this.file.size < offset) return false;
+    return offset === 0 || size !== this.file.size || mtimeMs === this.file.mtimeMs;
   }
 
-  async readPiece(offset: number, bytes: number): Promise<Piece> {
+  /** What was before is looked at in the same read: the file may be rewritten at any time, also between two reads. */
+  async readPiece({ offset, tail }: Position, bytes: number): Promise<Piece | undefined> {
+    const from = Math.max(0, offset - tailBytes);
+    const before = offset - from;
     for (let wanted = bytes; ; wanted *= 2) {
       const available = this.file.size - offset;
-      const chunk = await this.#read(offset, Math.min(wanted, available));
+      const read = await this.#read(from, before + Math.min(wanted, available));
+      if (before > 0 && !digestOf(read.subarray(0, before)).equals(tail)) return undefined;
+      const chunk = read.subarray(before);
       const last = chunk.lastIndexOf(newline);
       const complete = wanted >= available || chunk.length < wanted;
       if (last >= 0 || complete) {
         const taken = chunk.subarray(0, last + 1);
-        const end = offset + taken.length;
         const lines = splitLines(taken, offset, this.#maxLineBytes);
-        return { lines, end, tail: await this.#tail(end, taken), atEnd: complete };
+        const end = offset + taken.length;
+        return { lines, end, tail: digestOf(read.subarray(0, end - from).subarray(-tailBytes)), atEnd: complete };
       }
     }
-  }
-
-  /** The digest of the bytes before `end`. `taken`: the last of them, where they were just read. */
-  async #tail(end: number, taken: Buffer = nothing): Promise<Buffer> {
-    const length = Math.min(tailBytes, end);
-    const bytes = taken.length >= length ? taken.subarray(-length) : await this.#read(end - length, length);
-    return hash('sha256', length === 0 ? nothing : bytes, 'buffer').subarray(0, 16);
   }
 
   async #read(at: number, length: number): Promise<Buffer> {
@@ -111,6 +106,10 @@ export class TranscriptReader implements LineReader {
     }
     return buffer.subarray(0, filled);
   }
+}
+
+function digestOf(bytes: Buffer): Buffer {
+  return hash('sha256', bytes, 'buffer').subarray(0, 16);
 }
 
 /** The lines of bytes that end with a line end; `offset` is where they begin. */

@@ -324,11 +324,14 @@ export class Writer {
 
   #applySourceBatch(batch: SourceBatch, at: number): SourceResult {
     const result: SourceResult = { applied: 0, refused: [] };
+    // A record that is put in several versions ends with the last of them, also when only an earlier one is another now.
+    const changed = new Set<string>();
     for (const given of batch.ops) {
       const sessionId = given.params.sessionId!;
       const content = contentOf(given);
       const digest = hash('sha256', given.opId + content, 'buffer').subarray(0, 16);
-      if (this.#ledger.findRecord(sessionId, given.opId)?.equals(digest)) continue;
+      const target = targetOf(given);
+      if (!changed.has(target) && this.#ledger.findRecord(sessionId, given.opId)?.equals(digest)) continue;
       const op = this.#withoutOverruledTitle(given);
       const context = {
         now: at,
@@ -344,7 +347,10 @@ export class Writer {
       }
       const partJson = op.type === 'part/put' ? content.slice(content.indexOf('{')) : undefined;
       const { seq } = this.#write(decision, op.opId, op.occurredAt, batch.actorId, at, partJson);
-      if (seq !== null) result.applied += 1;
+      if (seq !== null) {
+        result.applied += 1;
+        changed.add(target);
+      }
       this.#ledger.putRecord(sessionId, op.opId, digest);
       this.#noteTitle(op);
     }
@@ -373,6 +379,12 @@ export class Writer {
 /** Stands for the title in the records of each session. */
 const titleKey = 'src_title---';
 const titleDigest = (title: string | null) => hash('sha256', JSON.stringify([title]), 'buffer').subarray(0, 16);
+
+/** What a put sets: a record; of a session, the field. */
+function targetOf({ params }: SourceOp): string {
+  if ('partId' in params) return params.partId!;
+  return 'messageId' in params ? params.messageId! : Object.keys(params).join();
+}
 
 function refused(refusal: Refusal): OpResult {
   return { outcome: 'refused', refusal };

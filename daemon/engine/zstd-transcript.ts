@@ -3,6 +3,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { Decompress } from 'fzstd';
+import type { Position } from '../store/positions.ts';
 import type { FileState, LineReader, Piece } from './transcript.ts';
 import { defaultMaxLineBytes, splitLines } from './transcript.ts';
 
@@ -45,12 +46,12 @@ export class ZstdTranscriptReader implements LineReader {
   }
 
   /** Nothing of it can be found again without decompressing what is before. */
-  async continues(): Promise<boolean> {
+  mayContinue(): boolean {
     return false;
   }
 
   /** Pieces follow one another; a last line without an end is whole, since nothing more is written. */
-  async readPiece(offset: number, bytes: number): Promise<Piece> {
+  async readPiece({ offset }: Position, bytes: number): Promise<Piece> {
     if (offset < this.#begin) throw new Error(`a compressed transcript cannot be read back to ${offset}`);
     this.#pending = this.#pending.subarray(offset - this.#begin);
     this.#begin = offset;

@@ -283,7 +283,7 @@ describe('a folder', () => {
     append(child, line(id, 'assistant', 'more'));
     await collector.until('the next line', ({ events }) => events.length >= 5);
     expect(await texts(client)).toEqual(['deep', 'more']);
-    expect(await statusOf(client)).toMatchObject({ files: 1, filesDone: 1, sessions: 1 });
+    expect(await statusOf(client)).toMatchObject({ files: 1, sessions: 1 });
   });
 
   test('without permission is told in the status, hides no other, and is read when it is given', async () => {

@@ -29,6 +29,10 @@ export class ChangingFile {
   /** What stands behind the last complete line, and what a write that was torn has still to bring. */
   #torn: Buffer = nothing;
   #rest: Buffer = nothing;
+  /** The last unit, when it came in pieces. */
+  #open: Unit | undefined;
+  /** Whether a write was torn and never finished. */
+  #damaged = false;
   #folder = 0;
   #made = 0;
   #edits = 0;
@@ -70,7 +74,11 @@ export class ChangingFile {
     const bytes = readFileSync(this.path);
     const length = Math.floor(bytes.length * fraction);
     this.#rest = nothing;
-    if (!this.format.grows) return this.#save('inPlace', length);
+    this.#damaged = true;
+    if (!this.format.grows) {
+      this.#save('inPlace', length);
+      return;
+    }
     truncateSync(this.path, length);
     const [header, ...body] = this.#units;
     this.#units = [];
@@ -82,6 +90,7 @@ export class ChangingFile {
   }
 
   drop(index: number, how: How): void {
+    if (!this.#mayRewrite) return;
     const unit = this.#body()[index % Math.max(1, this.#body().length)];
     this.#units = this.#units.filter((each) => each !== unit);
     this.#save(how);
@@ -90,7 +99,7 @@ export class ChangingFile {
   /** Moves a unit to the place of another. */
   move(from: number, to: number, how: How): void {
     const body = this.#body();
-    if (body.length < 2) return;
+    if (body.length < 2 || !this.#mayRewrite) return;
     const [unit] = body.splice(from % body.length, 1);
     body.splice(to % body.length, 0, unit!);
     this.#units = [this.#units[0]!, ...body];
@@ -103,7 +112,7 @@ export class ChangingFile {
     const record = records[index % Math.max(1, records.length)];
     this.#edits += 1;
     const edited = record && this.format.edit(record, this.#edits);
-    if (!edited) return;
+    if (!edited || !this.#mayRewrite) return;
     this.#units = this.#units.map((unit) => unit.map((each) => (each === record ? edited : each)));
     this.#save(how);
   }
@@ -135,8 +144,14 @@ export class ChangingFile {
     const own = (record: string) => record.replaceAll(this.sessionId, sessionId);
     const units = this.#units.map((unit) => unit.map(own));
     const fork = new ChangingFile(this.#home, this.format, sessionId, units, this.#made);
+    fork.#damaged = this.#damaged || this.#rest.length > 0;
     fork.#save('inPlace');
     return fork;
+  }
+
+  /** Half a unit, where others stand before it, would be of another: no agent leaves a file like that. */
+  get #mayRewrite(): boolean {
+    return !this.format.byPlace || (!this.#damaged && this.#rest.length === 0);
   }
 
   /** Without the header. */
@@ -151,7 +166,8 @@ export class ChangingFile {
   #add(units: Unit[], fraction: number): void {
     if (!this.format.grows || !this.isThere) {
       this.#units.push(...units);
-      return this.#save('inPlace', this.format.grows ? undefined : Math.floor(this.#bytes().length * fraction));
+      this.#save('inPlace', this.format.grows ? undefined : Math.floor(this.#bytes().length * fraction));
+      return;
     }
     const bytes = Buffer.concat([this.#rest, Buffer.from(this.format.join(units.flat()))]);
     const written = Math.max(1, Math.floor(bytes.length * fraction));
@@ -162,7 +178,7 @@ export class ChangingFile {
     this.#remember();
   }
 
-  /** Complete lines that are those of a unit stay together as one; what came of torn writes is a unit a line. */
+  /** Complete lines that are those of a unit are one; others, of torn writes, stay together as they came. */
   #arrive(bytes: Buffer, units: Unit[]): void {
     const whole = Buffer.concat([this.#torn, bytes]);
     const last = whole.lastIndexOf('\n') + 1;
@@ -170,14 +186,22 @@ export class ChangingFile {
     const records = whole.subarray(0, last).toString('utf8').split('\n').slice(0, -1);
     for (let from = 0; from < records.length; ) {
       const unit = units.find((each) => each.length > 0 && each.every((record, n) => records[from + n] === record));
-      this.#units.push(unit ?? [records[from]!]);
+      if (unit) {
+        this.#units.push(unit);
+        this.#open = undefined;
+      } else if (this.#open && this.#units.at(-1) === this.#open) this.#open.push(records[from]!);
+      else {
+        this.#open = [records[from]!];
+        this.#units.push(this.#open);
+      }
       from += unit?.length ?? 1;
     }
   }
 
   #save(how: How, length?: number): void {
     const bytes = this.#bytes().subarray(0, length);
-    if (length === undefined) this.#rest = nothing;
+    this.#damaged ||= this.#rest.length > 0;
+    this.#rest = nothing;
     mkdirSync(dirname(this.path), { recursive: true });
     const to = how === 'inPlace' ? this.path : `${this.path}.tmp`;
     writeFileSync(to, bytes);

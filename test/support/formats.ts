@@ -12,6 +12,8 @@ export type Format = {
   kind: 'claude-code' | 'codex' | 'pi' | 'gemini';
   /** Whether it grows line by line; else it is written whole each time. */
   grows: boolean;
+  /** Whether what a record belongs to is told by those before it only. */
+  byPlace?: true;
   /** Below the agent's folder; another number is another folder. */
   pathOf(sessionId: string, folder: number): string;
   /** What a file begins with, and what is never dropped. */
@@ -65,7 +67,8 @@ const claudeCode: Format = {
       ],
       [{ type: 'mode', mode: 'plan', sessionId }],
       [{ type: 'custom-title', customTitle: `Title ${n}`, sessionId }],
-      [line('system', 0, { subtype: 'local_command', content: `did ${n}` })],
+      // The first of them is longer than what is read at once.
+      [line('system', 0, { subtype: 'local_command', content: `did ${n}${n === 4 ? '.'.repeat(300_000) : ''}` })],
     ];
     return n % 6 === 5 ? ['no JSON ☕'] : json(...kinds[n % 6]!);
   },
@@ -76,6 +79,7 @@ const claudeCode: Format = {
 const codex: Format = {
   kind: 'codex',
   grows: true,
+  byPlace: true,
   pathOf: (id, folder) =>
     `${folder % 2 ? 'archived_sessions' : `sessions/2026/03/0${folder + 1}`}/rollout-2026-03-04T10-00-00-${id}.jsonl`,
   header: (id) =>

@@ -16,9 +16,9 @@ export class History {
   /** The keys of each record in the last state. */
   readonly last = new Map<string, Set<string>>();
 
-  constructor(home: Home, file: ChangingFile) {
-    for (const [index, state] of file.states.entries()) {
-      const isLast = index === file.states.length - 1;
+  constructor(home: Home, file: ChangingFile, states = file.states) {
+    for (const [index, state] of states.entries()) {
+      const isLast = index === states.length - 1;
       const fold = this.#read(home, file, state, (id, key) => {
         if (isLast) this.last.set(id, (this.last.get(id) ?? new Set()).add(key));
       });
@@ -37,6 +37,11 @@ export class History {
     });
   }
 
+  /** The ids of the messages and parts that the last state holds. */
+  get lastIds(): string[] {
+    return [...(this.orders.at(-1)?.keys() ?? [])];
+  }
+
   #read(home: Home, file: ChangingFile, state: Buffer, onPut: (id: string, key: string) => void): SourceFold {
     const source = sourceOf(home, file.format.kind);
     const transcript = transcriptOf(source, file.path);
@@ -45,7 +50,7 @@ export class History {
       for (const op of ops) {
         fold.apply(op);
         const id = recordOf(op);
-        this.#note(id, op.key, valueOf(fold, op));
+        this.#note(id, op.key, recordAfter(fold, op));
         onPut(id, op.key);
       }
     };
@@ -84,7 +89,7 @@ export function recordOf({ params }: SourceOp): string {
   return 'messageId' in params ? params.messageId! : params.sessionId!;
 }
 
-function valueOf(fold: SourceFold, { params }: SourceOp): object {
+function recordAfter(fold: SourceFold, { params }: SourceOp): object {
   if ('partId' in params) return fold.parts.get(params.partId!)!;
   return 'messageId' in params ? fold.messages.get(params.messageId!)! : fold.session!;
 }
