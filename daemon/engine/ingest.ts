@@ -57,7 +57,7 @@ export class Ingest {
     this.#marks = new Marks(source, deps.positions);
     this.#intake = new Intake(source, deps, this.#marks);
     this.#folder = new Folder(source, deps.runtime, {
-      onChange: (path) => void this.#look(path).then(() => this.#wake()),
+      onChange: (path) => void this.#look(path, true).then(() => this.#wake()),
       onFail: (path, error) => this.#fail(path, error),
     });
   }
@@ -156,8 +156,8 @@ export class Ingest {
     return place?.reading === 'database' ? place.path : path;
   }
 
-  /** Remembers a file that has something new. */
-  async #look(path: string): Promise<void> {
+  /** Remembers a file that has something new. `live`: it may be one that is new since the last look at all of them. */
+  async #look(path: string, live = false): Promise<void> {
     const place = this.source.identify(path);
     if (!place) return;
     const file = place.reading === 'database' ? place.path : path;
@@ -165,8 +165,7 @@ export class Ingest {
       const state: FileState = await (place.reading === 'database' ? databaseState(file) : fileState(file));
       if (this.#marks.isUnchanged(file, state)) return;
       if (state.size === 0 && !this.#marks.find(file)) return;
-      // One that is new since the last look at all of them.
-      if (this.#firstReadDone && !this.#marks.find(file) && !this.#pending.has(file)) this.#known += 1;
+      if (live && !this.#marks.find(file) && !this.#pending.has(file)) this.#known += 1;
       const order = place.reading === 'document' ? place.order : undefined;
       this.#pending.add({ path: file, place, size: state.size, mtimeMs: state.mtimeMs, order });
       if (this.#firstReadDone) await this.#folder.follow(path);

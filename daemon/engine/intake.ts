@@ -160,9 +160,13 @@ export class Intake {
   async #put(position: Position, ops: SourceOp[]): Promise<Position> {
     const { kind } = this.#source;
     const { writer, runtime } = this.#deps;
+    const before = this.#marks.find(position.path);
     const keyed = ops.map((op) => ({ ...op, opId: derivedOpId(kind, position.sessionKey, op.key) }));
     const result = await writer.takeIn({ source: kind, actorId: `source/${kind}`, ops: keyed, position });
     this.#marks.set(position);
+    const { badRecords, path } = position;
+    if (badRecords > 0 && badRecords !== before?.badRecords)
+      runtime.log.warn({ path, badRecords }, 'records of this transcript were not understood; they are kept as found');
     // A session or record that the user deleted stays deleted: those refusals are the rule at work.
     const unforeseen = result.refused.find(
       ({ refusal }) => refusal.refused !== 'AlreadyExists' && refusal.refused !== 'NotFound',

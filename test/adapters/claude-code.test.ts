@@ -133,7 +133,12 @@ describe('titles', () => {
     expect(titleOfPrompt('<local-command-stdout>x</local-command-stdout>')).toBeUndefined();
     expect(titleOfPrompt('Caveat: The messages below were …')).toBeUndefined();
     expect(titleOfPrompt('<system-reminder>x</system-reminder>\n Hi')).toEqual({ rank: 'prompt', title: 'Hi' });
-    expect(titleOfPrompt('<command-message>a</command-message><command-name>/a</command-name>')).toEqual({
+    const typed = '<command-message>a</command-message><command-name>/a</command-name>';
+    expect(titleOfPrompt(`${typed}<command-args>make tea</command-args>`)).toEqual({
+      rank: 'prompt',
+      title: '/a make tea',
+    });
+    expect(titleOfPrompt(typed)).toEqual({
       rank: 'command',
       title: '/a',
     });

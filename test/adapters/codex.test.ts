@@ -558,3 +558,18 @@ describe.skipIf(!folder || !existsSync(folder))('real transcripts (needs ../shar
     return { ...counts, tools: counts.tools.sort() };
   }
 });
+
+it.each([
+  ['apply_patch verification failed: no such line', 'error'],
+  ['exec_command failed: CreateProcess', 'error'],
+  ['approval policy is Never; reject command', 'error'],
+  ['2 tests failed: see above', 'completed'],
+])('a call that Codex itself refused or could not run has failed: %s', (output, state) => {
+  const text = textOf(
+    line('response_item', { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'Tea' }] }),
+    line('response_item', { type: 'function_call', name: 'exec_command', arguments: '{}', call_id: 'c' }),
+    line('response_item', { type: 'function_call_output', call_id: 'c', output }),
+  );
+  const tools = read(text).messages.flatMap(({ parts }) => parts.filter((part) => part.type === 'tool'));
+  expect(tools).toMatchObject([{ state }]);
+});

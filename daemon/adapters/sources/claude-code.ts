@@ -8,7 +8,7 @@ export function claudeCodeSource(projectsPath: string): Source {
   return {
     kind: 'claude-code',
     path: projectsPath,
-    version: 3,
+    version: 4,
     identify: (path) => identify(projectsPath, path),
     enters: (folder) => basename(folder) !== 'tool-results',
     read: readTranscript,

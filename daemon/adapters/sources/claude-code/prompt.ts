@@ -41,8 +41,9 @@ export function titleOfPrompt(text: string): Found | undefined {
   words = words.trimStart();
   const command = /^<command-/.test(words) && /<command-name>\s*([^<]*)<\/command-name>/.exec(words)?.[1];
   if (command) {
-    const args = /<command-args>([^<]*)<\/command-args>/.exec(words)?.[1] ?? '';
-    return { rank: 'command', title: foldTitle(`${command.trim()} ${args}`) };
+    const args = /<command-args>([^<]*)<\/command-args>/.exec(words)?.[1]?.trim() ?? '';
+    // With words of the user it says as much as a prompt; without, anything that comes later says more.
+    return { rank: args === '' ? 'command' : 'prompt', title: foldTitle(`${command.trim()} ${args}`) };
   }
   if (wrapper.test(words) || /^<system-reminder>/.test(words)) return undefined;
   const title = foldTitle(words);

@@ -85,7 +85,8 @@ function inputOf(item: Fields): Json | undefined {
 /** The whole tool part, with its output. `end`: how its end was told, as far as it was. */
 export function completedOf(call: ToolContent, item: Fields, at: number | undefined, end: End): ToolContent {
   const { output, exitCode } = outputOf(item);
-  const failed = end.failed ?? ((exitCode !== undefined && exitCode !== 0) || item.success === false);
+  const failed =
+    end.failed ?? ((exitCode !== undefined && exitCode !== 0) || item.success === false || isRefusal(output));
   const startedAt = end.startedAt ?? call.startedAt;
   const endedAt = end.endedAt ?? at;
   return {
@@ -99,6 +100,10 @@ export function completedOf(call: ToolContent, item: Fields, at: number | undefi
     ...(endedAt === undefined ? {} : { endedAt }),
   };
 }
+
+/** What Codex itself says in place of an output, of a call that it did not run or could not. */
+const refusal = /^(?:[a-z_]+ (?:verification )?failed: |approval policy is )/;
+const isRefusal = (output: Json | undefined) => typeof output === 'string' && refusal.test(output);
 
 /** The output as text where it is one, and the exit code that the shell tools write above it or beside it. */
 function outputOf(item: Fields): { output: Json | undefined; exitCode?: number | undefined } {
