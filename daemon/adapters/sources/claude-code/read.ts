@@ -1,7 +1,8 @@
 // Turns the lines of one read into puts: each line is parsed once and becomes a message, parts, or a `data` part.
-import type { Held, ReadResult, SourceLine, Transcript } from '../../adapter.ts';
+import type { Held, Transcript } from '../../adapter.ts';
 import { Conversation, type MessageContent } from '../../kit/conversation.ts';
-import { type Fields, findText, isFields, type Json, parseLine, timeOf } from '../../kit/json.ts';
+import { type Fields, findText, isFields, type Json, timeOf } from '../../kit/json.ts';
+import { LineReader, readWith } from '../../kit/line-reader.ts';
 import { rememberIn } from '../../kit/remember.ts';
 import { completedOf, contentOf, dataOf, toolOf } from './blocks.ts';
 import { amend, isSynthetic, messageOf } from './message.ts';
@@ -24,20 +25,7 @@ const maxAnswers = 8;
 const maxSummaries = 32;
 const maxUuids = 32;
 
-export function readTranscript(
-  transcript: Transcript,
-  lines: SourceLine[],
-  state: unknown,
-  held: Held,
-  mustTake: boolean,
-): ReadResult {
-  const reader = new Reader(transcript, state, held);
-  for (const line of lines) reader.take(line.text);
-  return reader.end(mustTake);
-}
-
-class Reader {
-  readonly #conversation: Conversation<Memory>;
+class Reader extends LineReader<Memory> {
   readonly #answers: Map<string, Answer>;
   readonly #summaries: Map<string, string>;
   readonly #uuids: Map<string, true>;
@@ -45,34 +33,27 @@ class Reader {
 
   constructor(transcript: Transcript, state: unknown, held: Held) {
     const none: Memory = { answers: [], summaries: [], uuids: [] };
-    this.#conversation = new Conversation(agent, transcript, state, held, none);
-    const { own } = this.#conversation;
+    super(new Conversation(agent, transcript, state, held, none));
+    const { own } = this.conversation;
     this.#answers = new Map(own.answers);
     this.#summaries = new Map(own.summaries);
     this.#uuids = new Map(own.uuids.map((uuid) => [uuid, true]));
     this.#isSubagent = isSubagent(transcript.sessionKey);
   }
 
-  take(raw: string): void {
-    const conversation = this.#conversation;
-    const line = parseLine(raw);
-    if (line === undefined) return;
-    if ('fields' in line && typeof line.fields.type === 'string') this.#takeFields(line.fields, line.text);
-    else {
-      conversation.bad();
-      const value = 'fields' in line ? line.fields : line.unparsed;
-      conversation.data(`line:${conversation.nameByText(line.text)}`, 'unparsed', value);
-    }
+  protected takeRecord(fields: Fields, text: string): boolean {
+    if (typeof fields.type !== 'string') return false;
+    this.#takeFields(fields, text);
+    return true;
   }
 
-  end(mustTake: boolean): ReadResult {
+  protected override remember(): void {
     const uuids = [...this.#uuids.keys()];
-    this.#conversation.own = { answers: [...this.#answers], summaries: [...this.#summaries], uuids };
-    return this.#conversation.end(mustTake);
+    this.conversation.own = { answers: [...this.#answers], summaries: [...this.#summaries], uuids };
   }
 
   #takeFields(fields: Fields, text: string): void {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     conversation.noteTime(timeOf(fields.timestamp));
     conversation.note(factsOf(conversation.transcript.sessionKey, fields));
     const name = findText(fields, 'uuid') ?? conversation.nameByText(text);
@@ -87,7 +68,7 @@ class Reader {
   }
 
   #takeMessage(line: Fields, blocks: Json[], name: string): void {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     const isResults = line.type === 'user' && blocks.length > 0 && blocks.every(isResult);
     // Known damage in the field: lines of several messages, or of several types, with one uuid. None may replace another.
     const id = line.type === 'user' ? `user:${name}` : (findText(line.message as Fields, 'id') ?? name);
@@ -110,16 +91,16 @@ class Reader {
 
   /** The message of its call; a result without one is kept as it is. */
   #takeResult(block: Fields, key: string): string | undefined {
-    const { at, tools } = this.#conversation;
+    const { at, tools } = this.conversation;
     const id = findText(block, 'tool_use_id');
     const callOf = id === undefined ? undefined : tools.result(id, (call) => completedOf(call, block, at.known), at);
-    if (callOf === undefined) this.#conversation.part(key, dataOf('tool_result', block));
+    if (callOf === undefined) this.conversation.part(key, dataOf('tool_result', block));
     return callOf;
   }
 
   /** Puts the message of this line, or what the line adds to it, and makes it the latest. */
   #openMessage(line: Fields, id: string): string {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     const at = conversation.at.known;
     if (line.type === 'user') return conversation.message(id, messageOf(line, 'user', at));
     const known = this.#answers.get(id);
@@ -137,14 +118,14 @@ class Reader {
     const version = put === undefined ? known.version : known.version + 1;
     if (put) {
       const first = version === 1 ? versionKey(id, 0) : undefined;
-      this.#conversation.putMessage(id, put, versionKey(id, version), first);
+      this.conversation.putMessage(id, put, versionKey(id, version), first);
     }
     rememberIn(this.#answers, id, { put: put ?? known.put, version }, maxAnswers);
-    return this.#conversation.goTo(id);
+    return this.conversation.goTo(id);
   }
 
   #noteTitles(line: Fields): void {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     this.#noteUuid(line);
     if (line.type === 'custom-title') conversation.noteTitle('custom', textOf(line.customTitle ?? line.title));
     else if (line.type === 'ai-title') conversation.noteTitle('ai', textOf(line.aiTitle ?? line.title));
@@ -158,7 +139,7 @@ class Reader {
   /** Summaries of other sessions are written to a file too; ours are those whose leaf is in it. */
   #noteSummary(title: string, leaf: string | undefined): void {
     if (title === '' || leaf === undefined) return;
-    if (this.#uuids.has(leaf)) this.#conversation.noteTitle('summary', title);
+    if (this.#uuids.has(leaf)) this.conversation.noteTitle('summary', title);
     else rememberIn(this.#summaries, leaf, title, maxSummaries);
   }
 
@@ -168,10 +149,12 @@ class Reader {
     rememberIn(this.#uuids, uuid, true, maxUuids);
     const summary = this.#summaries.get(uuid);
     if (summary === undefined) return;
-    this.#conversation.noteTitle('summary', summary);
+    this.conversation.noteTitle('summary', summary);
     this.#summaries.delete(uuid);
   }
 }
+
+export const readTranscript = readWith(Reader);
 
 const textOf = (value: Json | undefined) => (typeof value === 'string' ? value : '');
 const versionKey = (id: string, version: number) => (version === 0 ? `msg:${id}` : `amended:${version}:${id}`);

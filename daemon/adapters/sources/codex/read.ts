@@ -2,9 +2,10 @@
 // them, and a migration copies them as they are. The events that say the same once more are kept as data beside them.
 
 import type { Usage } from '../../../../protocol/schema.ts';
-import type { Held, ReadResult, SourceLine, Transcript } from '../../adapter.ts';
+import type { Held, Transcript } from '../../adapter.ts';
 import { Conversation, type Model } from '../../kit/conversation.ts';
-import { type Fields, findFields, findText, type Json, parseLine, timeOf } from '../../kit/json.ts';
+import { type Fields, findFields, findText, type Json, timeOf } from '../../kit/json.ts';
+import { LineReader, readWith } from '../../kit/line-reader.ts';
 import type { ToolContent } from '../../kit/tools.ts';
 import { type CallMemory, Calls } from './calls.ts';
 import { failureOf, findModel, findPatch, findTurn, textOf } from './event.ts';
@@ -36,20 +37,7 @@ type Memory = TurnMemory & {
   calls: CallMemory;
 };
 
-export function readRollout(
-  transcript: Transcript,
-  lines: SourceLine[],
-  state: unknown,
-  held: Held,
-  mustTake: boolean,
-): ReadResult {
-  const reader = new Reader(transcript, state, held);
-  for (const line of lines) reader.take(line.text);
-  return reader.end(mustTake);
-}
-
-class Reader {
-  readonly #conversation: Conversation<Memory>;
+class Reader extends LineReader<Memory> {
   readonly #turns: Turns;
   readonly #calls: Calls;
 
@@ -63,38 +51,31 @@ class Reader {
       turn: null,
       answer: null,
     };
-    this.#conversation = new Conversation(agent, transcript, state, held, none);
-    this.#turns = new Turns(this.#conversation, this.#own);
+    super(new Conversation(agent, transcript, state, held, none));
+    this.#turns = new Turns(this.conversation, this.#own);
     this.#calls = new Calls(this.#own.calls);
   }
 
   get #own(): Memory {
-    return this.#conversation.own;
+    return this.conversation.own;
   }
 
-  take(raw: string): void {
-    const conversation = this.#conversation;
-    const line = parseLine(raw);
-    if (line === undefined) return;
-    const record = 'fields' in line ? recordOf(line.fields) : undefined;
-    if (record === undefined) {
-      conversation.bad();
-      const value = 'fields' in line ? line.fields : line.unparsed;
-      conversation.data(`line:${conversation.nameByText(line.text)}`, 'unparsed', value);
-      return;
-    }
+  protected takeRecord(fields: Fields, text: string): boolean {
+    const { conversation } = this;
+    const record = recordOf(fields);
+    if (record === undefined) return false;
     conversation.noteTime(timeOf(record.line.timestamp));
-    const name = conversation.nameByText(aboutOf(record, line.text));
-    if (record.type === 'response_item' && this.#takeItem(record, nameOfItem(record) ?? name)) return;
+    const name = conversation.nameByText(aboutOf(record, text));
+    if (record.type === 'response_item' && this.#takeItem(record, nameOfItem(record) ?? name)) return true;
     this.#note(record, name);
     const files = findPatch(record);
     if (files !== undefined) conversation.part(`line:${name}`, { type: 'patch', files });
     else conversation.data(`line:${name}`, record.kind, record.line);
+    return true;
   }
 
-  end(mustTake: boolean): ReadResult {
+  protected override remember(): void {
     this.#own.calls = this.#calls.memory;
-    return this.#conversation.end(mustTake);
   }
 
   /** Whether a message, part or tool was made of it; else it is kept as data. */
@@ -110,7 +91,7 @@ class Reader {
     const pieces = piecesOf(item);
     const texts = (pieces ?? []).flatMap((piece) => findPieceText(piece) ?? []);
     if (pieces === undefined || typeof item.role !== 'string') {
-      this.#conversation.bad();
+      this.conversation.bad();
       return false;
     }
     if (item.role === 'assistant') {
@@ -120,28 +101,28 @@ class Reader {
     }
     // Instructions and context are not shown: they are long, and no person wrote them for this session.
     if (item.role !== 'user' || !isPrompt(item, texts, pieces.some(isImage))) return false;
-    this.#conversation.noteTitle('command', titleOfPrompt(texts.join('')));
+    this.conversation.noteTitle('command', titleOfPrompt(texts.join('')));
     this.#turns.prompt(name);
-    const messageId = this.#conversation.message(`user:${name}`, { role: 'user', agent: null });
+    const messageId = this.conversation.message(`user:${name}`, { role: 'user', agent: null });
     this.#putPieces(pieces, `user:${name}`, messageId);
     return true;
   }
 
   #putPieces(pieces: Json[], name: string, messageId: string): void {
     for (const [index, piece] of pieces.entries())
-      this.#conversation.part(`part:${name}:${index}`, contentOf(piece), messageId);
+      this.conversation.part(`part:${name}:${index}`, contentOf(piece), messageId);
   }
 
   #takeReasoning(item: Fields, name: string): boolean {
     const text = reasoningOf(item);
     if (text === '') return false;
     const messageId = this.#turns.open(name, this.#own.model);
-    this.#conversation.part(`part:${name}`, { type: 'reasoning', text }, messageId);
+    this.conversation.part(`part:${name}`, { type: 'reasoning', text }, messageId);
     return true;
   }
 
   #takeCall(item: Fields, name: string): boolean {
-    const { at, tools } = this.#conversation;
+    const { at, tools } = this.conversation;
     const messageId = this.#turns.open(name, this.#own.model);
     const id = findText(item, 'call_id') ?? findText(item, 'id');
     const key = `${item.type}:${name}`;
@@ -151,7 +132,7 @@ class Reader {
   }
 
   #takeOutput(item: Fields, name: string): boolean {
-    const { at, tools } = this.#conversation;
+    const { at, tools } = this.conversation;
     const id = findText(item, 'call_id');
     const call = id === undefined ? undefined : this.#calls.find(id, name);
     if (id === undefined || call === undefined) return false;
@@ -178,7 +159,7 @@ class Reader {
     else if (kind === 'token_count') this.#noteCounts(payload, name);
     else if (failure !== undefined) this.#turns.fail(failure, name, model);
     if (kind === 'turn_aborted' || (kind === 'task_complete' && turn !== undefined)) this.#turns.end();
-    else if (kind === 'thread_name_updated') this.#conversation.noteTitle('custom', textOf(payload.thread_name));
+    else if (kind === 'thread_name_updated') this.conversation.noteTitle('custom', textOf(payload.thread_name));
     else if (kind === 'thread_settings_applied')
       this.#noteProvider(findFields(payload, 'thread_settings')?.model_provider_id);
     else this.#noteTold(record, kind, payload);
@@ -186,7 +167,7 @@ class Reader {
 
   /** What an event tells of a prompt or of a call's end, in the words of either history mode. */
   #noteTold(record: Record, kind: string, payload: Fields): void {
-    const { at } = this.#conversation;
+    const { at } = this.conversation;
     const item = findItem(record);
     if (kind === 'user_message') this.#noteTitle(textOf(payload.message));
     else if (item?.type === 'UserMessage') this.#noteTitle((piecesOf(item) ?? []).map(findPieceText).join(''));
@@ -197,13 +178,13 @@ class Reader {
 
   /** An event names a prompt for sure; the items may hold context in the user's name that is not known as such. */
   #noteTitle(text: string): void {
-    this.#conversation.noteTitle('prompt', titleOfPrompt(text));
+    this.conversation.noteTitle('prompt', titleOfPrompt(text));
   }
 
   #noteMeta(meta: Fields): void {
     if (this.#own.hasMeta) return;
     this.#own.hasMeta = true;
-    this.#conversation.note(factsOf(this.#conversation.transcript.sessionKey, meta));
+    this.conversation.note(factsOf(this.conversation.transcript.sessionKey, meta));
     this.#noteProvider(meta.model_provider);
   }
 
@@ -215,13 +196,15 @@ class Reader {
     const turn = findTurn(context);
     if (turn !== undefined) this.#turns.begin(turn);
     this.#own.model = findModel(this.#own.providerId, context) ?? this.#own.model;
-    this.#conversation.note({ directory: findText(context, 'cwd'), model: this.#own.model ?? undefined });
+    this.conversation.note({ directory: findText(context, 'cwd'), model: this.#own.model ?? undefined });
   }
 
   #noteCounts(payload: Fields, name: string): void {
-    const counted = countedIn(this.#conversation.transcript.sessionKey, payload);
+    const counted = countedIn(this.conversation.transcript.sessionKey, payload);
     if (counted === undefined || !isNews(counted, this.#own.total)) return;
     this.#own.total = counted.total;
     this.#turns.addUsage(counted.usage, name, this.#own.model);
   }
 }
+
+export const readRollout = readWith(Reader);

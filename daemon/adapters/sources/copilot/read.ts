@@ -1,8 +1,9 @@
 // Turns the lines of one read into puts: each line is an event and becomes a message, parts, or a `data` part.
 import type { Usage } from '../../../../protocol/schema.ts';
-import type { Held, ReadResult, SourceLine, Transcript } from '../../adapter.ts';
+import type { Held, Transcript } from '../../adapter.ts';
 import { Conversation, type MessageContent } from '../../kit/conversation.ts';
-import { type Fields, findFields, findText, isFields, type Json, parseLine, timeOf } from '../../kit/json.ts';
+import { type Fields, findFields, findText, isFields, type Json, timeOf } from '../../kit/json.ts';
+import { LineReader, readWith } from '../../kit/line-reader.ts';
 import { rememberIn } from '../../kit/remember.ts';
 import { restOf, splitRest } from '../../kit/rest.ts';
 import { fileOf, isOfSubagent, isSynthetic, outputUsageOf, usageOf } from './message.ts';
@@ -21,47 +22,26 @@ const maxUsages = 8;
 /** Fields of an event around its data that are known by now when something was made of it. */
 const inEvent = ['type', 'data', 'timestamp'];
 
-export function readTranscript(
-  transcript: Transcript,
-  lines: SourceLine[],
-  state: unknown,
-  held: Held,
-  mustTake: boolean,
-): ReadResult {
-  const reader = new Reader(transcript, state, held);
-  for (const line of lines) reader.take(line.text);
-  return reader.end(mustTake);
-}
-
-class Reader {
-  readonly #conversation: Conversation<Memory>;
+class Reader extends LineReader<Memory> {
   readonly #usages: Map<string, Usage>;
 
   constructor(transcript: Transcript, state: unknown, held: Held) {
-    this.#conversation = new Conversation<Memory>(agent, transcript, state, held, { modelId: null, usages: [] });
-    this.#usages = new Map(this.#conversation.own.usages);
+    super(new Conversation<Memory>(agent, transcript, state, held, { modelId: null, usages: [] }));
+    this.#usages = new Map(this.conversation.own.usages);
   }
 
-  take(raw: string): void {
-    const conversation = this.#conversation;
-    const line = parseLine(raw);
-    if (line === undefined) return;
-    if ('fields' in line && typeof line.fields.type === 'string') {
-      this.#takeEvent(line.fields, line.fields.type, line.text);
-      return;
-    }
-    conversation.bad();
-    const value = 'fields' in line ? line.fields : line.unparsed;
-    conversation.data(`line:${conversation.nameByText(line.text)}`, 'unparsed', value);
+  protected takeRecord(fields: Fields, text: string): boolean {
+    if (typeof fields.type !== 'string') return false;
+    this.#takeEvent(fields, fields.type, text);
+    return true;
   }
 
-  end(mustTake: boolean): ReadResult {
-    this.#conversation.own.usages = [...this.#usages];
-    return this.#conversation.end(mustTake);
+  protected override remember(): void {
+    this.conversation.own.usages = [...this.#usages];
   }
 
   #takeEvent(event: Fields, type: string, text: string): void {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     conversation.noteTime(timeOf(event.timestamp));
     const name = `${type}:${findText(event, 'id') ?? conversation.nameByText(text)}`;
     const data = findFields(event, 'data');
@@ -90,7 +70,7 @@ class Reader {
   }
 
   #note(data: Fields, type: string): void {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     const { own } = conversation;
     if (type === 'session.start') conversation.note(factsOf(data));
     if (type === 'session.start' || type === 'session.resume')
@@ -108,7 +88,7 @@ class Reader {
     const { content, attachments } = data;
     if (typeof content !== 'string') return false;
     const synthetic = isSynthetic(event, data);
-    if (!synthetic) this.#conversation.noteTitle('prompt', content);
+    if (!synthetic) this.conversation.noteTitle('prompt', content);
     const files = Array.isArray(attachments) ? attachments : [];
     const others = files.filter((file) => !fileOf(file));
     const rest = restOf(data, ['content', ...(Array.isArray(attachments) ? ['attachments'] : [])]);
@@ -116,17 +96,17 @@ class Reader {
     const id = this.#open(event, left, name, { role: 'user', agent: null });
     if (content !== '') {
       const text = { type: 'text', text: content } as const;
-      this.#conversation.part(`part:${name}:text`, synthetic ? { ...text, synthetic } : text, id);
+      this.conversation.part(`part:${name}:text`, synthetic ? { ...text, synthetic } : text, id);
     }
     for (const [index, attachment] of files.entries()) {
       const file = fileOf(attachment);
-      if (file) this.#conversation.part(`part:${name}:file:${index}`, file, id);
+      if (file) this.conversation.part(`part:${name}:file:${index}`, file, id);
     }
     return true;
   }
 
   #takeAnswer(event: Fields, data: Fields, name: string): boolean {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     const { content, reasoningText } = data;
     const requests = Array.isArray(data.toolRequests) ? data.toolRequests : undefined;
     if (typeof content !== 'string' && !requests) return false;
@@ -147,7 +127,7 @@ class Reader {
 
   /** A call that the answer asks for. One that is known from another message stays there. */
   #takeRequest(request: Json, place: string, messageId: string): void {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     const { at, tools } = conversation;
     const callId = isFields(request) ? findText(request, 'toolCallId') : undefined;
     const known = callId === undefined ? undefined : tools.find(callId);
@@ -163,7 +143,7 @@ class Reader {
 
   /** A start is news of its own only where no answer asked for the call. */
   #takeStart(event: Fields, data: Fields, name: string): boolean {
-    const { at, latest, tools } = this.#conversation;
+    const { at, latest, tools } = this.conversation;
     const callId = findText(data, 'toolCallId');
     if (callId === undefined || latest === null) return false;
     const known = tools.find(callId);
@@ -179,7 +159,7 @@ class Reader {
 
   /** One of no known call is a call itself: else it would become that of a later request, when the file is read again. */
   #takeCompletion(event: Fields, data: Fields, name: string): boolean {
-    const { at, latest, tools } = this.#conversation;
+    const { at, latest, tools } = this.conversation;
     const callId = findText(data, 'toolCallId');
     if (callId === undefined || latest === null) return false;
     const call = tools.find(callId);
@@ -192,7 +172,7 @@ class Reader {
   /** An answer that failed. Before the first message there is no session for it yet. */
   #takeError(event: Fields, data: Fields, name: string): boolean {
     const message = findText(data, 'message');
-    if (message === undefined || !this.#conversation.hasMessage) return false;
+    if (message === undefined || !this.conversation.hasMessage) return false;
     const error = { kind: findText(data, 'errorType') ?? 'error', message };
     this.#open(event, restOf(data, ['errorType', 'message']), name, { role: 'assistant', agent, error });
     return true;
@@ -200,7 +180,7 @@ class Reader {
 
   /** Puts the message of an event, with what has no place of its own in its metadata or, when that is large, beside it. */
   #open(event: Fields, rest: Fields | undefined, name: string, content: MessageContent, aside = false): string {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     if (!conversation.hasMessage) conversation.note({ model: modelOf(conversation.own.modelId) });
     const { facts = {}, large } = splitRest({ ...rest, ...restOf(event, inEvent) });
     const id = conversation.message(name, { ...content, metadata: facts }, { aside });
@@ -210,9 +190,11 @@ class Reader {
 
   #keepRest(event: Fields, rest: Fields | undefined, name: string, messageId: string): void {
     const around = restOf(event, ['data']);
-    this.#conversation.data(`rest:${name}`, event.type as string, { ...around, data: rest ?? {} }, messageId);
+    this.conversation.data(`rest:${name}`, event.type as string, { ...around, data: rest ?? {} }, messageId);
   }
 }
+
+export const readTranscript = readWith(Reader);
 
 /** The events that have a shape to break. */
 const shapedTypes = new Set(['user.message', 'assistant.message']);

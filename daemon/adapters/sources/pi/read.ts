@@ -1,7 +1,8 @@
 // Turns the lines of one read into puts: each line is an entry of the session's tree, kept in file order.
-import type { Held, ReadResult, SourceLine, Transcript } from '../../adapter.ts';
+import type { Held, Transcript } from '../../adapter.ts';
 import { Conversation, type MessageContent } from '../../kit/conversation.ts';
-import { type Fields, findFields, findText, isFields, type Json, parseLine, timeOf } from '../../kit/json.ts';
+import { type Fields, findFields, findText, isFields, type Json, timeOf } from '../../kit/json.ts';
+import { LineReader, readWith } from '../../kit/line-reader.ts';
 import { rememberIn } from '../../kit/remember.ts';
 import { restOf, splitRest } from '../../kit/rest.ts';
 import { completedOf, contentOf, restOfCall, shellOf, toolOf } from './blocks.ts';
@@ -24,47 +25,26 @@ const takenOfCustom = [...inEntry, 'content'];
 const takenOfAnswer = ['role', 'content', 'provider', 'model', 'usage', 'errorMessage'];
 const takenOfShell = ['role', 'command', 'output'];
 
-export function readTranscript(
-  transcript: Transcript,
-  lines: SourceLine[],
-  state: unknown,
-  held: Held,
-  mustTake: boolean,
-): ReadResult {
-  const reader = new Reader(transcript, state, held);
-  for (const line of lines) reader.take(line.text);
-  return reader.end(mustTake);
-}
-
-class Reader {
-  readonly #conversation: Conversation<Memory>;
+class Reader extends LineReader<Memory> {
   readonly #names: Map<string, string>;
 
   constructor(transcript: Transcript, state: unknown, held: Held) {
-    this.#conversation = new Conversation<Memory>(agent, transcript, state, held, { entryId: null, names: [] });
-    this.#names = new Map(this.#conversation.own.names);
+    super(new Conversation<Memory>(agent, transcript, state, held, { entryId: null, names: [] }));
+    this.#names = new Map(this.conversation.own.names);
   }
 
-  take(raw: string): void {
-    const conversation = this.#conversation;
-    const line = parseLine(raw);
-    if (line === undefined) return;
-    if ('fields' in line && typeof line.fields.type === 'string') {
-      this.#takeEntry(line.fields, line.text);
-      return;
-    }
-    conversation.bad();
-    const value = 'fields' in line ? line.fields : line.unparsed;
-    conversation.data(`line:${conversation.nameByText(line.text)}`, 'unparsed', value);
+  protected takeRecord(fields: Fields, text: string): boolean {
+    if (typeof fields.type !== 'string') return false;
+    this.#takeEntry(fields, text);
+    return true;
   }
 
-  end(mustTake: boolean): ReadResult {
-    this.#conversation.own.names = [...this.#names];
-    return this.#conversation.end(mustTake);
+  protected override remember(): void {
+    this.conversation.own.names = [...this.#names];
   }
 
   #takeEntry(entry: Fields, text: string): void {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     conversation.noteTime(timeOf(entry.timestamp));
     const name = this.#nameOf(entry, text);
     const { type } = entry;
@@ -83,7 +63,7 @@ class Reader {
   #nameOf(entry: Fields, text: string): string {
     const id = findText(entry, 'id');
     const timestamp = findText(entry, 'timestamp');
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     if (timestamp === undefined) return conversation.nameByText(id ?? text);
     const when = `${timestamp} ${entry.type}`;
     if (id === undefined) return conversation.nameByText(when);
@@ -114,7 +94,7 @@ class Reader {
       return true;
     }
     if (message && this.#takeCustom(entry, message, name)) return true;
-    if (!message || typeof message.role !== 'string' || shapedRoles.has(message.role)) this.#conversation.bad();
+    if (!message || typeof message.role !== 'string' || shapedRoles.has(message.role)) this.conversation.bad();
     return false;
   }
 
@@ -130,7 +110,7 @@ class Reader {
   }
 
   #takeShell(entry: Fields, message: Fields, command: string, name: string): void {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     conversation.noteTitle('command', `!${command}`);
     const id = this.#open(entry, message, `shell:${name}`, { role: 'user', agent: null }, takenOfShell);
     const key = `part:shell:${name}`;
@@ -138,18 +118,18 @@ class Reader {
   }
 
   #takeResult(entry: Fields, result: Fields, name: string): boolean {
-    const { at, tools } = this.#conversation;
+    const { at, tools } = this.conversation;
     const callId = findText(result, 'toolCallId');
     const messageId = callId && tools.result(callId, (call) => completedOf(call, result, at.known), at);
     if (!messageId) return false;
     const message = restOf(result, ['role', 'toolCallId', 'toolName', 'content', 'isError']) ?? {};
-    this.#conversation.data(`result:${name}`, 'toolResult', { ...entry, message }, messageId);
+    this.conversation.data(`result:${name}`, 'toolResult', { ...entry, message }, messageId);
     return true;
   }
 
   /** Puts the message of an entry, with what has no place of its own in its metadata or, when that is large, beside it. */
   #open(entry: Fields, message: Fields, id: string, content: MessageContent, taken: readonly string[]): string {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     const around = message === entry ? undefined : restOf(entry, inEntry);
     const rest = restOf(message, taken);
     const { facts, large } = splitRest(around ? { ...around, ...rest } : rest);
@@ -164,12 +144,12 @@ class Reader {
     const entryId = findText(entry, 'id');
     if (entryId === undefined) return undefined;
     const { parentId } = entry;
-    const isNext = parentId === undefined || parentId === this.#conversation.own.entryId;
+    const isNext = parentId === undefined || parentId === this.conversation.own.entryId;
     return isNext ? { entryId } : { entryId, parentEntryId: parentId };
   }
 
   #putBlocks(blocks: Json[], place: string, messageId: string): void {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     for (const [index, block] of blocks.entries()) {
       const key = `part:${place}:${index}`;
       let rest: Fields | undefined;
@@ -190,11 +170,13 @@ class Reader {
     for (const block of blocks) {
       const found = isFields(block) && typeof block.text === 'string' ? titleOf(block.text) : undefined;
       if (!found) continue;
-      this.#conversation.noteTitle(found.rank, found.title);
+      this.conversation.noteTitle(found.rank, found.title);
       if (found.rank === 'prompt') return;
     }
   }
 }
+
+export const readTranscript = readWith(Reader);
 
 /** The roles that have a shape to break. */
 const shapedRoles = new Set(['user', 'assistant', 'bashExecution']);

@@ -1,9 +1,10 @@
 // Turns the lines of Qwen Code into puts: each line is parsed once and becomes a message, parts, or a `data` part.
 import { hash } from 'node:crypto';
-import type { Held, ReadResult, SourceLine, Transcript } from '../../adapter.ts';
+import type { Held, Transcript } from '../../adapter.ts';
 import { Conversation } from '../../kit/conversation.ts';
 import { completedOf, contentOf, displayOf, findCall, findResponse, partsOf, toolOf } from '../../kit/genai.ts';
-import { type Fields, findFields, findText, type Json, parseLine, timeOf } from '../../kit/json.ts';
+import { type Fields, findFields, findText, type Json, timeOf } from '../../kit/json.ts';
+import { LineReader, readWith } from '../../kit/line-reader.ts';
 import { rememberIn } from '../../kit/remember.ts';
 import { restOf } from '../../kit/rest.ts';
 import { findTyped, isSynthetic, messageOf, promptOf } from './message.ts';
@@ -17,46 +18,24 @@ type Memory = { messages: [name: string, told: Told][] };
 const maxMessages = 32;
 const maxLines = 16;
 
-export function readTranscript(
-  transcript: Transcript,
-  lines: SourceLine[],
-  state: unknown,
-  held: Held,
-  mustTake: boolean,
-): ReadResult {
-  const reader = new Reader(transcript, state, held);
-  for (const line of lines) reader.take(line.text);
-  return reader.end(mustTake);
-}
-
-class Reader {
-  readonly #conversation: Conversation<Memory>;
+class Reader extends LineReader<Memory> {
   readonly #messages: Map<string, Told>;
 
   constructor(transcript: Transcript, state: unknown, held: Held) {
-    this.#conversation = new Conversation<Memory>(agent, transcript, state, held, { messages: [] });
-    this.#messages = new Map(this.#conversation.own.messages);
+    super(new Conversation<Memory>(agent, transcript, state, held, { messages: [] }));
+    this.#messages = new Map(this.conversation.own.messages);
   }
 
-  take(raw: string): void {
-    const line = parseLine(raw);
-    if (line === undefined) return;
-    if ('fields' in line && findText(line.fields, 'type') !== undefined) this.#takeFields(line.fields, line.text);
-    else this.#takeUnparsed('fields' in line ? line.fields : line.unparsed, line.text);
+  protected takeRecord(fields: Fields, text: string): boolean {
+    return findText(fields, 'type') !== undefined && this.#takeFields(fields, text);
   }
 
-  end(mustTake: boolean): ReadResult {
-    this.#conversation.own = { messages: [...this.#messages] };
-    return this.#conversation.end(mustTake);
+  protected override remember(): void {
+    this.conversation.own = { messages: [...this.#messages] };
   }
 
-  #takeUnparsed(value: Json, text: string): void {
-    this.#conversation.bad();
-    this.#conversation.data(`line:${this.#conversation.nameByText(text)}`, 'unparsed', value);
-  }
-
-  #takeFields(line: Fields, text: string): void {
-    const conversation = this.#conversation;
+  #takeFields(line: Fields, text: string): boolean {
+    const conversation = this.conversation;
     const { transcript, hasMessage } = conversation;
     conversation.noteTime(timeOf(line.timestamp));
     if (!hasMessage) conversation.note(factsOf(transcript.sessionKey, line));
@@ -66,10 +45,7 @@ class Reader {
     const message = findFields(line, 'message');
     const parts = message && partsOf(message.parts);
     const isMessage = type === 'user' || type === 'assistant';
-    if ((isMessage || type === 'tool_result') && parts === undefined) {
-      this.#takeUnparsed(line, text);
-      return;
-    }
+    if ((isMessage || type === 'tool_result') && parts === undefined) return false;
     // Known damage: several lines with one uuid, also of several types. None may replace another, each counts once.
     const uuid = findText(line, 'uuid');
     const name = uuid === undefined ? conversation.nameByText(text) : uuid;
@@ -79,10 +55,11 @@ class Reader {
       const kind = findText(line, 'subtype') ?? (type as string);
       conversation.data(uuid === undefined ? `line:${name}` : `line:${uuid}:${shortHash(text)}`, kind, line);
     }
+    return true;
   }
 
   #takeMessage(line: Fields, parts: Json[], name: string, digest: string): void {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     if (line.type === 'user') conversation.noteTitle('prompt', promptOf(line, parts));
     const messageId = this.#openMessage(line, name, digest);
     const typed = line.type === 'user' ? findTyped(line, parts) : undefined;
@@ -101,7 +78,7 @@ class Reader {
 
   /** The message of this line; what a later line with its uuid tells is put over it. */
   #openMessage(line: Fields, name: string, digest: string): string {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     const known = this.#messages.get(name);
     if (known?.lines.includes(digest)) return conversation.goTo(name);
     const content = messageOf(line);
@@ -114,7 +91,7 @@ class Reader {
   }
 
   #takePart(line: Fields, part: Json, key: string, messageId: string, typed: string | undefined): void {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     const call = findCall(part);
     const answer = findResponse(part);
     if (call) {
@@ -129,7 +106,7 @@ class Reader {
 
   /** Completes the calls that the line answers; what it tells beside that stays with the message of the last of them. */
   #takeResult(line: Fields, parts: Json[], name: string): void {
-    const conversation = this.#conversation;
+    const conversation = this.conversation;
     const told = findFields(line, 'toolCallResult') ?? {};
     let messageId: string | undefined;
     for (const [index, part] of parts.entries()) {
@@ -143,11 +120,11 @@ class Reader {
 
   /** The message of the call; an answer without one is kept as it is. */
   #takeAnswer(answer: Fields, told: Fields, key: string): string | undefined {
-    const { at, tools } = this.#conversation;
+    const { at, tools } = this.conversation;
     const failed = told.status === 'error' || told.status === 'cancelled' || undefined;
     const id = findText(answer, 'id');
     const callOf = id && tools.result(id, (call) => completedOf(call, answer, at.known, failed), at);
-    if (!callOf) this.#conversation.data(key, 'functionResponse', answer);
+    if (!callOf) this.conversation.data(key, 'functionResponse', answer);
     return callOf;
   }
 
@@ -156,10 +133,12 @@ class Reader {
     const { resultDisplay } = told;
     const said = parts.flatMap((part) => Object.values(findFields(findResponse(part) ?? {}, 'response') ?? {}));
     if (resultDisplay !== undefined && resultDisplay !== null && !said.includes(resultDisplay))
-      this.#conversation.part(`${name}:display`, displayOf(agent, resultDisplay), messageId);
+      this.conversation.part(`${name}:display`, displayOf(agent, resultDisplay), messageId);
     const rest = restOf(told, ['callId', 'status', 'executionStatus', 'resultDisplay']);
-    if (rest) this.#conversation.data(`${name}:told`, 'toolCallResult', rest, messageId);
+    if (rest) this.conversation.data(`${name}:told`, 'toolCallResult', rest, messageId);
   }
 }
+
+export const readTranscript = readWith(Reader);
 
 const shortHash = (text: string) => hash('sha256', text, 'base64url').slice(0, 12);
