@@ -99,8 +99,9 @@ export class Intake {
   }
 
   async #takeDocument(path: string, sessionKey: string, signal: AbortSignal): Promise<Outcome> {
-    const { ino, size, mtimeMs } = statSync(path);
-    const file = { inode: ino, size, mtimeMs };
+    const stats = statSync(path);
+    if (!stats.isFile()) throw new Error('this is no file');
+    const file = { inode: stats.ino, size: stats.size, mtimeMs: stats.mtimeMs };
     const { maxLineBytes = defaultMaxLineBytes } = this.#deps;
     if (file.size > maxLineBytes)
       throw new Error(`${file.size} bytes are more than the ${maxLineBytes} that are read at once`);

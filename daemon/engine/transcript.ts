@@ -2,7 +2,7 @@
 // torn line is not there yet (P26). A file that was cut, replaced or rewritten is read from its start again.
 import { hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { open, stat } from 'node:fs/promises';
+import { constants, open, stat } from 'node:fs/promises';
 import type { SourceLine } from '../adapters/adapter.ts';
 import type { FileMark, Position } from '../store/positions.ts';
 
@@ -12,6 +12,7 @@ import type { FileMark, Position } from '../store/positions.ts';
  */
 const tailBytes = 64 * 1024;
 const newline = 10;
+const scanBytes = 1024 * 1024;
 /** A longer line is kept only up to here: written out as JSON, it would not fit a string of V8's. */
 export const defaultMaxLineBytes = 64 * 1024 * 1024;
 
@@ -20,6 +21,19 @@ export type FileState = { inode: number; size: number; mtimeMs: number };
 export async function fileState(path: string): Promise<FileState> {
   const { ino, size, mtimeMs } = await stat(path);
   return { inode: ino, size, mtimeMs };
+}
+
+/** Opens a file to read it. What is none is refused: opening a pipe would wait for somebody to write to it. */
+export async function openFile(path: string): Promise<{ handle: FileHandle; file: FileState }> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new Error('this is no file');
+    return { handle, file: { inode: stats.ino, size: stats.size, mtimeMs: stats.mtimeMs } };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
 }
 
 /** Whether a file is still as it was when its position was written: then nothing of it need be read. */
@@ -56,14 +70,8 @@ export class TranscriptReader implements LineReader {
   }
 
   static async open(path: string, maxLineBytes = defaultMaxLineBytes): Promise<TranscriptReader> {
-    const handle = await open(path, 'r');
-    try {
-      const { ino, size, mtimeMs } = await handle.stat();
-      return new TranscriptReader(handle, { inode: ino, size, mtimeMs }, maxLineBytes);
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
+    const { handle, file } = await openFile(path);
+    return new TranscriptReader(handle, file, maxLineBytes);
   }
 
   async close(): Promise<void> {
@@ -93,6 +101,25 @@ export class TranscriptReader implements LineReader {
         const end = offset + taken.length;
         return { lines, end, tail: digestOf(read.subarray(0, end - from).subarray(-tailBytes)), atEnd: complete };
       }
+      if (chunk.length > this.#maxLineBytes) return this.#readOverlong(offset, tail, chunk);
+    }
+  }
+
+  /** A line of which only the beginning is kept: its end is looked for without holding what lies between. */
+  async #readOverlong(offset: number, tail: Buffer, chunk: Buffer): Promise<Piece> {
+    let at = offset + chunk.length;
+    for (;;) {
+      const next = await this.#read(at, Math.min(scanBytes, this.file.size - at));
+      const found = next.indexOf(newline);
+      if (found >= 0) {
+        const end = at + found + 1;
+        const text = chunk.toString('utf8', 0, this.#maxLineBytes);
+        const before = await this.#read(end - tailBytes, tailBytes);
+        return { lines: [{ text, offset }], end, tail: digestOf(before), atEnd: end >= this.file.size };
+      }
+      // Not whole yet.
+      if (next.length === 0) return { lines: [], end: offset, tail, atEnd: true };
+      at += next.length;
     }
   }
 

@@ -1,13 +1,13 @@
 // A transcript that its agent compressed: the lines come out of zstd as they are asked for. Such a file is written once; one
 // that changed is read from its start.
 import type { FileHandle } from 'node:fs/promises';
-import { open } from 'node:fs/promises';
 import { Decompress } from 'fzstd';
 import type { Position } from '../store/positions.ts';
 import type { FileState, LineReader, Piece } from './transcript.ts';
-import { defaultMaxLineBytes, splitLines } from './transcript.ts';
+import { defaultMaxLineBytes, openFile, splitLines } from './transcript.ts';
 
-const readBytes = 64 * 1024;
+/** Small: zstd makes up to 30,000 times as much of it. */
+const readBytes = 4 * 1024;
 const newline = 10;
 const nothing = Buffer.alloc(0);
 
@@ -16,29 +16,25 @@ export class ZstdTranscriptReader implements LineReader {
   readonly #handle: FileHandle;
   readonly #maxLineBytes: number;
   readonly #decompress: Decompress;
+  /** What the last read brought. */
+  #chunks: Uint8Array[] = [];
   /** Decompressed and not yet taken; it begins at `#begin` of the text. */
   #pending: Buffer = nothing;
   #begin = 0;
+  /** The line under way is too long: what comes before its end is left out. */
+  #skipping = false;
   #ended = false;
 
   private constructor(handle: FileHandle, file: FileState, maxLineBytes: number) {
     this.#handle = handle;
     this.file = file;
     this.#maxLineBytes = maxLineBytes;
-    this.#decompress = new Decompress((chunk) => {
-      this.#pending = Buffer.concat([this.#pending, chunk]);
-    });
+    this.#decompress = new Decompress((chunk) => this.#chunks.push(chunk));
   }
 
   static async open(path: string, maxLineBytes = defaultMaxLineBytes): Promise<ZstdTranscriptReader> {
-    const handle = await open(path, 'r');
-    try {
-      const { ino, size, mtimeMs } = await handle.stat();
-      return new ZstdTranscriptReader(handle, { inode: ino, size, mtimeMs }, maxLineBytes);
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
+    const { handle, file } = await openFile(path);
+    return new ZstdTranscriptReader(handle, file, maxLineBytes);
   }
 
   async close(): Promise<void> {
@@ -69,6 +65,15 @@ export class ZstdTranscriptReader implements LineReader {
     const { buffer, bytesRead } = await this.#handle.read(Buffer.allocUnsafe(readBytes), 0, readBytes);
     this.#ended = bytesRead === 0;
     this.#decompress.push(buffer.subarray(0, bytesRead), this.#ended);
+    const brought = Buffer.concat(this.#chunks.splice(0));
+    const end = this.#skipping ? brought.indexOf(newline) : 0;
+    this.#skipping = end < 0;
+    if (end >= 0) this.#pending = Buffer.concat([this.#pending, brought.subarray(end)]);
+    const begun = this.#pending.lastIndexOf(newline) + 1;
+    if (this.#pending.length - begun > this.#maxLineBytes) {
+      this.#pending = this.#pending.subarray(0, begun + this.#maxLineBytes);
+      this.#skipping = true;
+    }
     // A file that ends without a line end: what stands there is a whole record.
     if (this.#ended && this.#pending.length > 0 && this.#pending.at(-1) !== newline)
       this.#pending = Buffer.concat([this.#pending, Buffer.from('\n')]);

@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   utimesSync,
@@ -16,32 +17,20 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Place, Source } from '../../daemon/adapters/adapter.ts';
 import { claudeCodeSource } from '../../daemon/adapters/sources/claude-code.ts';
+import { TranscriptReader } from '../../daemon/engine/transcript.ts';
+import { ZstdTranscriptReader } from '../../daemon/engine/zstd-transcript.ts';
+import type { Position } from '../../daemon/store/positions.ts';
 import type { Client } from '../../protocol/client.ts';
 import type { Session } from '../../protocol/schema.ts';
-import { daemonInProcess, subscribe, testHome } from '../support/daemon.ts';
-import { allItems, readEverything, takenIn } from '../support/everything.ts';
-import type { Home } from '../support/home.ts';
+import { subscribe, testHome } from '../support/daemon.ts';
+import { allItems, takenIn } from '../support/everything.ts';
 import { asNobody } from '../support/nobody.ts';
 import { append, line, transcriptPath } from '../support/transcript.ts';
+import { head, texts, watching } from '../support/watching.ts';
 
 const id = '11111111-2222-4333-8444-555555555555';
 const other = '99999999-2222-4333-8444-555555555555';
 
-async function watching(home: Home, source: Source = claudeCodeSource(home.claude)) {
-  const { daemon, connect } = daemonInProcess(home, { sources: [source] });
-  await daemon.start();
-  const client = connect();
-  await takenIn(client);
-  return { client, stop: () => daemon.stop() };
-}
-
-async function texts(client: Client): Promise<string[]> {
-  const held = [...(await readEverything(client)).values()];
-  const parts = held.flatMap(({ items }) => items.flatMap((item) => item.parts));
-  return parts.map((part) => (part.type === 'text' ? part.text : `(${part.type})`));
-}
-
-const head = async (client: Client) => (await client.call('daemon/status', {})).head;
 const statusOf = async (client: Client) => (await client.call('source/list', {})).items[0]!;
 const sessionsOf = (client: Client) => allItems<Session>(client, 'session/list', {});
 
@@ -223,6 +212,66 @@ describe('a file', () => {
   });
 });
 
+describe('what is no transcript at all', () => {
+  test('a pipe, a device, a folder of that name: none is waited for, none hides another', async () => {
+    const home = testHome();
+    append(transcriptPath(home.claude, id), line(id, 'user', 'one'));
+    const { client } = await watching(home);
+    const pipe = transcriptPath(home.claude, other);
+    execFileSync('mkfifo', [pipe]);
+    symlinkSync('/dev/zero', transcriptPath(home.claude, 'zero'));
+    mkdirSync(transcriptPath(home.claude, 'folder'));
+    await takenIn(client);
+    expect(await texts(client)).toEqual(['one']);
+    // A file that is a pipe by the time that it is opened.
+    await expect(TranscriptReader.open(pipe)).rejects.toThrow('no file');
+    await expect(TranscriptReader.open('/dev/zero')).rejects.toThrow('no file');
+  });
+
+  test('a gigabyte without a line end is held by no more than the longest line, and what comes behind it is read', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    append(path, line(id, 'user', 'one'));
+    const begin = statSync(path).size;
+    truncateSync(path, begin + 1e9); // holes: they cost no disk
+    const reader = await TranscriptReader.open(path, 1_000);
+    const start = { offset: begin, tail: await tailAt(path, begin) } as Position;
+    const torn = await reader.readPiece(start, 256);
+    expect(torn).toMatchObject({ lines: [], end: begin, atEnd: true });
+    await reader.close();
+    appendFileSync(path, `\n${line(id, 'user', 'two')}`);
+    const again = await TranscriptReader.open(path, 1_000);
+    const piece = await again.readPiece(start, 256);
+    expect(piece!.lines.map(({ text }) => text)).toEqual(['\0'.repeat(1_000)]);
+    expect(piece).toMatchObject({ end: begin + 1e9 + 1, atEnd: false });
+    const last = await again.readPiece({ offset: piece!.end, tail: piece!.tail } as Position, 256);
+    expect(last!.lines.map(({ text }) => JSON.parse(text).message.content)).toEqual(['two']);
+    await again.close();
+  });
+
+  test('a gigabyte that zstd makes of little is held by no more than the longest line', async () => {
+    const home = testHome();
+    const path = join(home.folder, 'bomb.zst');
+    writeFileSync(path, compressed(`${line(id, 'user', 'one')}${'0'.repeat(4e8)}\n${line(id, 'user', 'two')}`));
+    const reader = await ZstdTranscriptReader.open(path, 1_000);
+    const before = process.memoryUsage.rss();
+    const found: string[] = [];
+    for (let position = { offset: 0 } as Position; ; ) {
+      const piece = await reader.readPiece(position, 4_096);
+      found.push(...piece.lines.map(({ text }) => text));
+      if (piece.atEnd) break;
+      position = { offset: piece.end } as Position;
+    }
+    await reader.close();
+    expect(found.map((text) => (text.startsWith('{') ? JSON.parse(text).message.content : text.length))).toEqual([
+      'one',
+      1_000,
+      'two',
+    ]);
+    expect(process.memoryUsage.rss() - before).toBeLessThan(3e8);
+  });
+});
+
 describe('a title', () => {
   const titled = (title: string) => `${JSON.stringify({ type: 'ai-title', aiTitle: title, sessionId: id })}\n`;
 
@@ -328,6 +377,15 @@ function stubborn(source: Source, path: string): Source {
       return asked === path && place?.reading === 'lines' ? { ...place, compressed: 'zstd' } : place;
     },
   };
+}
+
+/** What a position holds of the bytes before it. */
+async function tailAt(path: string, end: number): Promise<Buffer> {
+  const reader = await TranscriptReader.open(path);
+  const piece = await reader.readPiece({ offset: 0 } as Position, end);
+  await reader.close();
+  expect(piece!.end).toBe(end);
+  return piece!.tail;
 }
 
 /** By a program: Node 20 has no zstd. */

@@ -17,7 +17,6 @@ import { Ingest } from '../../daemon/engine/ingest.ts';
 import { Ledger } from '../../daemon/store/ledger.ts';
 import { openStore } from '../../daemon/store/open.ts';
 import { Positions } from '../../daemon/store/positions.ts';
-import type { Client } from '../../protocol/client.ts';
 import type { Part, Session } from '../../protocol/schema.ts';
 import { connectTo, daemonInProcess, startDaemon, subscribe, testHome } from '../support/daemon.ts';
 import { allItems, readEverything, takenIn } from '../support/everything.ts';
@@ -25,26 +24,9 @@ import type { Home } from '../support/home.ts';
 import { HandRuntime, openRecords, readTables } from '../support/records.ts';
 import { layClaudeSamples, samples } from '../support/samples.ts';
 import { append, line, transcriptPath } from '../support/transcript.ts';
+import { head, texts, watching } from '../support/watching.ts';
 
 const id = '11111111-2222-4333-8444-555555555555';
-
-async function watching(home: Home): Promise<{ client: Client; stop: () => Promise<void> }> {
-  const { daemon, connect } = daemonInProcess(home, { sources: [claudeCodeSource(home.claude)] });
-  await daemon.start();
-  const client = connect();
-  await takenIn(client);
-  return { client, stop: () => daemon.stop() };
-}
-
-async function texts(client: Client): Promise<string[]> {
-  const held = [...(await readEverything(client)).values()];
-  const parts = held.flatMap(({ items }) => items.flatMap((item) => item.parts));
-  return parts.map((part) => (part.type === 'text' ? part.text : `(${part.type})`));
-}
-
-async function head(client: Client): Promise<string> {
-  return (await client.call('daemon/status', {})).head;
-}
 
 describe('a transcript', () => {
   test('becomes a session with its directory, agent, title and messages', async () => {
