@@ -4,7 +4,8 @@ import type { SourceStatus } from '../protocol/methods.ts';
 import { pathsFrom } from '../protocol/node/paths.ts';
 import type { Session } from '../protocol/schema.ts';
 import type { Context } from './context.ts';
-import { safeJson } from './render/clean.ts';
+import { sessionPages } from './pages.ts';
+import { cleanStart, safeJson } from './render/clean.ts';
 import { shownPath } from './render/path.ts';
 import { countOf, grouped } from './render/quantity.ts';
 import { sessionTable } from './render/sessions.ts';
@@ -29,14 +30,14 @@ export async function printSessions(context: Context, client: Client, wanted: Wa
   ]);
   const { width, style } = out;
   if (sessions.length === 0) {
-    const lines = await nothingLines(context, client, sources, filterWords);
+    const lines = await nothingLines(context, client, sources, wanted);
     await out.lines(lines.flatMap((line) => wrap(line, width)));
   } else {
     const complete = more === 0 && filter.archived === true && filterWords === '';
     await out.lines(await sessionTable(sessions, { width, style, now: context.now(), home: context.home, complete }));
     if (more > 0) await out.lines(wrap(moreText(context, more, filterWords), width).map(style.dim));
   }
-  await noticeReading(context, sources);
+  await noticeReading(context, client, sources);
 }
 
 /** Prints the newest sessions that fit, as a JSON array with a record on each line. */
@@ -55,7 +56,7 @@ export async function printSessionsJson(context: Context, client: Client, wanted
     if (count >= limit) break;
   }
   await out.line(count === 0 ? '[]' : '\n]');
-  await noticeReading(context, (await sources).items);
+  await noticeReading(context, client, (await sources).items);
 }
 
 async function newest(
@@ -83,12 +84,27 @@ async function nothingLines(
   context: Context,
   client: Client,
   sources: SourceStatus[],
-  filterWords: string,
+  { filter, filterWords = '' }: Wanted,
 ): Promise<string[]> {
   const { sessions } = await client.call('daemon/status', {});
   if (sessions === 0) return emptyLines(context, sources);
+  const agent = filter?.agent;
+  const agents = agent === undefined ? new Set<string>() : await agentsOf(client);
+  if (agent !== undefined && agents.size > 0 && !agents.has(agent)) {
+    const names = [...agents].map((name) => cleanStart(name, 60)).sort();
+    return [`No session is of the agent ${cleanStart(agent, 60)}; there are: ${names.join(', ')}`];
+  }
   if (filterWords !== '') return ['No session fits.', `All there are: ${context.program} ls --all`];
   return [`No sessions but ${countOf(sessions, 'archived one')}: ${context.program} ls --all`];
+}
+
+/** All agents that a session is of. */
+async function agentsOf(client: Client): Promise<Set<string>> {
+  const agents = new Set<string>();
+  for await (const sessions of sessionPages(client, { limit: 1000 })) {
+    for (const { agent } of sessions) if (agent !== null) agents.add(agent);
+  }
+  return agents;
 }
 
 /** What an empty list says: where was looked, and how to see it work all the same. */
@@ -108,10 +124,11 @@ function noSourcesLines({ env, home }: Context): string[] {
   return [`No folders are looked in: [sources] in ${shownPath(pathsFrom(env).config, home)} turns them off.`];
 }
 
-/** On stderr, so that a pipe gets sessions only. */
-async function noticeReading(context: Context, sources: SourceStatus[]): Promise<void> {
+/** On stderr, so that a pipe gets sessions only; and only when something is still to read, not at each start. */
+async function noticeReading(context: Context, client: Client, sources: SourceStatus[]): Promise<void> {
   const progress = progressOf(sources);
   if (!progress.reading) return;
+  if (progress.bytesBehind === 0 && (await client.call('daemon/status', {})).sessions > 0) return;
   if (context.json) return context.err.json({ reading: progress });
   const text = `the first read is still going on (${progressText(progress)}); the list is not complete yet`;
   await context.err.line(context.err.style.yellow(text));

@@ -2,10 +2,11 @@
 // process (argv, environment, streams).
 import { homedir } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
 import { CommanderError } from 'commander';
 import type { Context } from './context.ts';
 import type { Failure } from './exit.ts';
-import { exitCodes, failureOf } from './exit.ts';
+import { CliError, exitCodes, failureOf } from './exit.ts';
 import { Output, OutputClosedError } from './output.ts';
 import { programName } from './program-name.ts';
 import { cleanText } from './render/clean.ts';
@@ -19,6 +20,8 @@ const args = process.argv.slice(2);
 const wantsJson = args.includes('--json');
 const out = new Output(process.stdout, process.env);
 const err = new Output(process.stderr, process.env);
+/** The verb that is typed, and behind a verb that has commands its command. */
+let typed: string[] = [];
 const program = programName({ script, cwd: process.cwd(), env: process.env });
 
 main().then(
@@ -45,8 +48,21 @@ async function main(): Promise<void> {
   const named = args.filter((arg) => !arg.startsWith('-'));
   const wanted = named[0] === 'help' ? named[1] : named[0];
   const root = await programCommand(context, (verb) => verb === wanted);
-  if (wanted === undefined && args.length === 0) root.help({ error: true });
+  typed = commandPath(root, named);
+  if (wanted === undefined) {
+    if (args.length === 0) root.help({ error: true });
+    if (wantsJson && args.some((arg) => arg === '--version' || arg === '-V')) return out.json({ version: __VERSION__ });
+  } else if (named[0] === 'help' && !(wanted in verbs)) {
+    throw new CliError(exitCodes.usage, `there is no verb ${wanted}`, `the verbs there are: ${program} --help`);
+  }
   await root.parseAsync(args, { from: 'user' });
+}
+
+/** The words that name a command, from the first on. */
+function commandPath(root: Command, words: string[]): string[] {
+  const [first = ''] = words;
+  const command = root.commands.find((each) => each.name() === first);
+  return command ? [first, ...commandPath(command, words.slice(1))] : [];
 }
 
 /** Tells what went wrong, on stderr, and returns the exit code. */
@@ -76,10 +92,9 @@ function failureText({ message, hint, stack }: Failure): string {
 /** Commander's own exits: help and version are no failures, everything else is wrong usage. */
 function commanderFailure(error: CommanderError): Failure | undefined {
   if (error.exitCode === 0) return undefined;
-  const verb = args.find((arg) => arg in verbs);
   const message =
     error.code === 'commander.help'
-      ? `no ${verb ? 'command' : 'verb'} is given`
+      ? `no ${typed.length > 0 ? 'command' : 'verb'} is given`
       : error.message.replace(/^error: /, '');
-  return { code: exitCodes.usage, message: cleanText(message), hint: `${program} ${verb ? `${verb} ` : ''}--help` };
+  return { code: exitCodes.usage, message: cleanText(message), hint: [program, ...typed, '--help'].join(' ') };
 }

@@ -1,4 +1,5 @@
-// From what a person types to one session: the whole id, or the start of one when no other session has it.
+// From what a person types to one session: its id, or the id that its agent gave it; or the start of one, when no other
+// session has it.
 import type { Client } from '../protocol/client.ts';
 import { RpcError } from '../protocol/errors.ts';
 import type { Session } from '../protocol/schema.ts';
@@ -9,24 +10,42 @@ import { cleanLine, cleanStart } from './render/clean.ts';
 
 const prefix = 'ses_';
 const wholeId = /^ses_[A-Za-z0-9_-]{1,64}$/;
+/** What an agent's own id may be, and still be typed. */
+const agentId = /^[\w.:@/-]{1,200}$/;
 const shownCandidates = 10;
 
-/** The session named. `ses_` may be left out. Fails as not found (5), or with the candidates as ambiguous (2). */
+/**
+ * The session named; of our own ids, which go before those of agents, `ses_` may be left out. Fails as not found (5), or
+ * with the candidates as ambiguous (2).
+ */
 export async function resolveSession(context: Context, client: Client, given: string): Promise<Session> {
   const start = given.startsWith(prefix) ? given : prefix + given;
-  if (!wholeId.test(start)) {
+  if (!wholeId.test(start) && !agentId.test(given)) {
     throw new CliError(exitCodes.usage, `"${cleanStart(given, 100)}" is not an id`, listHint(context));
   }
-  const exact = await findSession(client, start);
-  if (exact) return exact;
-  const matches: Session[] = [];
-  for await (const sessions of sessionPages(client, { limit: 1000 })) {
-    matches.push(...matching(sessions, start));
-  }
-  const [only] = matches;
-  if (!only) throw new CliError(exitCodes.notFound, `no session's id starts with ${start}`, listHint(context));
-  if (matches.length > 1) throw ambiguous(start, matches);
+  const exact = await findExact(client, start, given);
+  const found = exact.length > 0 ? exact : await startingWith(client, start, given);
+  const [only] = found;
+  if (!only) throw new CliError(exitCodes.notFound, `no session's id starts with ${given}`, listHint(context));
+  if (found.length > 1) throw ambiguous(given, found);
   return only;
+}
+
+/** The session with this id, else those that their agents gave it. */
+async function findExact(client: Client, id: string, externalId: string): Promise<Session[]> {
+  const own = wholeId.test(id) ? await findSession(client, id) : undefined;
+  return own ? [own] : (await client.call('session/list', { origin: { externalId } })).items;
+}
+
+/** The sessions whose id starts so, else those whose id of their agent does. */
+async function startingWith(client: Client, start: string, externalStart: string): Promise<Session[]> {
+  const own: Session[] = [];
+  const agents: Session[] = [];
+  for await (const sessions of sessionPages(client, { limit: 1000 })) {
+    own.push(...matching(sessions, start));
+    agents.push(...sessions.filter(({ origin }) => origin?.externalId.startsWith(externalStart)));
+  }
+  return own.length > 0 ? own : agents;
 }
 
 /** The sessions named, each once, in the order given. Fails before anything is done to any of them. */
@@ -44,7 +63,8 @@ export function matching<S extends { id: string }>(sessions: S[], start: string)
   return sessions.filter((session) => session.id.startsWith(start));
 }
 
-async function findSession(client: Client, sessionId: string): Promise<Session | undefined> {
+/** The session with this id, if there is one. */
+export async function findSession(client: Client, sessionId: string): Promise<Session | undefined> {
   try {
     return (await client.call('session/get', { sessionId })).session;
   } catch (error) {

@@ -51,6 +51,17 @@ export function isSubagent(session: Child): boolean {
   return session.parentId !== null && !(Object.hasOwn(forks, source) && forks[source]!(session));
 }
 
+/** How Claude Code resumes the parent of a subagent, by where the transcripts of both lie. */
+export function findParentCommand({
+  origin,
+  directory,
+}: Pick<Session, 'origin' | 'directory'>): { command: ResumeCommand; transcript: string } | undefined {
+  const folder = /^(\/.*\/([^/]+))\/subagents\/[^/]+$/.exec(origin?.path ?? '');
+  if (origin?.source !== 'claude-code' || !folder) return undefined;
+  const command = findResumeCommand({ origin: { source: origin.source, externalId: folder[2]! }, directory });
+  return 'none' in command ? undefined : { command, transcript: `${folder[1]}.jsonl` };
+}
+
 /** `cd DIR && claude --resume ID`, quoted for a shell. */
 export function resumeLine({ directory, command }: ResumeCommand): string {
   return directory === null ? shellCommand(command) : `cd ${shellQuote(directory)} && ${shellCommand(command)}`;

@@ -86,7 +86,8 @@ export async function programCommand(context: Context, wanted: (verb: string) =>
     const command = root
       .command(name, { hidden: name in hidden })
       .summary(entry.summary)
-      .description(`${sentence(entry.summary)}.`);
+      .description(`${sentence(entry.summary)}.`)
+      .helpOption('-h, --help', 'show this help');
     if ('group' in entry) command.helpGroup(entry.group as string);
     if (wanted(name)) (await entry.load()).configure(command, context);
   }

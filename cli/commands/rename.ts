@@ -9,7 +9,7 @@ import { resolveSession } from '../resolve.ts';
 export function configure(command: Command, context: Context): void {
   const { program, out } = context;
   command
-    .argument('<id>', "the session's id, or the start of it")
+    .argument('<id>', "the session's id or the agent's own, or the start of it")
     .argument('<title...>', 'the new title, in quotes or not')
     .addHelpText(
       'after',

@@ -1,9 +1,10 @@
 // resume ID: the agent's own command that goes on with a session, printed for a shell; with --exec run here.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Command } from 'commander';
+import type { Client } from '../../protocol/client.ts';
 import type { Session } from '../../protocol/schema.ts';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
@@ -11,14 +12,14 @@ import { CliError, exitCodes } from '../exit.ts';
 import { findProgram } from '../find-program.ts';
 import { cleanLine, cleanStart } from '../render/clean.ts';
 import { shownPath } from '../render/path.ts';
-import { resolveSession } from '../resolve.ts';
+import { findSession, resolveSession } from '../resolve.ts';
 import type { ResumeCommand } from '../resume-command.ts';
-import { findResumeCommand, isSubagent, resumeLine } from '../resume-command.ts';
+import { findParentCommand, findResumeCommand, isSubagent, resumeLine } from '../resume-command.ts';
 
 export function configure(command: Command, context: Context): void {
   const { program } = context;
   command
-    .argument('<id>', "the session's id, or the start of it")
+    .argument('<id>', "the session's id or the agent's own, or the start of it")
     .option('--exec', 'run it, in the folder of the session; its exit code is the one of this command')
     .addHelpText(
       'after',
@@ -26,11 +27,17 @@ export function configure(command: Command, context: Context): void {
         `  ${program} resume ses_4kZq --json | jq -r '.command[]'`,
     )
     .action(async (id: string, options: { exec?: boolean }) => {
-      const session = await withDaemon(context, ({ client }) => resolveSession(context, client, id));
+      const session = await withDaemon(context, async ({ client }) => {
+        const found = await resolveSession(context, client, id);
+        if (isSubagent(found)) throw await subagentError(context, client, found);
+        return found;
+      });
       const resume = resumeOf(context, session);
       const trouble = troubleOf(context, resume, session);
-      if (!options.exec) return tell(context, resume, trouble);
+      const warnings = [trouble, goneTranscript(context, session)].filter((warning) => warning !== undefined);
+      if (!options.exec) return tell(context, resume, warnings);
       if (trouble) throw new CliError(exitCodes.failure, trouble.message, trouble.hint);
+      await warn(context, warnings);
       // The one verb that ends with an exit code of another program; everything it wrote was taken.
       process.exit(await run(context, resume));
     });
@@ -49,11 +56,20 @@ function resumeOf({ program }: Context, session: Session): ResumeCommand {
     }[found.none];
     throw new CliError(exitCodes.failure, why, readIt);
   }
-  if (isSubagent(session)) {
-    const message = `${id} is a subagent's session: only its parent can be resumed`;
-    throw new CliError(exitCodes.failure, message, `${program} resume ${cleanLine(session.parentId!)}`);
-  }
   return found;
+}
+
+/** Only the parent can be resumed: where it is in the store by us, else by its agent where its transcript is there. */
+async function subagentError({ program }: Context, client: Client, session: Session): Promise<CliError> {
+  const id = cleanLine(session.id);
+  const message = `${id} is a subagent's session: only its parent can be resumed`;
+  if (await findSession(client, session.parentId!)) {
+    return new CliError(exitCodes.failure, message, `${program} resume ${cleanLine(session.parentId!)}`);
+  }
+  const parent = findParentCommand(session);
+  const isThere = parent !== undefined && existsSync(parent.transcript);
+  const hint = isThere ? resumeLine(parent.command) : `read it: ${program} show ${id}`;
+  return new CliError(exitCodes.failure, `${message}, which is not in the store`, hint);
 }
 
 type Trouble = { message: string; hint: string };
@@ -76,13 +92,28 @@ function troubleOf(
   return { message: `${name} is not in PATH`, hint: `install ${agent}, or add the folder of ${name} to PATH` };
 }
 
+/** Agents find a session by its transcript. Codex compresses some of its own. */
+function goneTranscript({ home }: Context, { origin }: Session): Trouble | undefined {
+  const path = origin?.path;
+  if (path === undefined || existsSync(path) || existsSync(`${path}.zst`)) return undefined;
+  return {
+    message: `the transcript is gone: ${shownPath(path, home)}`,
+    hint: 'the agent has deleted it, so its command will probably not find the session',
+  };
+}
+
 /** The command is told also where it would not run now; why it would not is told beside it. */
-async function tell({ out, err, json }: Context, resume: ResumeCommand, trouble: Trouble | undefined): Promise<void> {
-  if (json) await out.json(resume);
-  else await out.line(resumeLine(resume));
-  if (!trouble) return;
-  if (json) await err.json({ warning: trouble });
-  else await err.lines([err.style.yellow(trouble.message), err.style.dim(`hint: ${trouble.hint}`)]);
+async function tell(context: Context, resume: ResumeCommand, warnings: Trouble[]): Promise<void> {
+  if (context.json) await context.out.json(resume);
+  else await context.out.line(resumeLine(resume));
+  await warn(context, warnings);
+}
+
+async function warn({ err, json }: Context, warnings: Trouble[]): Promise<void> {
+  for (const warning of warnings) {
+    if (json) await err.json({ warning });
+    else await err.lines([err.style.yellow(warning.message), err.style.dim(`hint: ${warning.hint}`)]);
+  }
 }
 
 async function run({ env }: Context, { directory, command: [name, ...words] }: ResumeCommand): Promise<number> {

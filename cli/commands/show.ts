@@ -15,17 +15,22 @@ import { localDate } from '../render/time.ts';
 import { countHidden, headerLines, messageLines } from '../render/transcript.ts';
 import { loadWidths } from '../render/width.ts';
 import { resolveSession } from '../resolve.ts';
+import { isSubagent } from '../resume-command.ts';
 
 type Items = Result<'message/list'>['items'];
-type Options = { full?: boolean; last?: number; tools?: boolean; pager: boolean };
+type Options = { full?: boolean; last?: number; tools?: boolean; records?: boolean; pager: boolean };
+
+/** After so long without news, a tool without a result will have none. */
+const staleMs = 3_600_000;
 
 export function configure(command: Command, context: Context): void {
   const { program } = context;
   command
-    .argument('<id>', "the session's id, or the start of it")
-    .option('--full', 'everything: long texts, reasoning, what agents put in, tools and other records whole')
+    .argument('<id>', "the session's id or the agent's own, or the start of it")
+    .option('--full', 'what was said and done, whole: long texts, reasoning, what agents put in, subagents, tools')
     .option('--last <N>', 'only the last N messages', wholeNumber('--last', `all of them: ${program} show ID`))
-    .option('--tools', 'the input and output of tools whole')
+    .option('--tools', 'the input and output of tools, and changes of files, whole')
+    .option('--records', 'the records too that sessiond keeps as the agent wrote them')
     .option('--no-pager', 'print it at once, also on a terminal')
     .addHelpText(
       'after',
@@ -64,10 +69,12 @@ async function printText(
   out: Output,
   session: Session,
   messages: AsyncIterable<Items>,
-  { full = false, tools = false, last }: Options,
+  { full = false, tools = false, records = false, last }: Options,
 ): Promise<void> {
   const { style, width } = out;
-  const options = { width, style, home, full, tools, now: now() };
+  const stale = session.status === 'idle' && now() - session.updatedAt > staleMs;
+  const sidechains = !isSubagent(session);
+  const options = { width, style, home, full, tools, records, stale, sidechains, now: now() };
   if (width !== Number.POSITIVE_INFINITY) await loadWidths();
   await out.lines(headerLines(session, options));
   const earlier = last === undefined ? 0 : session.messageCount - last;
@@ -82,7 +89,7 @@ async function printText(
       hidden += countHidden(parts, options);
     }
   }
-  if (hidden > 0) await out.lines(['', style.dim(`+ ${countOf(hidden, 'other record')} (--full)`)]);
+  if (hidden > 0) await out.lines(['', style.dim(`+ ${countOf(hidden, 'other record')} (--records)`)]);
 }
 
 async function printJson(out: Output, session: Session, messages: AsyncIterable<Items>): Promise<void> {

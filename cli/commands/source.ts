@@ -11,7 +11,7 @@ import { followFirstRead } from '../first-read.ts';
 import { cleanLine } from '../render/clean.ts';
 import { shownPath } from '../render/path.ts';
 import { countOf } from '../render/quantity.ts';
-import { progressOf, progressText, readSummary } from '../render/sources.ts';
+import { badHint, progressOf, progressText, readSummary } from '../render/sources.ts';
 import { loadWidths } from '../render/width.ts';
 import { sourceTable } from '../source-table.ts';
 
@@ -59,11 +59,12 @@ async function listSources(context: Context): Promise<void> {
   if (items.length === 0) return out.lines(['No folders are read.', `To add one: ${program} source add KIND PATH`]);
   if (out.width !== Number.POSITIVE_INFINITY) await loadWidths(items.flatMap(({ name, path }) => [name, path]));
   await out.lines(sourceTable(items, { width: out.width, style: out.style, home: context.home }));
+  await out.lines(badHint(items, program));
 }
 
 async function addSource(context: Context, kind: string, given: string, wait: boolean): Promise<void> {
   await withDaemon(context, async ({ client }) => {
-    const path = resolve(given);
+    const path = resolve(given.replace(/^~(?=\/|$)/, () => context.home));
     const { source } = await client.call('source/add', { kind, path }).catch(asUsage(context));
     const read = wait ? await afterRead(context, client, source) : source;
     if (context.json) return context.out.json(read);
@@ -73,7 +74,7 @@ async function addSource(context: Context, kind: string, given: string, wait: bo
 
 /** The source when its first read is over. */
 async function afterRead(context: Context, client: Client, added: SourceStatus): Promise<SourceStatus> {
-  const sources = await followFirstRead(context, client, added.name);
+  const { sources } = await followFirstRead(context, client, added.name);
   return sources.find(({ name }) => name === added.name) ?? added;
 }
 
@@ -92,7 +93,8 @@ function addedLines({ home, program, out }: Context, source: SourceStatus): stri
     case 'reading':
       return [`${reads}: ${progressText(progressOf([source]))}`, `how it goes: ${program} source ls`];
     default:
-      return [reads, source.files === 0 ? 'there are no transcripts in it yet' : readSummary([source])];
+      if (source.files === 0) return [reads, 'there are no transcripts in it yet'];
+      return [reads, readSummary([source]), ...badHint([source], program)];
   }
 }
 

@@ -1,4 +1,6 @@
 // start: the daemon in the background. Returns when it answers and its first read of the transcripts is over.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { pathsFrom } from '../../protocol/node/paths.ts';
 import type { Connected } from '../connect.ts';
@@ -11,7 +13,7 @@ import { nextSteps } from '../next-steps.ts';
 import { wholeNumber } from '../option-values.ts';
 import { cleanLine } from '../render/clean.ts';
 import { shownPath } from '../render/path.ts';
-import { progressOf, progressText, readSummary } from '../render/sources.ts';
+import { badHint, heldSummary, progressOf, progressText, readSummary } from '../render/sources.ts';
 
 const listedSessions = 20;
 
@@ -26,18 +28,20 @@ export function configure(command: Command, context: Context): void {
       if (!context.spawn) {
         throw new CliError(exitCodes.usage, 'start does nothing with --no-spawn', `start it: ${context.program} start`);
       }
-      await withDaemon(context, (connected) => started(context, connected, options));
+      const isNew = !existsSync(join(pathsFrom(context.env).data, 'store.db'));
+      await withDaemon(context, (connected) => started(context, connected, options, isNew));
     });
 }
 
-async function started(context: Context, connected: Connected, options: Options): Promise<void> {
+/** `isNew`: there was no store before. */
+async function started(context: Context, connected: Connected, options: Options, isNew: boolean): Promise<void> {
   const { out, json } = context;
   const { socket } = pathsFrom(context.env);
   const { client, server } = connected;
   const { pid, version } = server.server;
   if (json) {
     const sources = options.wait
-      ? await followFirstRead(context, client)
+      ? (await followFirstRead(context, client)).sources
       : (await client.call('source/list', {})).items;
     await out.json({ pid, version, socket, started: connected.started, sources });
     return;
@@ -48,11 +52,13 @@ async function started(context: Context, connected: Connected, options: Options)
   );
   if (version !== context.version) await out.line(otherVersion(context));
   if (options.wait) {
-    const sources = await followFirstRead(context, client);
+    const { sources, hadNews } = await followFirstRead(context, client);
     const progress = progressOf(sources);
     if (progress.reading) await out.line(`still reading transcripts: ${progressText(progress)}`);
-    else if (progress.files > 0) await out.line(readSummary(sources));
-    else if (!options.list && (await client.call('daemon/status', {})).sessions === 0)
+    else if (progress.files > 0) {
+      const summary = isNew || hadNews ? readSummary(sources) : heldSummary(sources);
+      await out.lines([summary, ...badHint(sources, context.program)]);
+    } else if (!options.list && (await client.call('daemon/status', {})).sessions === 0)
       await out.lines(emptyLines(context, sources));
   }
   if (options.list) {

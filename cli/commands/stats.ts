@@ -10,16 +10,17 @@ import { filterWords } from '../session-filter.ts';
 import type { UsageSums } from '../usage-sums.ts';
 import { UsageSummer } from '../usage-sums.ts';
 
-/** Days listed on a terminal, unless --since asks for more. */
-const terminalDays = 30;
+/** Days listed unless --since or --all asks for others. */
+const daysByDefault = 14;
 
-type Options = { since?: string; agent?: string };
+type Options = { since?: string; agent?: string; all?: boolean };
 
 export function configure(command: Command, context: Context): void {
   const { program } = context;
   command
     .option('--since <WHEN>', 'only messages since then: 2h, 3d, yesterday, 2026-11-01')
     .option('--agent <NAME>', 'only messages of this agent, for example codex')
+    .option('--all', `all days; without it the last ${daysByDefault} that have any usage, unless --since is given`)
     .addHelpText(
       'after',
       `\nDays are those of the local time zone. A cost is told only where the agent told it, never guessed.\n\n` +
@@ -51,13 +52,13 @@ async function read(
   return summer.end();
 }
 
-async function print({ out, program }: Context, sums: UsageSums, { since, agent }: Options): Promise<void> {
+async function print({ out, program }: Context, sums: UsageSums, { since, agent, all }: Options): Promise<void> {
   if (sums.total.messages === 0) {
     const asked = filterWords({ since, agent });
     return out.line(asked === '' ? 'Nothing was counted yet.' : `Nothing was counted for${asked}.`);
   }
   const { style, width } = out;
-  const mostDays = out.isTerminal && since === undefined ? terminalDays : Number.POSITIVE_INFINITY;
-  const moreDays = (first: string) => `${program} stats${filterWords({ agent, since: first })}`;
-  await out.lines(await statsLines(sums, { width, style, mostDays, moreDays }));
+  const mostDays = all || since !== undefined ? undefined : daysByDefault;
+  const allDays = `${program} stats${filterWords({ agent })} --all`;
+  await out.lines(await statsLines(sums, { width, style, mostDays, allDays }));
 }

@@ -7,8 +7,11 @@ import type { Context } from '../context.ts';
 import { cleanLine, cleanStart } from '../render/clean.ts';
 import { shownPath } from '../render/path.ts';
 import { bytes, countOf, grouped } from '../render/quantity.ts';
-import { byPresence, namesOf, progressOf, progressText } from '../render/sources.ts';
+import { badHint, byPresence, namesOf, sourceFacts } from '../render/sources.ts';
 import { duration } from '../render/time.ts';
+import { displayWidth, wrap } from '../render/width.ts';
+
+const labelWidth = 12;
 
 type Status = Result<'daemon/status'>;
 
@@ -23,8 +26,10 @@ export function configure(command: Command, context: Context): void {
 }
 
 function statusLines(context: Context, status: Status): string[] {
-  const { bold, dim } = context.out.style;
+  const { style, width } = context.out;
+  const name = `sessiond ${cleanLine(status.version)}`;
   const up = duration(context.now() - status.startedAt);
+  const [first = '', ...others] = wrap(`${name} is running, pid ${status.pid}, up ${up}`, width);
   const facts: [string, string][] = [
     ['socket', shownPath(pathsFrom(context.env).socket, context.home)],
     ['sessions', grouped(status.sessions)],
@@ -36,11 +41,26 @@ function statusLines(context: Context, status: Status): string[] {
   ];
   const { present, absent } = byPresence(status.sources);
   return [
-    `${bold(`sessiond ${cleanLine(status.version)}`)} is running, pid ${status.pid}, up ${up}`,
-    ...facts.map(([name, value]) => `${dim(name.padEnd(12))} ${value}`),
-    ...present.flatMap((source, index) => sourceLines(context, source, index === 0 ? 'sources' : '')),
-    ...(absent.length > 0 ? [dim(`${'not found'.padEnd(12)} ${namesOf(absent)}`)] : []),
+    first.replace(name, () => style.bold(name)),
+    ...others,
+    ...facts.flatMap(([label, value]) => labelled(context, label, valueLines(context, value))),
+    ...labelled(
+      context,
+      'sources',
+      present.flatMap((source) => sourceLines(context, source)),
+    ),
+    ...(absent.length > 0 ? labelled(context, 'not found', valueLines(context, namesOf(absent))).map(style.dim) : []),
+    ...badHint(present, context.program).flatMap((line) => wrap(line, width)),
   ];
+}
+
+/** The label stands before the first line; what does not fit beside it goes on below. */
+function labelled({ out }: Context, label: string, lines: string[]): string[] {
+  return lines.map((line, at) => `${out.style.dim((at === 0 ? label : '').padEnd(labelWidth))} ${line}`);
+}
+
+function valueLines({ out }: Context, value: string): string[] {
+  return wrap(value, out.width - labelWidth - 1);
 }
 
 function connectionsText(connections: Status['connections']): string {
@@ -51,15 +71,16 @@ function connectionsText(connections: Status['connections']): string {
   return `${grouped(connections.length)}: ${names.join(', ')}`;
 }
 
-function sourceLines(context: Context, source: SourceStatus, label: string): string[] {
-  const { dim, red, yellow } = context.out.style;
+function sourceLines(context: Context, source: SourceStatus): string[] {
+  const { red, yellow } = context.out.style;
   const paint = source.state === 'failing' ? red : source.state === 'reading' ? yellow : (text: string) => text;
-  const read = progressText(progressOf([source]));
-  const bad = source.badRecords > 0 ? `, ${countOf(source.badRecords, 'record')} not understood` : '';
-  const lines = [
-    `${dim(label.padEnd(12))} ${cleanLine(source.name)} ${paint(source.state)}  ${shownPath(source.path, context.home)}`,
-    `${' '.repeat(13)}${read}, ${countOf(source.sessions, 'session')}${bad}`,
+  const name = cleanLine(source.name);
+  const path = shownPath(source.path, context.home);
+  const fits = displayWidth(`${name} ${source.state}  ${path}`) < context.out.width - labelWidth;
+  const head = `${name} ${paint(source.state)}`;
+  return [
+    ...(fits ? [`${head}  ${path}`] : [head, ...valueLines(context, path)]),
+    ...valueLines(context, sourceFacts(source)),
+    ...(source.lastError === null ? [] : valueLines(context, cleanStart(source.lastError, 300)).map(red)),
   ];
-  if (source.lastError !== null) lines.push(`${' '.repeat(13)}${red(cleanStart(source.lastError, 300))}`);
-  return lines;
 }

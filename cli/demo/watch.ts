@@ -3,7 +3,8 @@
 import type { Event } from '../../protocol/schema.ts';
 import type { Output } from '../output.ts';
 import { cleanLine, cleanStart, cleanText } from '../render/clean.ts';
-import { outputText, toolSummary } from '../render/tool.ts';
+import { outputText } from '../render/payload.ts';
+import { toolSummary } from '../render/tool.ts';
 import { usageText } from '../render/usage.ts';
 import { displayWidth } from '../render/width.ts';
 

@@ -11,9 +11,11 @@ const chunkBytes = 64 * 1024;
 /** A line that grows beyond this is given in pieces: memory is bounded whatever is in the file. */
 const maxLineUnits = 8 * 1024 * 1024;
 
+type OpenFile = { handle: FileHandle; ino: number; position: number; decoder: StringDecoder; partial: string };
+
 export class LogFile {
   readonly #path: string;
-  #open: { handle: FileHandle; ino: number; position: number; decoder: StringDecoder; partial: string } | undefined;
+  #open: OpenFile | undefined;
 
   constructor(path: string) {
     this.#path = path;
@@ -23,8 +25,12 @@ export class LogFile {
   async *read(): AsyncGenerator<string, void, void> {
     for (;;) {
       yield* this.#readOpen();
-      // Looked for only behind the end of what is open: a file that was renamed away is read to its end first.
-      if (!(await this.#openNext())) return;
+      const next = await this.#findNext();
+      if (!next) return;
+      // A file that was renamed away is read to its end first, also what came since we stood there.
+      yield* this.#readOpen();
+      await this.close();
+      this.#open = next;
     }
   }
 
@@ -90,22 +96,20 @@ export class LogFile {
   }
 
   /** Opens what is at the path now, when that is another file than the one that is open. */
-  async #openNext(): Promise<boolean> {
+  async #findNext(): Promise<OpenFile | undefined> {
     let handle: FileHandle;
     try {
       handle = await open(this.#path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     }
     const { ino } = await handle.stat();
     if (ino === this.#open?.ino) {
       await handle.close();
-      return false;
+      return undefined;
     }
-    await this.close();
-    this.#open = { handle, ino, position: 0, decoder: new StringDecoder('utf8'), partial: '' };
-    return true;
+    return { handle, ino, position: 0, decoder: new StringDecoder('utf8'), partial: '' };
   }
 }
 

@@ -67,6 +67,14 @@ export function unwrap(text: string): { names: string[]; wrapped: string; words:
   return { names, wrapped: text.slice(0, at), words: text.slice(at) };
 }
 
+/** `/review src`: the command that a person typed, out of what Claude Code makes of it. */
+export function slashCommand(wrapped: string): string | undefined {
+  const [name, args = ''] = ['name', 'args'].map((part) =>
+    wrapped.match(new RegExp(`<command-${part}>([^<]*)</command-${part}>`))?.[1]?.trim(),
+  );
+  return name && `${name.startsWith('/') ? '' : '/'}${name} ${args}`.trim();
+}
+
 /** The beginning of a text without its tags. */
 export function withoutTags(text: string): string {
   return text.slice(0, 2000).replace(/<[^<>]*>/g, ' ');

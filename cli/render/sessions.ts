@@ -85,7 +85,7 @@ function marker(depth: number): string {
 
 /**
  * Sessions in the order given, each followed by those it is the parent of. A family stands where its first member
- * stood; a session whose parent is not among them is still marked as a child.
+ * stood; a session whose parent is not among them stands as a row of its own.
  */
 export function underParents<S extends Pick<Session, 'id' | 'parentId'>>(
   sessions: S[],
@@ -103,7 +103,7 @@ export function underParents<S extends Pick<Session, 'id' | 'parentId'>>(
   for (const first of sessions) {
     if (placed.has(first.id)) continue;
     const root = rootOf(first, byId, placed);
-    const waiting = [{ session: root, depth: root.parentId === null ? 0 : 1 }];
+    const waiting = [{ session: root, depth: 0 }];
     for (let next = waiting.pop(); next; next = waiting.pop()) {
       if (placed.has(next.session.id)) continue;
       placed.add(next.session.id);

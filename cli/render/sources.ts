@@ -38,22 +38,59 @@ export function progressText({ reading, files, filesDone, bytesBehind }: Progres
   return `${grouped(filesDone)} of ${countOf(files, 'file')}${left}`;
 }
 
-/** The progress bar's one line, not wider than `width`. `mostBehind`: the most bytes that were ever left to read. */
-export function progressBar(progress: Progress, mostBehind: number, width: number): string {
+/** How far a read has come, from 0 to 1, by files: how many bytes there are is not known before all files are found. */
+export function shareRead({ files, filesDone }: Progress): number {
+  return files === 0 ? 0 : filesDone / files;
+}
+
+/** It leaves room for the longest label in 80 columns: a bar that is shorter beside a longer label would go back. */
+const barWidth = 16;
+
+/** The progress bar's one line, not wider than `width`. `share`: how much of the bar is full. */
+export function progressBar(progress: Progress, share: number, width: number): string {
   const label = `reading transcripts: ${progressText(progress)}`;
-  const room = Math.min(width - label.length - 4, 30);
-  if (room < 5) return label.slice(0, Math.max(width - 1, 0));
-  const share = mostBehind > 0 ? 1 - progress.bytesBehind / mostBehind : progress.filesDone / (progress.files || 1);
+  const room = Math.min(width - label.length - 4, barWidth);
+  if (room < 5) return cutLine(label, width);
   const done = Math.round(room * Math.min(Math.max(share, 0), 1));
   return `[${'#'.repeat(done)}${'-'.repeat(room - done)}] ${label}`;
 }
 
-/** What the read took in, in one line. */
+/** What stands in place of the bar while files are still being found: a share of what is not known yet would go back. */
+export function findingLine({ files }: Progress, width: number): string {
+  return cutLine(`finding transcripts: ${countOf(files, 'file')} so far`, width);
+}
+
+function cutLine(text: string, width: number): string {
+  return text.slice(0, Math.max(width - 1, 0));
+}
+
+/** What a read took in, in one line. */
 export function readSummary(sources: SourceStatus[]): string {
+  return `read ${transcriptsText(sources)}: ${sessionsText(sources)}${badText(sources)}`;
+}
+
+/** What is there when nothing was read, in one line. */
+export function heldSummary(sources: SourceStatus[]): string {
+  return `${sessionsText(sources)} from ${transcriptsText(sources)}${badText(sources)}`;
+}
+
+const transcriptsText = (sources: SourceStatus[]) => countOf(sumOf(sources, 'files'), 'transcript');
+const sessionsText = (sources: SourceStatus[]) => countOf(sumOf(sources, 'sessions'), 'session');
+
+/** `, 3 records not understood`; they are kept as they were found. */
+export function badText(sources: SourceStatus[]): string {
   const bad = sumOf(sources, 'badRecords');
-  const badText =
-    bad > 0 ? `; ${countOf(bad, 'record')} could not be read and ${bad === 1 ? 'is' : 'are'} kept as found` : '';
-  return `read ${countOf(sumOf(sources, 'files'), 'transcript')}: ${countOf(sumOf(sources, 'sessions'), 'session')}${badText}`;
+  return bad === 0 ? '' : `, ${countOf(bad, 'record')} not understood`;
+}
+
+/** `120 of 7,500 files, 1.2 GB to go, 118 sessions, 3 records not understood` */
+export function sourceFacts(source: SourceStatus): string {
+  return `${progressText(progressOf([source]))}, ${sessionsText([source])}${badText([source])}`;
+}
+
+/** Where it is told what was not understood, when there is any. */
+export function badHint(sources: SourceStatus[], program: string): string[] {
+  return badText(sources) === '' ? [] : [`Which records were not understood: ${program} logs --level warn`];
 }
 
 const stateText: Record<Exclude<SourceStatus['state'], 'absent'>, string> = {

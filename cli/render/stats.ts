@@ -5,22 +5,21 @@ import { countOf, grouped } from './quantity.ts';
 import type { Style } from './style.ts';
 import type { Column } from './table.ts';
 import { table } from './table.ts';
-import { loadWidths, wrap } from './width.ts';
+import { displayWidth, loadWidths, truncateMiddle, wrap } from './width.ts';
 
 export type StatsOptions = {
   width: number;
   style: Style;
-  /** At most so many days, the newest. */
-  mostDays: number;
-  /** The command that shows the days left out, for one that they begin with. */
-  moreDays: (firstDay: string) => string;
+  /** At most so many days, the newest of those with any usage; without it all days. */
+  mostDays?: number | undefined;
+  /** The command that shows all days. */
+  allDays: string;
 };
 
 export async function statsLines(sums: UsageSums, options: StatsOptions): Promise<string[]> {
-  const { style, width, mostDays, moreDays } = options;
-  const days = sums.days.slice(0, mostDays);
-  const earlier = sums.days.length - days.length;
-  const oldest = cleanStart(sums.days.at(-1)?.name ?? '', 20);
+  const { style, width, mostDays, allDays } = options;
+  const days = mostDays === undefined ? sums.days : sums.days.filter(isUsed).slice(0, mostDays);
+  const more = sums.days.length - days.length;
   await loadWidths([...sums.agents, ...sums.models, ...sums.days].map(nameOf));
   const isPriced = sums.total.pricedMessages > 0;
   const section = (header: string, rows: UsageSum[]) => sumTable(header, rows, isPriced, options);
@@ -29,17 +28,21 @@ export async function statsLines(sums: UsageSums, options: StatsOptions): Promis
     '',
     ...section('model', sums.models),
     '',
-    ...section('day', days),
-    ...(earlier > 0 ? wrap(`+ ${countOf(earlier, 'earlier day')}: ${moreDays(oldest)}`, width).map(style.dim) : []),
+    ...(days.length > 0 ? section('day', days) : []),
+    ...(more > 0 ? wrap(`+ ${countOf(more, 'more day')}: ${allDays}`, width).map(style.dim) : []),
     '',
     ...wrap(costText(sums.total), width).map(style.dim),
   ];
 }
 
+function isUsed({ usage: { input, output, cacheRead, cacheWrite, costUsd = 0 } }: UsageSum): boolean {
+  return input + output + cacheRead + cacheWrite + costUsd > 0;
+}
+
 function sumTable(header: string, sums: UsageSum[], isPriced: boolean, { width, style }: StatsOptions): string[] {
   const right = { align: 'right' } as const;
   const columns: Column[] = [
-    { header, cut: { at: 'end', least: 10 }, paint: style.cyan },
+    { header, cut: { at: 'middle', least: leastDistinct(sums.map(nameOf)) }, paint: style.cyan },
     { header: 'sessions', ...right, drop: 0 },
     { header: 'messages', ...right, drop: 2 },
     { header: 'input', ...right, drop: 5 },
@@ -56,6 +59,14 @@ function sumTable(header: string, sums: UsageSum[], isPriced: boolean, { width, 
     sum.usage.costUsd === undefined ? '' : dollars(sum.usage.costUsd),
   ]);
   return table(columns, rows, width, style.dim);
+}
+
+/** The width from which on no two names are cut to the same. */
+function leastDistinct(names: string[]): number {
+  const widest = Math.max(...names.map(displayWidth));
+  let width = 10;
+  while (width < widest && new Set(names.map((name) => truncateMiddle(name, width))).size < names.length) width += 1;
+  return width;
 }
 
 function nameOf({ name }: UsageSum): string {

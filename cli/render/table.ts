@@ -1,7 +1,7 @@
 // A table that fits its width: columns that may be cut share what the others leave, and where even that is too little,
 // the columns that can be missed go; no line is ever wider. Without a limit (a pipe) nothing is cut. Cells are clean text
 // without colours.
-import { displayWidth, pad, truncateEnd, truncateStart } from './width.ts';
+import { displayWidth, pad, truncateEnd, truncateMiddle, truncateStart } from './width.ts';
 
 export type Column = {
   header: string;
@@ -10,13 +10,15 @@ export type Column = {
    * Set for a column that may be cut: at which end, the least width at which it is still of use, and its weight when
    * the columns that may be cut share what the others leave.
    */
-  cut?: { at: 'start' | 'end'; least: number; weight?: number };
+  cut?: { at: 'start' | 'middle' | 'end'; least: number; weight?: number };
   /** When the table is too wide, the column with the lowest number goes first; one without a number stays. */
   drop?: number;
   paint?: Paint;
 };
 
 const gap = 2;
+
+const cuts = { start: truncateStart, middle: truncateMiddle, end: truncateEnd };
 
 type Paint = (text: string) => string;
 
@@ -29,12 +31,12 @@ export function table(
   paintRow: (index: number) => Paint | undefined = () => undefined,
 ): string[] {
   const { kept, widths } = fitColumns(columns, rows, width);
-  const lineOf = (cells: string[], cutAtStart: boolean, paintAll?: Paint) =>
+  const lineOf = (cells: string[], isHeader: boolean, paintAll?: Paint) =>
     kept
       .map((index, position) => {
         const column = columns[index]!;
         const room = widths[position]!;
-        const cut = column.cut?.at === 'start' && cutAtStart ? truncateStart : truncateEnd;
+        const cut = cuts[isHeader ? 'end' : (column.cut?.at ?? 'end')];
         const text = cut(cells[index] ?? '', room);
         const isLast = position === kept.length - 1 && column.align !== 'right';
         return (paintAll ?? column.paint ?? same)(isLast ? text : pad(text, room, column.align));
@@ -43,10 +45,10 @@ export function table(
   return [
     lineOf(
       columns.map((column) => column.header),
-      false,
+      true,
       paintHeader,
     ),
-    ...rows.map((row, index) => lineOf(row, true, paintRow(index))),
+    ...rows.map((row, index) => lineOf(row, false, paintRow(index))),
   ];
 }
 

@@ -1,65 +1,48 @@
-// A tool call in one line, its input and what it gave back as text. Inputs and outputs have any shape.
+// A tool call in one line. Inputs have any shape.
 import type { PartContent } from '../../protocol/schema.ts';
 import { cleanStart } from './clean.ts';
+import { applyPatchSummary } from './patch.ts';
+import { planSummary } from './steps.ts';
 
 export type ToolPart = Extract<PartContent, { type: 'tool' }>;
 
+const commandKeys = ['command', 'cmd'];
 /** Members of a tool's input that say most, the first one found wins. */
-const tellingKeys = [
-  'command',
-  'cmd',
-  'file_path',
-  'filePath',
-  'path',
-  'pattern',
-  'query',
-  'url',
-  'description',
-  'prompt',
-];
+const tellingKeys = [...commandKeys, 'file_path', 'filePath', 'path', 'pattern', 'query', 'url'];
+const wordyKeys = ['description', 'prompt'];
 
-/** `Bash completed: git status` */
-export function toolSummary(part: ToolPart): string {
-  const name = cleanStart(part.tool, 60);
-  const what = part.title ? cleanStart(part.title, 300) : inputSummary(part.input);
-  return `${name} ${cleanStart(part.state, 20)}${what === '' ? '' : `: ${what}`}`;
+/** `Bash completed: git status`; `state`: another word for how it stands. */
+export function toolSummary(part: ToolPart, state: string = part.state): string {
+  const what = whatText(part);
+  return `${cleanStart(part.tool, 60)} ${cleanStart(state, 20)}${what === '' ? '' : `: ${what}`}`;
+}
+
+/** A command says more than what the model calls it; a title that is the tool's own name says nothing. */
+function whatText({ title = '', input }: ToolPart): string {
+  const telling = applyPatchSummary(input) ?? planSummary(input) ?? mainArgument(input, commandKeys);
+  if (telling !== undefined) return telling;
+  const isName = /^[A-Za-z_]+$/.test(title);
+  if (isName) return mainArgument(input, tellingKeys) ?? cleanStart(title, 300);
+  return title === '' ? inputSummary(input) : cleanStart(title, 300);
 }
 
 /** The input in one line. */
 export function inputSummary(input: unknown): string {
   if (input === undefined || input === null) return '';
-  if (typeof input === 'string') return cleanStart(input, 300);
-  if (typeof input === 'object' && !Array.isArray(input)) {
-    for (const key of tellingKeys) {
-      const value = (input as Record<string, unknown>)[key];
-      if (typeof value === 'string' && value !== '') return cleanStart(value, 300);
-      if (Array.isArray(value) && value.every((word) => typeof word === 'string')) {
-        return cleanStart(value.join(' '), 300);
-      }
+  if (typeof input === 'string') return applyPatchSummary(input) ?? cleanStart(input, 300);
+  const telling = applyPatchSummary(input) ?? mainArgument(input, [...tellingKeys, ...wordyKeys]);
+  if (telling !== undefined) return telling;
+  return JSON.stringify(input) === '{}' ? '' : cleanStart(JSON.stringify(input), 300);
+}
+
+function mainArgument(input: unknown, keys: string[]): string | undefined {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return undefined;
+  for (const key of keys) {
+    const value = (input as Record<string, unknown>)[key];
+    if (typeof value === 'string' && value !== '') return cleanStart(value, 300);
+    if (Array.isArray(value) && value.every((word) => typeof word === 'string')) {
+      return cleanStart(value.join(' '), 300);
     }
-    if (Object.keys(input).length === 0) return '';
   }
-  return cleanStart(JSON.stringify(input), 300);
-}
-
-/** The input whole: a member on each line, texts as they are. Not clean. */
-export function inputText(input: unknown): string {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) return outputText(input);
-  return Object.entries(input)
-    .map(([key, value]) => {
-      const text = outputText(value);
-      return text.includes('\n') ? `${key}:\n${text}` : `${key}: ${text}`;
-    })
-    .join('\n');
-}
-
-/** An output or error as text: a string, the texts of a list of blocks, or else JSON. Not clean. */
-export function outputText(output: unknown): string {
-  if (output === undefined || output === null) return '';
-  if (typeof output === 'string') return output;
-  if (Array.isArray(output)) {
-    const texts = output.map((block) => (block as { text?: unknown } | null)?.text);
-    if (texts.length > 0 && texts.every((text) => typeof text === 'string')) return texts.join('\n');
-  }
-  return JSON.stringify(output, null, 2);
+  return undefined;
 }

@@ -2,15 +2,22 @@
 // print; nothing here holds more than one message.
 import type { Message, Part, Session } from '../../protocol/schema.ts';
 import { cleanLine, cleanStart } from './clean.ts';
+import { saysError } from './error-text.ts';
 import type { PartOptions } from './part.ts';
 import { errorLines, isShown, partLines } from './part.ts';
 import { shownPath } from './path.ts';
 import { countOf, grouped } from './quantity.ts';
 import { localDate, localDateTime, localTime, relativeTime } from './time.ts';
+import { toolSummary } from './tool.ts';
 import { usageText } from './usage.ts';
 import { truncateEnd, wrap } from './width.ts';
 
-export type TranscriptOptions = PartOptions & { home: string; now: number };
+export type TranscriptOptions = PartOptions & {
+  home: string;
+  now: number;
+  /** Whether messages may be those of a helper, which is no session of its own. */
+  sidechains: boolean;
+};
 
 const labelWidth = 11;
 
@@ -27,7 +34,7 @@ export function headerLines(session: Session, options: TranscriptOptions): strin
     ['updated', whenText(session.updatedAt, now)],
     ['archived', session.archivedAt === null ? null : whenText(session.archivedAt, now)],
     ['messages', `${grouped(session.messageCount)}${status}`],
-    ['tokens', usageText(session.usage)],
+    ['tokens', usageText(session.usage, '')],
     ['from', session.origin?.path && shownPath(session.origin.path, home)],
   ];
   return [
@@ -48,18 +55,49 @@ function whenText(at: number, now: number): string {
 
 /** The message, below its head; `dated`: the day stands in the head, for it is another than that of the message before. */
 export function messageLines(message: Message, parts: Part[], dated: boolean, options: TranscriptOptions): string[] {
-  const undone = undoneWord(message);
-  if (undone !== undefined && !options.full) {
-    const hidden = `${undone}, ${countOf(parts.length, 'part')} (--full)`;
-    return [options.style.dim(truncateEnd(joined([headText(message, dated), hidden]), options.width))];
+  const { full, style, width } = options;
+  const folded = full ? undefined : foldedHead(message, parts, dated, options);
+  if (folded !== undefined) {
+    const records = parts.filter((part) => part.type === 'data' && isShown(part, options));
+    return [style.dim(truncateEnd(folded, width)), ...records.flatMap((part) => partLines(part, options))];
   }
-  const failed = message.error !== null && message.error !== undefined;
+  // Flattened and not pushed: a text may have more lines than a call may have arguments.
+  const lines = parts.filter((part) => isShown(part, options)).flatMap((part) => partLines(part, options));
+  const isEmpty = message.role === 'user' && lines.length === 0 && !parts.some(({ type }) => type === 'data');
   return [
     messageHead(message, dated, options),
-    // Spread and not pushed: a text may have more lines than a call may have arguments.
-    ...parts.filter((part) => isShown(part, options)).flatMap((part) => partLines(part, options)),
-    ...(failed ? errorLines(message.error, options) : []),
+    ...(isEmpty ? [style.dim('  (empty)')] : lines),
+    ...(isTold(message, parts, options) ? [] : errorLines(message.error, options)),
   ];
+}
+
+/** The one line that is shown of a message which its agent took back, or which is a helper's. */
+function foldedHead(message: Message, parts: Part[], dated: boolean, options: TranscriptOptions): string | undefined {
+  const undone = undoneWord(message);
+  const head = `${roleText(message, options)} ${timeText(message, dated)}`;
+  const size = `${countOf(parts.length, 'part')} (--full)`;
+  if (undone !== undefined) return joined([head, `${undone}, ${size}`]);
+  return isSidechain(message, options) ? joined([head, size, gistOf(parts)]) : undefined;
+}
+
+function gistOf(parts: Part[]): string {
+  const [part] = parts.filter(({ type }) => type === 'text' || type === 'tool');
+  if (part?.type === 'tool') return toolSummary(part);
+  return part?.type === 'text' ? cleanStart(part.text, 200) : '';
+}
+
+/** Whether there is no error, or its words stand in the message already. */
+function isTold({ error }: Message, parts: Part[], { records }: TranscriptOptions): boolean {
+  if (error === null || error === undefined) return true;
+  return !records && parts.some((part) => part.type === 'text' && saysError(part.text, error));
+}
+
+function isSidechain({ metadata }: Message, { sidechains }: TranscriptOptions): boolean {
+  return sidechains && metadata.isSidechain === true;
+}
+
+function roleText(message: Message, options: TranscriptOptions): string {
+  return `${cleanLine(message.role)}${isSidechain(message, options) ? ' (subagent)' : ''}`;
 }
 
 /** How many records of a message are not told of in its lines. */
@@ -73,16 +111,14 @@ function undoneWord({ metadata }: Message): 'rewound' | 'replaced' | undefined {
   return metadata.replaced === true ? 'replaced' : undefined;
 }
 
-function messageHead(message: Message, dated: boolean, { style, width }: TranscriptOptions): string {
-  const role = cleanLine(message.role);
+function messageHead(message: Message, dated: boolean, options: TranscriptOptions): string {
+  const { style, width } = options;
+  const role = roleText(message, options);
   const model = message.role === 'assistant' && message.model ? cleanStart(message.model.modelId, 100) : '';
   const facts = joined([timeText(message, dated), model, undoneWord(message)]);
   const paint = message.role === 'user' ? style.green : style.cyan;
-  return `${style.bold(paint(role))} ${style.dim(truncateEnd(facts, width - role.length - 1))}`;
-}
-
-function headText(message: Message, dated: boolean): string {
-  return `${cleanLine(message.role)} ${timeText(message, dated)}`;
+  const shown = isSidechain(message, options) ? style.dim(role) : style.bold(paint(role));
+  return `${shown} ${style.dim(truncateEnd(facts, width - role.length - 1))}`;
 }
 
 function timeText({ createdAt }: Message, dated: boolean): string {

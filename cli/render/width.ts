@@ -68,6 +68,16 @@ export function truncateStart(text: string, width: number): string {
   return `…${kept.reverse().join('').trimStart()}`;
 }
 
+/** As truncateEnd, but the middle goes: names of models differ at both ends. */
+export function truncateMiddle(text: string, width: number): string {
+  if (width === Number.POSITIVE_INFINITY || displayWidth(text) <= width) return text;
+  if (width < 1) return '';
+  const characters = graphemes(text);
+  const end = takeWidth([...characters].reverse(), Math.floor((width - 1) / 2));
+  const start = takeWidth(characters, width - 1 - displayWidth(end.join('')));
+  return `${start.join('')}…${end.reverse().join('')}`;
+}
+
 /** The text padded with spaces to `width` columns. */
 export function pad(text: string, width: number, align: 'left' | 'right' = 'left'): string {
   const blank = ' '.repeat(Math.max(0, width - displayWidth(text)));

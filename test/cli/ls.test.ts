@@ -2,9 +2,11 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { printSessions } from '../../cli/list.ts';
 import type { Client } from '../../protocol/client.ts';
 import { startDaemon } from '../support/daemon.ts';
 import type { Home } from '../support/home.ts';
+import { fakeTerminal } from './fake-terminal.ts';
 import { clientOf, cliHome, run, shownProgram } from './run-cli.ts';
 
 type Seed = { directory?: string | null; agent?: string; parentId?: string; at?: number; archived?: boolean };
@@ -98,10 +100,36 @@ test('archived sessions are hidden, --all lists and marks them', async () => {
 test('an empty list says why: nothing fits, or all are archived', async () => {
   const { home } = await seeded({ put: { archived: true } });
   expect((await run(home, ['ls'])).stdout).toBe(`No sessions but 1 archived one: ${shownProgram} ls --all\n`);
-  expect((await run(home, ['ls', '--agent', 'nobody', '--all'])).stdout).toBe(
+  expect((await run(home, ['ls', '--status', 'busy', '--all'])).stdout).toBe(
     `No session fits.\nAll there are: ${shownProgram} ls --all\n`,
   );
   expect((await run(home, ['ls', '--agent', 'nobody', '--json'])).stdout).toBe('[]\n');
+});
+
+test('an agent that no session is of is told with those that there are', async () => {
+  const { home } = await seeded({ a: { agent: 'codex' }, b: { agent: 'claude-code', archived: true }, c: {} });
+  expect((await run(home, ['ls', '--agent', 'claude'])).stdout).toBe(
+    'No session is of the agent claude; there are: claude-code, codex\n',
+  );
+  expect((await run(home, ['ls', '--agent', 'claude-code'])).stdout).toContain('No session fits.\n');
+});
+
+test('the first read is told only while there is something to read, or nothing was taken in yet', async () => {
+  const { home, client } = await seeded({ a: {} });
+  const notice = async (bytesBehind: number, sessions = 1) => {
+    const { context, err } = fakeTerminal(home);
+    const source = { name: 's', kind: 's', path: '/p', sessions: 0, badRecords: 0, lastError: null };
+    const items = [{ ...source, state: 'reading', files: 3, filesDone: 1, bytesBehind }];
+    const call = async (method: string, params: object) => {
+      if (method === 'source/list') return { items };
+      return method === 'daemon/status' ? { sessions } : client.call(method as 'session/list', params);
+    };
+    await printSessions(context, { call } as unknown as Client, { limit: 5 });
+    return err.text;
+  };
+  expect(await notice(0)).toBe('');
+  expect(await notice(1000)).toContain('the first read is still going on (1 of 3 files, 1.0 kB to go)');
+  expect(await notice(0, 0)).toContain('the first read is still going on');
 });
 
 test('with the sources turned off, an empty list says that the config did it', async () => {

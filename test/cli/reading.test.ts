@@ -93,10 +93,10 @@ test('show prints a transcript: header, messages, the rest folded to lines that 
     '  + reasoning: let me look (11 characters, --full)\n  > Bash completed: npm test\n  + output: line 0',
   );
   expect(stdout).toContain('(30 lines, --tools)');
-  expect(stdout).toContain('+ 1 other record (--full)');
+  expect(stdout).toContain('+ 1 other record (--records)');
   expect(stdout).not.toContain('treasure');
 
-  const whole = (await run(home, ['show', 'ses_abc', '--full'])).stdout;
+  const whole = (await run(home, ['show', 'ses_abc', '--full', '--records'])).stdout;
   expect(whole).toContain('  let me look\n');
   expect(whole).toContain('treasure');
   expect(whole).toContain('    line 29\n');
@@ -180,7 +180,8 @@ test('no escape of a transcript reaches the output of any verb raw', async () =>
   for (const args of [
     ['ls'],
     ['ls', '--json'],
-    ['show', 'ses_evil', '--full'],
+    ['show', 'ses_evil'],
+    ['show', 'ses_evil', '--full', '--records'],
     ['show', 'ses_evil', '--json'],
     ['status'],
     ['rpc', 'session/list'],

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { shownPath } from '../../cli/render/path.ts';
+import { inputText, outputText } from '../../cli/render/payload.ts';
 import { bytes, countOf, grouped, short } from '../../cli/render/quantity.ts';
 import { underParents } from '../../cli/render/sessions.ts';
 import { shortId, shortIds } from '../../cli/render/short-id.ts';
-import { progressBar, progressOf, progressText, readSummary } from '../../cli/render/sources.ts';
+import { badHint, heldSummary, progressBar, progressOf, progressText, readSummary } from '../../cli/render/sources.ts';
 import { wantsColor } from '../../cli/render/style.ts';
 import { duration, localDate, relativeTime } from '../../cli/render/time.ts';
-import { inputSummary, inputText, outputText } from '../../cli/render/tool.ts';
+import { inputSummary, toolSummary } from '../../cli/render/tool.ts';
 import { matching } from '../../cli/resolve.ts';
 
 describe('times', () => {
@@ -96,8 +97,8 @@ describe('subagents', () => {
     ]);
   });
 
-  test('are marked although their parent is not listed', () => {
-    expect(order([of('c', 'gone'), of('a')])).toEqual(['-c', 'a']);
+  test('stand as a row of their own when their parent is not listed', () => {
+    expect(order([of('c', 'gone'), of('a'), of('g', 'c')])).toEqual(['c', '-g', 'a']);
   });
 
   test('that name each other as parents are listed once and hang nothing', () => {
@@ -136,13 +137,18 @@ describe('the progress of a first read', () => {
     const gone = { ...here, state: 'absent' as const };
     expect(progressOf([gone, here, gone])).toEqual({ reading: true, files: 4, filesDone: 1, bytesBehind: 10 });
     expect(readSummary([gone, here])).toBe('read 4 transcripts: 2 sessions');
+    expect(heldSummary([here])).toBe('2 sessions from 4 transcripts');
+    expect(badHint([here], 'sessiond')).toEqual([]);
+    const bad = { ...here, badRecords: 1 };
+    expect(readSummary([bad])).toBe('read 4 transcripts: 2 sessions, 1 record not understood');
+    expect(badHint([bad], 'sessiond')).toEqual(['Which records were not understood: sessiond logs --level warn']);
   });
 
   test('is drawn in one line that never reaches the edge', () => {
     const progress = { reading: true, files: 10, filesDone: 5, bytesBehind: 25 };
-    expect(progressBar(progress, 100, 80)).toMatch(/^\[#{20,}-{5,}\] reading transcripts: 5 of 10 files/);
+    expect(progressBar(progress, 0.75, 80)).toMatch(/^\[#{12}-{4}\] reading transcripts: 5 of 10 files/);
     for (let width = 1; width < 120; width += 1)
-      expect(progressBar(progress, 100, width).length).toBeLessThan(Math.max(width, 2));
+      expect(progressBar(progress, 0.5, width).length).toBeLessThan(Math.max(width, 2));
   });
 });
 
@@ -153,6 +159,19 @@ describe('tools', () => {
     expect(inputSummary({ a: 1 })).toBe('{"a":1}');
     expect(inputSummary({})).toBe('');
     expect(inputSummary(undefined)).toBe('');
+  });
+
+  test('a tool is told by its command, and by its main argument where its title is no more than its name', () => {
+    const tool = (given: object) =>
+      toolSummary({ type: 'tool', callId: 'c', tool: 'run_shell_command', state: 'completed', ...given });
+    const summary = (given: object) => tool(given).slice('run_shell_command completed'.length);
+    expect(summary({ title: 'List files', input: { command: 'ls -F', description: 'List files' } })).toBe(': ls -F');
+    expect(summary({ title: 'ReadFile', input: { file_path: '/a' } })).toBe(': /a');
+    expect(summary({ title: 'read the file', input: { file_path: '/a' } })).toBe(': read the file');
+    expect(summary({ title: 'ReadFile', input: { other: 1 } })).toBe(': ReadFile');
+    const patch = '*** Begin Patch\n*** Update File: src/a.ts\n@@\n-x\n*** Add File: b.ts\n+y\n*** End Patch';
+    expect(summary({ input: patch })).toBe(': a.ts, b.ts');
+    expect(summary({ input: { input: patch } })).toBe(': a.ts, b.ts');
   });
 
   test('an input is told whole with a member on each line, an output as the texts in it', () => {

@@ -69,13 +69,16 @@ async function claudeHome(script = 'echo "$PWD $@"; read line; echo "read $line"
   const directory = realpathSync(home.folder).concat("/it's a project");
   mkdirSync(directory);
   const client = await clientOf(home);
-  await client.call('session/create', { sessionId: 'ses_s', directory, origin: origin('claude-code') });
+  const transcript = join(home.folder, 'x.jsonl');
+  writeFileSync(transcript, '');
+  const session = { sessionId: 'ses_s', directory, origin: origin('claude-code', id, transcript) };
+  await client.call('session/create', session);
   const bin = join(home.folder, 'bin');
   mkdirSync(bin);
   writeFileSync(join(bin, 'claude'), `#!/bin/sh\n${script}\n`);
   chmodSync(join(bin, 'claude'), 0o755);
   const withClaude: Home = { ...home, env: { ...home.env, PATH: `${bin}:${home.env.PATH}` } };
-  return { home: withClaude, directory, client, bin };
+  return { home: withClaude, directory, client, bin, transcript };
 }
 
 test('resume prints the command quoted for a shell, and with --json as words', async () => {
@@ -135,4 +138,44 @@ test('what cannot be resumed is told with what to do: no agent wrote it, or it i
   expect(sub).toMatchObject({ code: 1, stdout: '' });
   expect(sub.stderr).toContain(`hint: ${shownProgram} resume ses_s\n`);
   expect(await run(home, ['resume', 'nothing'])).toMatchObject({ code: 5, stdout: '' });
+});
+
+test("a transcript that its agent has deleted is told; the agent's command is printed or run all the same", async () => {
+  const { home, transcript } = await claudeHome('exit 7');
+  rmSync(transcript);
+  const printed = await run(home, ['resume', 's']);
+  expect(printed).toMatchObject({ code: 0, stdout: expect.stringContaining('claude --resume') });
+  expect(printed.stderr).toMatch(/^the transcript is gone: .*x\.jsonl\nhint: the agent has deleted it/);
+  const executed = await run(home, ['resume', 's', '--exec']);
+  expect(executed).toMatchObject({ code: 7, stderr: printed.stderr });
+});
+
+test('of a subagent whose parent is not in the store no hint fails when it is typed', async () => {
+  const { home, client } = await claudeHome();
+  const path = join(home.folder, 'p', id, 'subagents', 'agent-x.jsonl');
+  mkdirSync(join(path, '..'), { recursive: true });
+  await client.call('session/create', { sessionId: 'ses_gone' });
+  const orphan = { sessionId: 'ses_o', parentId: 'ses_gone', origin: origin('claude-code', 'agent-x', path) };
+  await client.call('session/create', orphan);
+  await client.call('session/delete', { sessionId: 'ses_gone' });
+  const first = await run(home, ['resume', 'o']);
+  expect(first).toMatchObject({ code: 1, stdout: '' });
+  expect(first.stderr).toContain('which is not in the store\n');
+  expect(first.stderr).toContain(`hint: read it: ${shownProgram} show ses_o\n`);
+  writeFileSync(join(home.folder, 'p', `${id}.jsonl`), '');
+  expect((await run(home, ['resume', 'o'])).stderr).toContain(`hint: claude --resume ${id}\n`);
+});
+
+test("the agent's own id of a session names it, or the start of that id when no other has it", async () => {
+  const { home, client } = await claudeHome();
+  const other = { sessionId: 'ses_t', origin: origin('pi', '11111111-9') };
+  await client.call('session/create', other);
+  for (const given of [id, id.slice(0, 10)]) {
+    expect((await run(home, ['show', given])).stdout, given).toMatch(/^id +ses_s$/m);
+  }
+  const several = await run(home, ['show', '1111']);
+  expect(several).toMatchObject({ code: 2, stdout: '' });
+  expect(several.stderr).toContain('2 sessions have ids that start with 1111:\n');
+  await client.call('session/create', { sessionId: 'ses_1111-own' });
+  expect((await run(home, ['show', '1111'])).stdout).toMatch(/^id +ses_1111-own$/m);
 });

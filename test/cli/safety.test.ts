@@ -117,17 +117,28 @@ describe('nothing that a terminal would obey comes out of', () => {
 
   test('the header of a transcript, and the names of sessions', () =>
     alwaysSafe(session, (given, options) => [
-      ...headerLines(given, { ...options, home, now, full: false, tools: false }),
+      ...headerLines(given, {
+        ...options,
+        home,
+        now,
+        full: false,
+        tools: false,
+        records: true,
+        stale: true,
+        sidechains: true,
+      }),
       sessionName(given),
     ]));
 
   test('a message, folded, with tools and in full', () =>
     alwaysSafe(fc.tuple(message, fc.array(part, { maxLength: 4 })), ([given, parts], options) =>
       [
-        { full: false, tools: false },
-        { full: false, tools: true },
-        { full: true, tools: false },
-      ].flatMap((which) => messageLines(given, parts, true, { ...options, ...which, home, now })),
+        { full: false, tools: false, records: true },
+        { full: false, tools: true, records: false },
+        { full: true, tools: false, records: true },
+      ].flatMap((which) =>
+        messageLines(given, parts, true, { ...options, ...which, stale: true, sidechains: true, home, now }),
+      ),
     ));
 
   test('an event of any type', () => {
@@ -150,7 +161,7 @@ describe('nothing that a terminal would obey comes out of', () => {
     return alwaysSafe(fc.array(item, { maxLength: 4 }), (items, options) => {
       const summer = new UsageSummer();
       summer.add(items.map((given) => ({ ...given, messages: 1, usage })));
-      return statsLines(summer.end(), { ...options, mostDays: 1, moreDays: (day) => `stats --since ${day}` });
+      return statsLines(summer.end(), { ...options, mostDays: 1, allDays: 'stats --all' });
     });
   });
 

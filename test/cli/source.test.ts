@@ -32,7 +32,7 @@ test('source add reads one more folder, named as the shell would, and says what 
   expect((await run(home, ['ls', '--json'])).stdout).toContain('hello');
 
   const listed = await run(home, ['source', 'ls']);
-  expect(listed.stdout).toMatch(/^name +state +files read +behind +sessions +bad records +path\n/);
+  expect(listed.stdout).toMatch(/^name +state +files read +behind +sessions +not understood +path\n/);
   expect(listed.stdout).toMatch(new RegExp(`^claude-code-2 +watching +1/1 +0 +1 +0 +${path}$`, 'm'));
   const named = (name: string) => (item: { name: string }) => item.name === name;
   const items = JSON.parse((await run(home, ['source', 'ls', '--json'])).stdout) as SourceStatus[];
@@ -60,6 +60,13 @@ test('source add of a folder that is not there yet says so, and reads it when it
     stderr: '',
   });
   expect((await run(home, ['ls'])).stdout).toContain('hello');
+});
+
+test('source add takes a path below ~ also where the shell has not resolved it', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  const { stdout } = await run(home, ['source', 'add', 'claude-code', '~/later']);
+  expect(stdout).toMatch(/^claude-code-2 reads ~\/later, which does not exist yet/);
 });
 
 test('a kind that there is not is wrong usage, and the kinds are listed', async () => {
@@ -122,8 +129,14 @@ test('the table dims the whole row of a source that is not there', () => {
 test('the table tells how far a read has come in numbers, and what went wrong last below the row', () => {
   const lines = (width: number) => sourceTable([source], { width, style: makeStyle(false), home: '/home/me' });
   expect(lines(Number.POSITIVE_INFINITY).slice(1)).toEqual([
-    'codex  reading   120/7,500  1.2 GB       118            3  ~/.codex',
+    'codex  reading   120/7,500  1.2 GB       118               3  ~/.codex',
     '  EACCES: permission denied, open x',
   ]);
-  expect(lines(50)[0]).toBe('name   state    files read  behind  path');
+  expect(lines(40)).toEqual([
+    'codex reading',
+    '  ~/.codex',
+    '  120 of 7,500 files, 1.2 GB to go, 118',
+    '  sessions, 3 records not understood',
+    '  EACCES: permission denied, open x',
+  ]);
 });

@@ -31,8 +31,7 @@ const sumsOf = (...pages: SessionUsage[][]) => {
 const options = {
   width: Number.POSITIVE_INFINITY,
   style: makeStyle(false),
-  mostDays: Number.POSITIVE_INFINITY,
-  moreDays: (day: string) => `stats --since ${day}`,
+  allDays: 'stats --all',
 };
 
 describe('sums', () => {
@@ -80,14 +79,34 @@ describe('the tables', () => {
     expect(lines.at(-1)).toContain('Cost is known for 2 of 4 messages, as their agents told it: $1,234.50.');
   });
 
-  test('of days end with the command that shows the others', async () => {
-    const items = ['2026-11-01', '2026-11-02', '2026-11-03'].map((day) => item({ day }));
-    const lines = await statsLines(sumsOf(items), { ...options, mostDays: 2 });
-    expect(lines.filter((text) => text.startsWith('2026')).map((text) => text.slice(0, 10))).toEqual([
-      '2026-11-03',
-      '2026-11-02',
-    ]);
-    expect(lines).toContain('+ 1 earlier day: stats --since 2026-11-01');
+  test('of days are the newest with any usage, and end with the command that shows all', async () => {
+    const unused = item({ day: '2026-11-04' });
+    unused.usage = { input: 0, output: 0, reasoning: 0, cacheRead: 0, cacheWrite: 0 };
+    const sums = sumsOf([...['2026-11-01', '2026-11-02', '2026-11-03'].map((day) => item({ day })), unused]);
+    const days = (lines: string[]) => lines.filter((text) => text.startsWith('2026')).map((text) => text.slice(0, 10));
+    const lines = await statsLines(sums, { ...options, mostDays: 2 });
+    expect(days(lines)).toEqual(['2026-11-03', '2026-11-02']);
+    expect(lines).toContain('+ 2 more days: stats --all');
+    expect(days(await statsLines(sums, options))).toHaveLength(4);
+  });
+
+  test('never show two models as the same, from 40 columns on', async () => {
+    const ids = [
+      'claude-sonnet-4-5-20250929',
+      'claude-sonnet-4-20250929',
+      'claude-opus-4-20250929',
+      'claude-opus-4-1-20250929',
+    ];
+    const sums = sumsOf(
+      ids.map((modelId, index) =>
+        item({ model: { providerId: 'p', modelId }, input: 123_456_789 + index, costUsd: 1234 }),
+      ),
+    );
+    for (let width = 40; width <= 80; width += 1) {
+      const lines = await statsLines(sums, { ...options, width });
+      const names = lines.filter((text) => text.startsWith('claude')).map((text) => text.split(' ')[0]);
+      expect(new Set(names).size, `at ${width}`).toBe(ids.length);
+    }
   });
 
   test('fit a narrow terminal', async () => {

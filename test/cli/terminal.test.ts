@@ -53,13 +53,37 @@ const reads: Partial<SourceStatus>[] = [
 
 test('the first read draws a bar on a terminal and takes it away when it is over', async () => {
   const { context, out, err } = fakeTerminal(cliHome());
-  const sources = await followFirstRead(context, scripted(reads));
+  const { sources } = await followFirstRead(context, scripted(reads));
   expect(sources[0]).toMatchObject({ state: 'watching', filesDone: 4 });
   const drawn = err.text.split('\r\x1b[K');
   expect(drawn[1]).toMatch(/^\[-+\] reading transcripts: 0 of 4 files, 1\.0 kB to go$/);
   expect(drawn[2]).toMatch(/^\[#+-+\] reading transcripts: 2 of 4 files, 500 B to go$/);
   expect(drawn.at(-1)).toBe('');
   expect(out.text).toBe('');
+});
+
+test('the bar never goes back: while files are still being found, that is said in its place', async () => {
+  const { context, err } = fakeTerminal(cliHome());
+  const { hadNews } = await followFirstRead(
+    context,
+    scripted([
+      { files: 0 },
+      { files: 4, filesDone: 2, bytesBehind: 500 },
+      { files: 4, filesDone: 3, bytesBehind: 100 },
+      { files: 9, filesDone: 3, bytesBehind: 9000 },
+      { files: 9, filesDone: 4, bytesBehind: 8000 },
+      { files: 9, filesDone: 5, bytesBehind: 8500 },
+      { files: 9, filesDone: 9, state: 'watching' },
+    ]),
+  );
+  expect(hadNews).toBe(true);
+  const drawn = err.text.split('\r\x1b[K').slice(1, -1);
+  expect(drawn[1]).toBe('finding transcripts: 4 files so far');
+  for (const at of [3, 5]) expect(drawn[at]).toBe('finding transcripts: 9 files so far');
+  const full = (bar: string) => bar.split('#').length - 1;
+  expect(full(drawn[2]!)).toBeGreaterThan(10);
+  expect(full(drawn[4]!)).toBe(full(drawn[2]!));
+  expect(await followFirstRead(context, scripted([{ state: 'watching' }]))).toMatchObject({ hadNews: false });
 });
 
 test('with --json nothing is drawn', async () => {
@@ -76,7 +100,7 @@ test('a read that does not move for 30 s keeps nobody waiting', async () => {
       return now;
     },
   });
-  const sources = await followFirstRead(context, scripted([{ filesDone: 1 }]));
+  const { sources } = await followFirstRead(context, scripted([{ filesDone: 1 }]));
   expect(sources[0]).toMatchObject({ state: 'reading', filesDone: 1 });
 });
 

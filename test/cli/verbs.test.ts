@@ -86,6 +86,18 @@ test('status and an empty list tell of the agents that are there, and name the o
   expect(stdout.trimEnd().split('\n').at(-1)).toMatch(new RegExp(`^not found +${others}$`));
 });
 
+test('status fits a narrow terminal, and leaves nothing out for it', async () => {
+  const home = cliHome();
+  mkdirSync(join(home.env.HOME!, '.codex'));
+  await run(home, ['start']);
+  const { stdout } = await run(home, ['status'], { env: { COLUMNS: '40' } });
+  for (const text of stdout.split('\n')) expect(text.length).toBeLessThanOrEqual(40);
+  const words = (text: string) => text.replace(/\s+/g, '');
+  expect(words(stdout)).toContain(words(home.paths.socket.replace(home.env.HOME!, '~')));
+  expect(stdout).toContain('codex watching  ~/.codex\n');
+  expect(words(stdout)).toContain('claude-code,opencode,gemini,copilot,qwen,pi');
+});
+
 test('start does not say that there are no sessions when the folders of those that were taken in are gone', async () => {
   const home = cliHome();
   await startDaemon(home);
@@ -160,6 +172,11 @@ test('start takes in what Claude Code wrote, lists it, and says what to do next'
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toContain('read 1 transcript: 1 session\n');
   expect(stdout).toMatch(/claude-code .* fix the login\n/);
+  expect((await run(home, ['start'])).stdout).toContain('\n1 session from 1 transcript\n');
+  await run(home, ['stop']);
+  const again = await run(home, ['start']);
+  expect(again.stdout).toContain('started');
+  expect(again.stdout).toContain('\n1 session from 1 transcript\n');
   expect(stdout).toContain(`${shownProgram} show ID`);
 });
 
@@ -188,6 +205,21 @@ test('wrong usage exits 2 and says what to type; with --json as JSON', async () 
   }
   expect((await run(home, ['lss'])).stderr).toContain('Did you mean ls?');
   expect(JSON.parse((await run(home, ['ls', '--nonsense', '--json'])).stderr)).toMatchObject({ error: { code: 2 } });
+});
+
+test('what is wrong is told with the help of the command that it is in', async () => {
+  const home = cliHome();
+  expect(await run(home, ['help', 'nope'])).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: `error: there is no verb nope\nhint: the verbs there are: ${shownProgram} --help\n`,
+  });
+  expect((await run(home, ['source', 'rm'])).stderr).toContain(`hint: ${shownProgram} source rm --help\n`);
+  expect((await run(home, ['--json', 'ls', '--nope'])).stderr).toContain(`${shownProgram} ls --help`);
+  expect((await run(home, ['help', 'ls'])).stdout).toContain('Usage:');
+  for (const args of [['ls'], ['source'], ['source', 'rm']]) {
+    expect((await run(home, [...args, '-h'])).stdout, args.join(' ')).toMatch(/-h, --help +show this help\n/);
+  }
 });
 
 test('start with --no-spawn says what to type instead', async () => {
@@ -220,6 +252,7 @@ test('--help lists the verbs and exit codes, each verb has an example, --version
     expect(stdout).toMatch(/Examples?:\n/);
     expect(stdout).toContain('--no-spawn');
   }
+  expect(JSON.parse((await run(home, ['--version', '--json'])).stdout)).toEqual({ version: expect.any(String) });
   expect((await run(home, ['--version'])).stdout).toMatch(/^sessiond \d+\.\d+\.\d+\S*\n$/);
   expect(await daemonPid(home)).toBeUndefined();
 });

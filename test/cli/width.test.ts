@@ -10,6 +10,7 @@ import {
   loadWidths,
   pad,
   truncateEnd,
+  truncateMiddle,
   truncateStart,
   wrap,
 } from '../../cli/render/width.ts';
@@ -55,6 +56,7 @@ describe('cutting a text', () => {
       for (let width = 0; width <= 8; width += 1) {
         expect(displayWidth(truncateEnd(text, width))).toBeLessThanOrEqual(width);
         expect(displayWidth(truncateStart(text, width))).toBeLessThanOrEqual(width);
+        expect(displayWidth(truncateMiddle(text, width))).toBeLessThanOrEqual(width);
       }
     }
     expect(truncateEnd(`${family}${family}`, 3)).toBe(`${family}…`);
@@ -64,6 +66,7 @@ describe('cutting a text', () => {
 
   test('of a path keeps the end', () => {
     expect(truncateStart('~/src/very/long/path', 10)).toBe('…long/path');
+    expect(truncateMiddle('claude-opus-4-1-20250805', 10)).toBe('claud…0805');
   });
 
   test('padding counts columns', () => {
