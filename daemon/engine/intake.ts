@@ -167,7 +167,7 @@ export class Intake {
     this.#marks.set(position);
     const { badRecords, path } = position;
     if (badRecords > 0 && badRecords !== before?.badRecords)
-      runtime.log.warn({ path, badRecords }, 'records of this transcript were not understood; they are kept as found');
+      runtime.log.warn({ path, badRecords }, 'records of this transcript were not understood');
     // A session or record that the user deleted stays deleted: those refusals are the rule at work.
     const unforeseen = result.refused.find(
       ({ refusal }) => refusal.refused !== 'AlreadyExists' && refusal.refused !== 'NotFound',
