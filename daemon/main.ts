@@ -50,7 +50,7 @@ async function main(): Promise<number> {
     tell({ ready: true, pid: process.pid, socket: paths.socket });
     const ending = await daemon.ended;
     if (ending.kind === 'stopped') log.info({}, 'stopped');
-    else log.error({ err: ending.error }, 'ended: the store could not be written; start again to recover');
+    else log.error({ err: ending.error }, 'ended by an error; start again to recover');
     return ending.kind === 'stopped' ? 0 : 1;
   } catch (error) {
     if (throws) throw error;

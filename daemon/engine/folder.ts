@@ -40,7 +40,7 @@ export class Folder {
     // Before the look, so that nothing falls between the two.
     this.#watcher ??= await this.#watch(signal);
     const found: string[] = [];
-    await this.#listInto(found, this.#source.path, new Set([root]));
+    await this.#listInto(found, this.#source.path, new Set([root]), signal);
     return found;
   }
 
@@ -54,8 +54,9 @@ export class Folder {
     this.#watcher = undefined;
   }
 
-  /** `seen`: the folders that were entered, by what they are: links may lead round in a circle. */
-  async #listInto(found: string[], folder: string, seen: Set<string>): Promise<void> {
+  /** `linked`: the folders that links led to, each entered once: links may lead round in circles, and criss-cross. */
+  async #listInto(found: string[], folder: string, linked: Set<string>, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     let entries: Awaited<ReturnType<typeof readFolder>>;
     try {
       entries = await readFolder(folder);
@@ -68,19 +69,20 @@ export class Folder {
       if (entry.isFile()) {
         if (this.#source.identify(path)) found.push(path);
       } else if (entry.isDirectory()) {
-        if (this.#source.enters(path)) await this.#listInto(found, path, seen);
-      } else if (entry.isSymbolicLink()) await this.#listLink(found, path, seen);
+        if (this.#source.enters(path)) await this.#listInto(found, path, linked, signal);
+      } else if (entry.isSymbolicLink()) await this.#listLink(found, path, linked, signal);
     }
   }
 
   /** What a link leads to, once: what it grows by is found by the sweep. */
-  async #listLink(found: string[], path: string, seen: Set<string>): Promise<void> {
+  async #listLink(found: string[], path: string, linked: Set<string>, signal: AbortSignal): Promise<void> {
     const target = await stat(path).catch(() => undefined);
     if (target?.isFile() && this.#source.identify(path)) found.push(path);
     if (!target?.isDirectory() || !this.#source.enters(path)) return;
     const id = `${target.dev}:${target.ino}`;
-    if (seen.has(id)) return;
-    await this.#listInto(found, path, new Set(seen).add(id));
+    if (linked.has(id)) return;
+    linked.add(id);
+    await this.#listInto(found, path, linked, signal);
   }
 
   async #watch(signal: AbortSignal): Promise<FSWatcher> {

@@ -187,8 +187,10 @@ export class Ingest {
       }
       const now = runtime.monotonic();
       if (now >= until || this.#sweepDue || signal.aborted) return;
-      // No await between the looks at `pending` and `sweepDue` above and this line: a wake in between would be missed.
-      await this.#sleep(Math.min(until, ...this.#lookAgainAt.values()) - now);
+      // No await between the looks at `pending` and `sweepDue` above and the sleep: a wake in between would be missed.
+      let next = until;
+      for (const at of this.#lookAgainAt.values()) next = Math.min(next, at);
+      await this.#sleep(next - now);
     }
   }
 

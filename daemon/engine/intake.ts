@@ -27,6 +27,8 @@ export type Outcome = 'taken' | 'waits';
 
 /** Bytes of a file in one transaction: a few milliseconds of the event loop. */
 const pieceBytes = 256 * 1024;
+/** Of a file that an older version read: so much that its records mostly end in the bite that they begin in. */
+const upgradeBytes = 4 * 1024 * 1024;
 /** Lines without any message are waited with up to here; then they are taken without one. */
 const maxWaitBytes = 4 * 1024 * 1024;
 /** Ops of a document in one transaction. */
@@ -38,6 +40,8 @@ export class Intake {
   readonly #source: Source;
   readonly #deps: IntakeDeps;
   readonly #marks: Marks;
+  /** Files that are being read which another version of the source read before. */
+  readonly #upgrades = new Set<string>();
 
   constructor(source: Source, deps: IntakeDeps, marks: Marks) {
     this.#source = source;
@@ -47,6 +51,8 @@ export class Intake {
 
   /** Rejects when the file cannot be read now; its position stands where it stood, so nothing of it is lost (P12). */
   async take(path: string, place: Place, signal: AbortSignal): Promise<Outcome> {
+    const held = this.#marks.find(path);
+    if (held && held.version !== this.#source.version) this.#upgrades.add(path);
     try {
       if (place.reading === 'lines') return await this.#takeLines(path, place, signal);
       if (place.reading === 'document') return await this.#takeDocument(path, place.sessionKey, signal);
@@ -55,6 +61,8 @@ export class Intake {
       // Deleted in the meantime: what was taken in stays (P25).
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'taken';
       throw error;
+    } finally {
+      this.#upgrades.delete(path);
     }
   }
 
@@ -66,7 +74,8 @@ export class Intake {
       const held = this.#findPosition(path);
       const start = this.#startOf(path, place.sessionKey, reader.file);
       let position: Position = held !== undefined && reader.mayContinue(held) ? held : start;
-      for (let bytes = pieceBytes; !signal.aborted; ) {
+      const least = this.#isUpgrade(path) ? upgradeBytes : pieceBytes;
+      for (let bytes = least; !signal.aborted; ) {
         const piece = await reader.readPiece(position, bytes);
         if (piece === undefined) {
           position = start;
@@ -76,7 +85,7 @@ export class Intake {
         const waits = next.offset === position.offset && piece.lines.length > 0;
         position = next;
         if (piece.atEnd) break;
-        bytes = waits ? bytes * 2 : pieceBytes;
+        bytes = waits ? bytes * 2 : least;
       }
       return 'taken';
     } finally {
@@ -125,27 +134,40 @@ export class Intake {
 
   async #takeDatabase(path: string, signal: AbortSignal): Promise<Outcome> {
     const file = await databaseState(path);
+    const failed: unknown[] = [];
     for (const { sessionKey, head } of this.#look(path, (database) => database.streams())) {
-      const stream = `${path}#${sessionKey}`;
-      const mark = this.#marks.find(stream);
-      if (mark?.offset === head + 1 && mark.version === this.#source.version) continue;
-      const held = this.#findPosition(stream);
-      // Ahead of the stream: another database is in its place.
-      let position = held && held.offset <= head + 1 ? held : this.#startOf(stream, sessionKey, file);
-      while (position.offset <= head && !signal.aborted) {
-        const after = position.offset - 1;
-        const { records, next } = this.#look(path, (database) => database.read(sessionKey, after, databaseRecords));
-        if (next <= after) break;
-        const transcript = transcriptOf(position, file);
-        const state: unknown = JSON.parse(position.state);
-        const read = this.#source.readRecords!(transcript, records, state, this.#heldBy(transcript));
-        position = await this.#put({ ...advanced(position, read), ...file, offset: next + 1 }, read.ops);
-      }
+      // A stream that cannot be read hides no other.
+      await this.#takeStream(path, sessionKey, head, file, signal).catch((error: unknown) => failed.push(error));
       if (signal.aborted) return 'taken';
     }
+    if (failed.length > 0) throw failed[0];
     // Without a session of its own: it stands for the file, so that an unchanged one is not opened again.
     await this.#put({ ...this.#startOf(path, '', file), ...file }, []);
     return 'taken';
+  }
+
+  async #takeStream(
+    path: string,
+    sessionKey: string,
+    head: number,
+    file: FileState,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const stream = `${path}#${sessionKey}`;
+    const mark = this.#marks.find(stream);
+    if (mark?.offset === head + 1 && mark.version === this.#source.version) return;
+    const held = this.#findPosition(stream);
+    // Ahead of the stream: another database is in its place.
+    let position = held && held.offset <= head + 1 ? held : this.#startOf(stream, sessionKey, file);
+    while (position.offset <= head && !signal.aborted) {
+      const after = position.offset - 1;
+      const { records, next } = this.#look(path, (database) => database.read(sessionKey, after, databaseRecords));
+      if (next <= after) break;
+      const transcript = transcriptOf(position, file);
+      const state: unknown = JSON.parse(position.state);
+      const read = this.#source.readRecords!(transcript, records, state, this.#heldBy(transcript));
+      position = await this.#put({ ...advanced(position, read), ...file, offset: next + 1 }, read.ops);
+    }
   }
 
   /** Opens the database for one look: nothing of it is held while others write (see Source.openDatabase). */
@@ -163,7 +185,8 @@ export class Intake {
     const { writer, runtime } = this.#deps;
     const before = this.#marks.find(position.path);
     const keyed = ops.map((op) => ({ ...op, opId: derivedOpId(kind, position.sessionKey, op.key) }));
-    const result = await writer.takeIn({ source: kind, actorId: `source/${kind}`, ops: keyed, position });
+    const upgrade = this.#isUpgrade(position.path);
+    const result = await writer.takeIn({ source: kind, actorId: `source/${kind}`, ops: keyed, position, upgrade });
     this.#marks.set(position);
     const { badRecords, path } = position;
     if (badRecords > 0 && badRecords !== before?.badRecords)
@@ -187,6 +210,11 @@ export class Intake {
       hasKey: (key, sessionKey = transcript.sessionKey) =>
         ledger.findRecord(derivedSessionId(kind, sessionKey), derivedOpId(kind, sessionKey, key)) !== undefined,
     };
+  }
+
+  /** Whether another version of the source read this file before, and this one has not come to its end yet. */
+  #isUpgrade(path: string): boolean {
+    return this.#upgrades.has(path);
   }
 
   /** Where this version of the source stands in the file. */

@@ -1,4 +1,5 @@
 // The sources of this store: those that are there by default, less those that a person removed, and those added.
+import { statSync } from 'node:fs';
 import { isAbsolute, normalize, sep } from 'node:path';
 import { RefusedError, refuse, refuseParams } from '../../protocol/errors.ts';
 import type { SourceStatus } from '../../protocol/methods.ts';
@@ -27,6 +28,7 @@ type Running = { ingest: Ingest; abort: AbortController };
 export class Sources {
   readonly #options: SourcesOptions;
   readonly #running = new Map<string, Running>();
+  #lastChange: Promise<unknown> = Promise.resolve();
 
   constructor(options: SourcesOptions) {
     this.#options = options;
@@ -54,12 +56,31 @@ export class Sources {
   }
 
   /** Reads one more folder, also after a restart. The same again changes nothing. Rejects with InvalidParams. */
-  async add(kind: string, given: string): Promise<SourceStatus> {
+  add(kind: string, given: string): Promise<SourceStatus> {
+    return this.#inTurn(() => this.#add(kind, given));
+  }
+
+  /** Stops reading it, for good; what was taken in stays. Rejects with NotFound. */
+  remove(name: string): Promise<void> {
+    return this.#inTurn(() => this.#remove(name));
+  }
+
+  /** One change at a time: the next one sees what the one before it made. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const done = this.#lastChange.then(change);
+    this.#lastChange = done.catch(() => {});
+    return done;
+  }
+
+  async #add(kind: string, given: string): Promise<SourceStatus> {
     const { kinds, rows, ingest } = this.#options;
     const make = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
     if (!make) throw invalid('kind', `there is no kind ${kind}: it is one of ${Object.keys(kinds).join(', ')}`);
     if (!isAbsolute(given)) throw invalid('path', 'it must be an absolute path');
     const path = normalize(given).replace(/(?<=.)\/+$/, '');
+    if (path === sep || path.includes('\0')) throw invalid('path', 'it must be a folder of transcripts');
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === false)
+      throw invalid('path', `${path} is no folder`);
     const same = [...this.#running.values()].find((each) => each.ingest.source.kind === kind && overlaps(each, path));
     if (same?.ingest.source.path === path) return same.ingest.status;
     if (same) throw invalid('path', `the source ${same.ingest.name} reads ${same.ingest.source.path} already`);
@@ -68,8 +89,7 @@ export class Sources {
     return this.#run(name, make(path)).status;
   }
 
-  /** Stops reading it, for good; what was taken in stays. Rejects with NotFound. */
-  async remove(name: string): Promise<void> {
+  async #remove(name: string): Promise<void> {
     const { ingest, abort } = this.#find(name);
     const { kind, path } = ingest.source;
     await this.#options.ingest.writer.write(() => this.#options.rows.put({ name, kind, path, removed: true }));

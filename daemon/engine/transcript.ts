@@ -18,9 +18,11 @@ export const defaultMaxLineBytes = 64 * 1024 * 1024;
 
 export type FileState = { inode: number; size: number; mtimeMs: number };
 
+/** Rejects for what is no file: a pipe or a device in its place must not be read. */
 export async function fileState(path: string): Promise<FileState> {
-  const { ino, size, mtimeMs } = await stat(path);
-  return { inode: ino, size, mtimeMs };
+  const stats = await stat(path);
+  if (!stats.isFile()) throw new Error('this is no file');
+  return { inode: stats.ino, size: stats.size, mtimeMs: stats.mtimeMs };
 }
 
 /** Opens a file to read it. What is none is refused: opening a pipe would wait for somebody to write to it. */
@@ -96,10 +98,10 @@ export class TranscriptReader implements LineReader {
       const last = chunk.lastIndexOf(newline);
       const complete = wanted >= available || chunk.length < wanted;
       if (last >= 0 || complete) {
-        const taken = chunk.subarray(0, last + 1);
-        const lines = splitLines(taken, offset, this.#maxLineBytes);
-        const end = offset + taken.length;
-        return { lines, end, tail: digestOf(read.subarray(0, end - from).subarray(-tailBytes)), atEnd: complete };
+        const whole = splitLines(chunk.subarray(0, last + 1), offset, this.#maxLineBytes, linesIn(bytes));
+        const { lines, end } = whole;
+        const atEnd = complete && end === offset + last + 1;
+        return { lines, end, tail: digestOf(read.subarray(0, end - from).subarray(-tailBytes)), atEnd };
       }
       if (chunk.length > this.#maxLineBytes) return this.#readOverlong(offset, tail, chunk);
     }
@@ -139,15 +141,23 @@ function digestOf(bytes: Buffer): Buffer {
   return hash('sha256', bytes, 'buffer').subarray(0, 16);
 }
 
-/** The lines of bytes that end with a line end; `offset` is where they begin. */
-export function splitLines(bytes: Buffer, offset: number, maxLineBytes: number): SourceLine[] {
+/** As many lines as a piece of so many bytes may have: a million tiny ones are a million records too. */
+export const linesIn = (bytes: number) => Math.max(1, Math.floor(bytes / 128));
+
+/** The lines of bytes that end with a line end, at most `maxLines`, and where they end; `offset` is where they begin. */
+export function splitLines(
+  bytes: Buffer,
+  offset: number,
+  maxLineBytes: number,
+  maxLines: number,
+): { lines: SourceLine[]; end: number } {
   const lines: SourceLine[] = [];
   let from = 0;
-  for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, from)) {
+  for (let at = bytes.indexOf(newline); at >= 0 && lines.length < maxLines; at = bytes.indexOf(newline, from)) {
     // Invalid UTF-8 becomes U+FFFD: a damaged character must not cost the record.
     const end = Math.min(at, from + maxLineBytes);
     lines.push({ text: bytes.toString('utf8', from, end), offset: offset + from });
     from = at + 1;
   }
-  return lines;
+  return { lines, end: offset + from };
 }

@@ -32,7 +32,14 @@ export type AppendOptions = {
 };
 
 /** What one read of a source brought, with the position it stands for. */
-export type SourceBatch = { source: string; actorId: string; ops: (SourceOp & { opId: string })[]; position: Position };
+export type SourceBatch = {
+  source: string;
+  actorId: string;
+  ops: (SourceOp & { opId: string })[];
+  position: Position;
+  /** A newer version of the source reads anew what an older one read: the record may know better by now. */
+  upgrade?: boolean;
+};
 export type SourceResult = { applied: number; refused: { op: SourceOp; refusal: Refusal }[] };
 
 type OpResult = { outcome: 'applied' | 'duplicate'; entry: Applied } | { outcome: 'refused'; refusal: Refusal };
@@ -326,12 +333,18 @@ export class Writer {
     const result: SourceResult = { applied: 0, refused: [] };
     // A record that is put in several versions ends with the last of them, also when only an earlier one is another now.
     const changed = new Set<string>();
+    // Then each record is put once, as it ends: a tool that has completed must not be seen running again.
+    const last = new Map(batch.upgrade ? batch.ops.map((op) => [targetOf(op), op]) : []);
     for (const given of batch.ops) {
       const sessionId = given.params.sessionId!;
       const content = contentOf(given);
       const digest = hash('sha256', given.opId + content, 'buffer').subarray(0, 16);
       const target = targetOf(given);
       if (!changed.has(target) && this.#ledger.findRecord(sessionId, given.opId)?.equals(digest)) continue;
+      if (batch.upgrade && (last.get(target) !== given || this.#isEdited(given, batch.actorId))) {
+        this.#ledger.putRecord(sessionId, given.opId, digest);
+        continue;
+      }
       const op = this.#withoutOverruledTitle(given);
       const context = {
         now: at,
@@ -356,6 +369,17 @@ export class Writer {
     }
     this.#positions.put(batch.position);
     return result;
+  }
+
+  /** Whether somebody else was the last to write the record. */
+  #isEdited({ type, params }: SourceOp, actorId: string): boolean {
+    const held =
+      type === 'part/put'
+        ? this.#tables.findPart(params.partId!)
+        : type === 'message/put'
+          ? this.#tables.findMessage(params.messageId!)
+          : this.#tables.findSession(params.sessionId!);
+    return held !== undefined && held.actorId !== actorId;
   }
 
   /** A title that somebody else gave since the source gave its own is not overruled by the agent's next one. */

@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { Decompress } from 'fzstd';
 import type { Position } from '../store/positions.ts';
 import type { FileState, LineReader, Piece } from './transcript.ts';
-import { defaultMaxLineBytes, openFile, splitLines } from './transcript.ts';
+import { defaultMaxLineBytes, linesIn, openFile, splitLines } from './transcript.ts';
 
 /** Small: zstd makes up to 30,000 times as much of it. */
 const readBytes = 4 * 1024;
@@ -55,9 +55,9 @@ export class ZstdTranscriptReader implements LineReader {
       while (!this.#ended && this.#pending.length < wanted) await this.#more();
       const last = this.#pending.lastIndexOf(newline);
       if (last < 0 && !this.#ended) continue;
-      const taken = this.#pending.subarray(0, last + 1);
-      const lines = splitLines(taken, offset, this.#maxLineBytes);
-      return { lines, end: offset + taken.length, tail: nothing, atEnd: this.#ended };
+      const whole = this.#pending.subarray(0, last + 1);
+      const { lines, end } = splitLines(whole, offset, this.#maxLineBytes, linesIn(bytes));
+      return { lines, end, tail: nothing, atEnd: this.#ended && end === offset + whole.length };
     }
   }
 

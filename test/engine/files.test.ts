@@ -228,6 +228,50 @@ describe('what is no transcript at all', () => {
     await expect(TranscriptReader.open('/dev/zero')).rejects.toThrow('no file');
   });
 
+  test('a document that became a pipe is told in the status, and hides no other', async () => {
+    const home = testHome();
+    const plain = claudeCodeSource(home.claude);
+    const documents: Source = {
+      ...plain,
+      identify: (path) => {
+        const place = plain.identify(path);
+        return place && 'sessionKey' in place ? { reading: 'document', sessionKey: place.sessionKey } : undefined;
+      },
+      readDocument: (transcript, text, held) =>
+        plain.read(transcript, [{ text: text.trimEnd(), offset: 0 }], undefined, held, true),
+    };
+    const path = transcriptPath(home.claude, id);
+    append(path, line(id, 'user', 'one'));
+    append(transcriptPath(home.claude, other), line(other, 'user', 'two'));
+    const { client } = await watching(home, documents);
+    expect((await texts(client)).toSorted()).toEqual(['one', 'two']);
+    rmSync(path);
+    execFileSync('mkfifo', [path]);
+    rmSync(transcriptPath(home.claude, other));
+    append(transcriptPath(home.claude, other), line(other, 'user', 'three'));
+    await takenIn(client);
+    expect((await texts(client)).toSorted()).toEqual(['one', 'three', 'two']);
+  });
+
+  test('a million tiny lines are taken in bites, each of a bounded number', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    append(path, line(id, 'user', 'one') + '1\n'.repeat(100_000));
+    const plain = claudeCodeSource(home.claude);
+    const bites: number[] = [];
+    const source: Source = {
+      ...plain,
+      read: (transcript, lines, state, held, mustTake) => {
+        bites.push(lines.length);
+        return plain.read(transcript, lines, state, held, mustTake);
+      },
+    };
+    const { client } = await watching(home, source);
+    expect(bites.reduce((sum, count) => sum + count, 0)).toBe(100_001);
+    expect(Math.max(...bites)).toBeLessThanOrEqual(2_048);
+    expect((await statusOf(client)).badRecords).toBe(100_000);
+  });
+
   test('a gigabyte without a line end is held by no more than the longest line, and what comes behind it is read', async () => {
     const home = testHome();
     const path = transcriptPath(home.claude, id);
@@ -306,6 +350,18 @@ describe('a folder', () => {
     const { client } = await watching(home);
     expect(await texts(client)).toEqual(['one']);
     expect(await statusOf(client)).toMatchObject({ state: 'watching', files: 1, sessions: 1, lastError: null });
+  });
+
+  test('of folders that all link to each other is read once, not once for each way round', async () => {
+    const home = testHome();
+    const folders = Array.from({ length: 12 }, (_, n) => join(home.claude, `-f${n}`));
+    for (const folder of folders) append(join(folder, `${folder.slice(-1)}.jsonl`), '');
+    append(join(folders[0]!, `${id}.jsonl`), line(id, 'user', 'one'));
+    for (const from of folders)
+      for (const to of folders) if (from !== to) symlinkSync(to, join(from, `to${to.slice(-3)}`));
+    const { client } = await watching(home);
+    expect(await sessionsOf(client)).toHaveLength(1);
+    expect((await statusOf(client)).files).toBeLessThanOrEqual(2 * 13);
   });
 
   test('that is a link to elsewhere is read; what grows in it is found by the sweep', async () => {

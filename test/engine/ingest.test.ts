@@ -314,6 +314,40 @@ describe('a newer version of a source', () => {
   });
 });
 
+describe('a store of an older sessiond', () => {
+  test('keeps what the user changed, and no finished tool is seen running again', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    const titled = (title: string) =>
+      `${JSON.stringify({ type: 'custom-title', customTitle: title, sessionId: id })}\n`;
+    const said = line(id, 'assistant', 'x');
+    const call = said.replace('{"type":"text","text":"x"}', '{"type":"tool_use","id":"c","name":"Bash","input":{}}');
+    const result = line(id, 'user', 'x').replace(
+      '"content":"x"',
+      '"content":[{"type":"tool_result","tool_use_id":"c","content":"done"}]',
+    );
+    append(path, line(id, 'user', 'one') + titled('First') + call);
+    const { client, stop } = await watching(home);
+    append(path, titled('Second') + result);
+    await takenIn(client);
+    const [session] = await allItems<Session>(client, 'session/list', {});
+    const sessionId = session!.id;
+    const [first] = await allItems<{ parts: Part[] }>(client, 'message/list', { sessionId });
+    const { id: partId, messageId } = first!.parts[0]!;
+    await client.call('session/update', { sessionId, title: 'Mine' });
+    await client.call('part/put', { sessionId, messageId, partId, part: { type: 'text', text: 'edited' } });
+    const before = await head(client);
+    await stop();
+    const { db, close } = openStore(home.paths.data);
+    db.exec('UPDATE source_mark SET version = 0; DELETE FROM source_state; DELETE FROM source_record');
+    close();
+    const again = await watching(home);
+    expect(await head(again.client)).toBe(before);
+    expect((await allItems<Session>(again.client, 'session/list', {}))[0]!.title).toBe('Mine');
+    expect((await texts(again.client))[0]).toBe('edited');
+  });
+});
+
 describe('the first read', () => {
   test('takes the newest transcripts first, a few at a time', async () => {
     const home = testHome();

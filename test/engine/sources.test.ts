@@ -44,6 +44,24 @@ describe('source/add', () => {
     expect(await titles(again.client)).toEqual(['later', 'mine', 'theirs']);
   });
 
+  test('of two folders at once makes two sources, both there after a restart', async () => {
+    const home = testHome();
+    const { client, stop } = await started(home);
+    const add = (name: string) => client.call('source/add', { kind: 'claude-code', path: join(home.folder, name) });
+    const added = await Promise.all([add('x1'), add('x2'), add('x1')]);
+    expect(added.map(({ source }) => source.name)).toEqual(['claude-code-2', 'claude-code-3', 'claude-code-2']);
+    await stop();
+    const again = await started(home);
+    expect(await names(again.client)).toEqual(['claude-code', 'claude-code-2', 'claude-code-3']);
+  });
+
+  test('of what is no folder of transcripts is refused', async () => {
+    const { client } = await started(testHome());
+    for (const path of ['/', '/..', '/dev/null', '/a\0b'])
+      await expect(client.call('source/add', { kind: 'claude-code', path }), path).rejects.toThrow('folder');
+    expect(await names(client)).toEqual(['claude-code']);
+  });
+
   test('the same again changes nothing; a folder inside one that is read is refused by name', async () => {
     const home = testHome();
     const { client } = await started(home);
