@@ -4,11 +4,14 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { FSWatcher } from 'chokidar';
 import { watch } from 'chokidar';
-import type { Source } from '../adapters/adapter.ts';
+import type { Place, Source } from '../adapters/adapter.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Files untouched for longer have no watch of their own. */
 const recentMs = 3 * 24 * 3600_000;
+
+/** A transcript, and how it is read. */
+export type Found = { path: string; place: Place };
 
 export type FolderEvents = {
   /** A file is new or changed; may be told more than once. */
@@ -30,7 +33,7 @@ export class Folder {
   }
 
   /** All transcripts below the folder, or undefined when it is not there. Starts to watch it, before it looks. */
-  async list(signal: AbortSignal): Promise<string[] | undefined> {
+  async list(signal: AbortSignal): Promise<Found[] | undefined> {
     const root = await folderId(this.#source.path);
     if (root === undefined) {
       // A watcher of a folder that is gone hears nothing of another in its place.
@@ -39,7 +42,7 @@ export class Folder {
     }
     // Before the look, so that nothing falls between the two.
     this.#watcher ??= await this.#watch(signal);
-    const found: string[] = [];
+    const found: Found[] = [];
     await this.#listInto(found, this.#source.path, new Set([root]), signal);
     return found;
   }
@@ -55,7 +58,7 @@ export class Folder {
   }
 
   /** `linked`: the folders that links led to, each entered once: links may lead round in circles, and criss-cross. */
-  async #listInto(found: string[], folder: string, linked: Set<string>, signal: AbortSignal): Promise<void> {
+  async #listInto(found: Found[], folder: string, linked: Set<string>, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     let entries: Awaited<ReturnType<typeof readFolder>>;
     try {
@@ -67,7 +70,8 @@ export class Folder {
     for (const entry of entries) {
       const path = join(folder, entry.name);
       if (entry.isFile()) {
-        if (this.#source.identify(path)) found.push(path);
+        const place = this.#source.identify(path);
+        if (place) found.push({ path, place });
       } else if (entry.isDirectory()) {
         if (this.#source.enters(path)) await this.#listInto(found, path, linked, signal);
       } else if (entry.isSymbolicLink()) await this.#listLink(found, path, linked, signal);
@@ -75,9 +79,10 @@ export class Folder {
   }
 
   /** What a link leads to, once: what it grows by is found by the sweep. */
-  async #listLink(found: string[], path: string, linked: Set<string>, signal: AbortSignal): Promise<void> {
+  async #listLink(found: Found[], path: string, linked: Set<string>, signal: AbortSignal): Promise<void> {
     const target = await stat(path).catch(() => undefined);
-    if (target?.isFile() && this.#source.identify(path)) found.push(path);
+    const place = target?.isFile() ? this.#source.identify(path) : undefined;
+    if (place) found.push({ path, place });
     if (!target?.isDirectory() || !this.#source.enters(path)) return;
     const id = `${target.dev}:${target.ino}`;
     if (linked.has(id)) return;

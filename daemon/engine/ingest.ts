@@ -16,7 +16,6 @@ const sweepMs = 60_000;
 const absentMs = 5_000;
 const settleMs = 100;
 const retryMs = 1_000;
-const manyFiles = 1_000;
 
 /** Files read at once: what they bring shares a commit. More would hold the event loop for longer. */
 const lanes = 4;
@@ -57,7 +56,7 @@ export class Ingest {
     this.#marks = new Marks(source, deps.positions);
     this.#intake = new Intake(source, deps, this.#marks);
     this.#folder = new Folder(source, deps.runtime, {
-      onChange: (path) => void this.#look(path, true).then(() => this.#wake()),
+      onChange: (path) => void this.#lookAtNews(path).then(() => this.#wake()),
       onFail: (path, error) => this.#fail(path, error),
     });
   }
@@ -97,8 +96,7 @@ export class Ingest {
       while (!signal.aborted) {
         await this.#scan(signal);
         await this.#drain(signal);
-        // What was read, and what it took to look at so many files, is garbage by now; V8 would keep it for minutes.
-        if (!this.#firstReadDone || this.#known > manyFiles) this.#deps.runtime.releaseMemory();
+        if (!this.#firstReadDone && this.#known > 0) this.#deps.runtime.releaseMemory();
         this.#firstReadDone = true;
         await this.#waitForWork(this.#present ? sweepMs : absentMs, signal);
       }
@@ -140,32 +138,41 @@ export class Ingest {
     const found = await this.#folder.list(signal);
     this.#present = found !== undefined;
     // What is wrong with a folder was found anew by listing it; with a file, it is when that is read again.
-    const here = new Set(found);
-    for (const path of before) if (this.source.identify(path) && !here.has(path)) this.#forgive(path);
-    this.#known = new Set(Array.from(here, (path) => this.#fileOf(path))).size;
-    this.#unlooked = here.size;
-    for (const path of found ?? []) {
-      await this.#look(path);
+    if (before.length > 0) {
+      const here = new Set(found?.map(({ path }) => path));
+      for (const path of before) if (this.source.identify(path) && !here.has(path)) this.#forgive(path);
+    }
+    this.#unlooked = found?.length ?? 0;
+    // A database and its log are one file of ours.
+    const databases = new Set<string>();
+    let files = 0;
+    for (const { path, place } of found ?? []) {
+      if (place.reading === 'database') databases.add(place.path);
+      else files += 1;
+      this.#known = files + databases.size + this.#unlooked - 1;
+      await this.#look(path, place);
       this.#unlooked -= 1;
     }
+    this.#known = files + databases.size;
   }
 
-  /** What a path stands for: of a database, its log does. */
-  #fileOf(path: string): string {
-    const place = this.source.identify(path);
-    return place?.reading === 'database' ? place.path : path;
-  }
-
-  /** Remembers a file that has something new. `live`: it may be one that is new since the last look at all of them. */
-  async #look(path: string, live = false): Promise<void> {
+  /** A file that may be new since the last look at all of them. */
+  async #lookAtNews(path: string): Promise<void> {
     const place = this.source.identify(path);
     if (!place) return;
-    const file = place.reading === 'database' ? place.path : path;
+    const file = fileOf(path, place);
+    const isNew = !this.#marks.find(file) && !this.#pending.has(file);
+    await this.#look(path, place);
+    if (isNew && this.#pending.has(file)) this.#known += 1;
+  }
+
+  /** Remembers a file that has something new. */
+  async #look(path: string, place: Place): Promise<void> {
+    const file = fileOf(path, place);
     try {
       const state: FileState = await (place.reading === 'database' ? databaseState(file) : fileState(file));
       if (this.#marks.isUnchanged(file, state)) return;
       if (state.size === 0 && !this.#marks.find(file)) return;
-      if (live && !this.#marks.find(file) && !this.#pending.has(file)) this.#known += 1;
       const order = place.reading === 'document' ? place.order : undefined;
       this.#pending.add({ path: file, place, size: state.size, mtimeMs: state.mtimeMs, order });
       if (this.#firstReadDone) await this.#folder.follow(path);
@@ -209,7 +216,7 @@ export class Ingest {
     const due = [...this.#lookAgainAt].filter(([, at]) => at <= now).map(([path]) => path);
     for (const path of due) {
       this.#lookAgainAt.delete(path);
-      await this.#look(path);
+      await this.#lookAtNews(path);
     }
   }
 
@@ -290,4 +297,9 @@ export class Ingest {
     this.#failures.set(path, `${path}: ${error instanceof Error ? error.message : String(error)}`);
     this.#deps.runtime.log.warn({ err: error, path }, 'a transcript could not be read');
   }
+}
+
+/** What a path stands for: the log of a database, for that. */
+function fileOf(path: string, place: Place): string {
+  return place.reading === 'database' ? place.path : path;
 }
