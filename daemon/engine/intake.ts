@@ -9,7 +9,7 @@ import type { Tables } from '../store/tables.ts';
 import type { Marks } from './marks.ts';
 import type { Runtime } from './runtime.ts';
 import type { FileState, LineReader, Piece } from './transcript.ts';
-import { defaultMaxLineBytes, fileState, TranscriptReader } from './transcript.ts';
+import { defaultMaxLineBytes, fileState, stateOf, TranscriptReader } from './transcript.ts';
 import type { Writer } from './writer.ts';
 import { ZstdTranscriptReader } from './zstd-transcript.ts';
 
@@ -110,7 +110,7 @@ export class Intake {
   async #takeDocument(path: string, sessionKey: string, signal: AbortSignal): Promise<Outcome> {
     const stats = statSync(path);
     if (!stats.isFile()) throw new Error('this is no file');
-    const file = { inode: stats.ino, size: stats.size, mtimeMs: stats.mtimeMs };
+    const file = stateOf(stats);
     const { maxLineBytes = defaultMaxLineBytes } = this.#deps;
     if (file.size > maxLineBytes)
       throw new Error(`${file.size} bytes are more than the ${maxLineBytes} that are read at once`);

@@ -1,6 +1,7 @@
 // Reads the complete lines of a transcript from a position, in bounded pieces. Only newline-ended records are taken: a
 // torn line is not there yet (P26). A file that was cut, replaced or rewritten is read from its start again.
 import { hash } from 'node:crypto';
+import type { Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { constants, open, stat } from 'node:fs/promises';
 import type { SourceLine } from '../adapters/adapter.ts';
@@ -22,7 +23,11 @@ export type FileState = { inode: number; size: number; mtimeMs: number };
 export async function fileState(path: string): Promise<FileState> {
   const stats = await stat(path);
   if (!stats.isFile()) throw new Error('this is no file');
-  return { inode: stats.ino, size: stats.size, mtimeMs: stats.mtimeMs };
+  return stateOf(stats);
+}
+
+export function stateOf({ ino, size, mtimeMs }: Stats): FileState {
+  return { inode: ino, size, mtimeMs };
 }
 
 /** Opens a file to read it. What is none is refused: opening a pipe would wait for somebody to write to it. */
@@ -31,7 +36,7 @@ export async function openFile(path: string): Promise<{ handle: FileHandle; file
   try {
     const stats = await handle.stat();
     if (!stats.isFile()) throw new Error('this is no file');
-    return { handle, file: { inode: stats.ino, size: stats.size, mtimeMs: stats.mtimeMs } };
+    return { handle, file: stateOf(stats) };
   } catch (error) {
     await handle.close();
     throw error;

@@ -209,6 +209,19 @@ describe('messages that come again', () => {
   });
 });
 
+describe('a status of a call', () => {
+  it.each([
+    ['success', 'completed'],
+    ['cancelled', 'error'],
+    ['executing', 'running'],
+    ['constructor', 'running'],
+    ['__proto__', 'running'],
+  ])('%s is %s', (status, state) => {
+    const { fold } = read(textOf(opening, user('u1', 'A'), answer('g1', '', { toolCalls: [call('c', { status })] })));
+    expect([...fold.parts.values()].filter(({ type }) => type === 'tool')).toMatchObject([{ state }]);
+  });
+});
+
 describe('what is taken back', () => {
   const lines = [opening, user('u1', 'A'), answer('g1', 'B'), user('u2', 'C'), answer('g2', 'D')];
 

@@ -140,6 +140,39 @@ describe('a database', () => {
     expect(folds.changes).toBe(before);
   });
 
+  it('with columns that hold no text keeps what they hold, and goes on', () => {
+    const { path, db } = buildDatabase(tablesOf('database-events'));
+    const bad = read(path).badRecords;
+    const { seq } = db.prepare('SELECT seq FROM event_sequence').get() as { seq: number };
+    const add = db.prepare(`INSERT INTO event VALUES (hex(randomblob(8)), 'ses_db', ?, ?, ?)`);
+    const bytes = Buffer.from([0xff, 0xfe, 0x31]);
+    add.run(seq + 1, 'x.y.1', bytes);
+    add.run(seq + 2, 'message.updated.1', bytes);
+    add.run(seq + 3, bytes, '{"a":1}');
+    db.prepare('UPDATE event_sequence SET seq = ?').run(seq + 3);
+    const { folds, badRecords } = read(path);
+    const held = (number: number) => folds.findPart(derivedPartId('opencode', 'ses_db', `event:${number}`));
+    expect(held(seq + 1)).toMatchObject({ kind: 'opencode/x.y.1', value: String(bytes) });
+    expect(held(seq + 2)).toMatchObject({ kind: 'opencode/message.updated.1', value: String(bytes) });
+    expect(held(seq + 3)).toMatchObject({ kind: `opencode/${bytes}`, value: { a: 1 } });
+    expect(badRecords).toBe(bad + 2);
+  });
+
+  it('with numbers of events that are no position gives the events of the others', () => {
+    const { path, db } = buildDatabase(tablesOf('database-events'));
+    const { folds: sound } = read(path);
+    const add = db.prepare(`INSERT INTO event VALUES (hex(randomblob(8)), 'ses_db', ?, 'x.y.1', '{}')`);
+    const largest = 2n ** 63n - 1n;
+    for (const seq of [largest, 2n ** 53n, 1.5, 'text', Buffer.from('1')]) add.run(seq);
+    db.prepare('UPDATE event_sequence SET seq = ?').run(largest);
+    for (const limit of [1, 500]) {
+      const { folds, positions } = read(path, new Map(), limit);
+      expect(folds.list()).toEqual(sound.list());
+      expect([...positions.values()].every(({ offset }) => Number.isSafeInteger(offset))).toBe(true);
+      expect(readDatabase(path, folds, positions).ops).toEqual([]);
+    }
+  });
+
   it('of any version is read as far as it has what is needed', () => {
     const tables = tablesOf('database-events');
     const names = Object.keys(tables);

@@ -242,6 +242,16 @@ describe('a document', () => {
       expect(read({ [`storage/${path}.json`]: text })).toMatchObject({ badRecords: 1, ops: [], waiting: [] });
   });
 
+  it('keeps a field of any name, also `__proto__`', () => {
+    const tree = { ...session(), ...message('msg_1', { role: 'assistant' }) };
+    const path = Object.keys(tree).find((name) => name.includes('message')) as string;
+    const text = JSON.stringify(tree[path]).replace(/}$/, ',"__proto__":{"a":1},"constructor":"c"}');
+    const { ops } = read({ ...tree, [path]: text });
+    const metadata = ops.flatMap((op) => (op.type === 'message/put' ? [op.params.metadata] : []));
+    expect(metadata).toMatchObject([{ constructor: 'c' }]);
+    expect(JSON.stringify(ops)).toContain('"value":{"__proto__":{"a":1}}');
+  });
+
   it('of a part that names no session counts as bad: nothing tells whose it is', () => {
     const lost = { 'storage/part/msg_1/prt_1.json': { id: 'prt_1', messageID: 'msg_1', ...said('Tea') } };
     expect(read({ ...session(), ...message('msg_1'), ...lost })).toMatchObject({ badRecords: 1, waiting: [] });

@@ -5,6 +5,7 @@ import { hash } from 'node:crypto';
 import type { OpParams, PartContent } from '../../../protocol/schema.ts';
 import type { Held, ReadResult, SourceOp, Transcript } from '../adapter.ts';
 import { derivedSessionId } from '../ids.ts';
+import { boundedFacts, boundedModel, type Facts, type Model } from './facts.ts';
 import type { Json } from './json.ts';
 import { Puts, type Time } from './puts.ts';
 import { rememberIn } from './remember.ts';
@@ -12,22 +13,10 @@ import { bestTitle, foldTitle, type TitleRank, type Titles } from './title.ts';
 import { Tools } from './tools.ts';
 
 export type MessagePut = OpParams['message/put'];
-export type Model = NonNullable<OpParams['session/create']['model']>;
 /** A message as an adapter gives it: ids and time are the conversation's to fill in. */
 export type MessageContent = Omit<MessagePut, 'sessionId' | 'messageId'>;
 
 type MessageOptions = { key?: string; aside?: boolean; unless?: string };
-
-/** What a session is made with, as far as the lines up to its first message tell. */
-export type Facts = {
-  directory?: string | undefined;
-  /** The agent's own session id; without one the transcript's session key. */
-  externalId?: string | undefined;
-  /** The session key of the parent: of a subagent, or of what this was forked from. */
-  parentKey?: string | undefined;
-  model?: Model | undefined;
-  metadata?: { [name: string]: Json } | undefined;
-};
 
 /** What is remembered between two reads, as plain JSON; bounded. `own` is the adapter's. */
 type Memory = {
@@ -107,8 +96,12 @@ export class Conversation<Own = null> {
     if (!this.hasMessage) this.#firstAt ??= at;
   }
 
-  /** The first that tells a fact wins. After the first message only the directory is taken, and of the same read. */
-  note(facts: Facts): void {
+  /**
+   * The first that tells a fact wins; what is too long for one is passed over. After the first message only the directory
+   * is taken, and of the same read.
+   */
+  note(told: Facts): void {
+    const facts = boundedFacts(told);
     const known = this.#memory.facts;
     // The directory cannot be told later; should the first message not have it, a record of the same read may.
     if (this.#created && facts.directory !== undefined) this.#created.params.directory ??= facts.directory;
@@ -155,8 +148,9 @@ export class Conversation<Own = null> {
     const { key = `msg:${id}`, aside = false, unless } = options;
     const messageId = this.puts.messageId(id);
     const isFirst = !this.hasMessage;
-    if (isFirst) this.#create(content.model ?? undefined);
-    else if (content.role === 'assistant' && content.model && !aside) this.#remodel(content.model, id);
+    const model = boundedModel(content.model ?? undefined);
+    if (isFirst) this.#create(model);
+    else if (content.role === 'assistant' && model && !aside) this.#remodel(model, id);
     if (unless === undefined || !this.puts.has(unless)) this.putMessage(id, content, key);
     this.#memory.latest = messageId;
     if (isFirst) this.#attachEarly();

@@ -38,6 +38,12 @@ export class Puts {
     return this.#held.findPart(this.partId(key));
   }
 
+  /** The part that this key last put, in this read or before. */
+  findPut(key: string): PartContent | undefined {
+    const op = this.ops[this.#indexOf.get(key) ?? -1];
+    return op?.type === 'part/put' ? op.params.part : this.findPart(key);
+  }
+
   /** Whether this key was put, in this read or before. */
   has(key: string): boolean {
     return this.#indexOf.has(key) || this.#held.hasKey(key, this.#sessionKey);

@@ -32,9 +32,13 @@ export class Tools {
     if (!this.#puts.has(resultKey(callId))) this.#put(callKey(callId), call, content, at);
   }
 
-  /** A result: what it makes of its call. The message of the call, or undefined when there is no such call. */
-  result(callId: string, complete: (call: ToolContent) => ToolContent, at: Time): string | undefined {
-    const call = this.find(callId);
+  /**
+   * A result: what it makes of its call. The message of the call, or undefined when there is no such call: then it is to be
+   * kept as data under `key`. One that was so kept stays so: its call, which stands behind it, is held when the file is
+   * read again, and nothing may change by that.
+   */
+  result(callId: string, complete: (call: ToolContent) => ToolContent, at: Time, key: string): string | undefined {
+    const call = this.#puts.findPut(key)?.type === 'data' ? undefined : this.find(callId);
     if (call === undefined) return undefined;
     this.#put(resultKey(callId), call, complete(call.content), at, callKey(callId));
     return call.messageId;

@@ -39,11 +39,12 @@ export function titleOfPrompt(text: string): Found | undefined {
   let words = text;
   for (let match = preface.exec(words); match; match = preface.exec(words)) words = words.slice(match[0].length);
   words = words.trimStart();
-  const command = /^<command-/.test(words) && /<command-name>\s*([^<]*)<\/command-name>/.exec(words)?.[1];
+  // `[^<]*` takes the blanks too: two patterns that both match them would try every way to share a long run of them.
+  const command = /^<command-/.test(words) && /<command-name>([^<]*)<\/command-name>/.exec(words)?.[1]?.trim();
   if (command) {
     const args = /<command-args>([^<]*)<\/command-args>/.exec(words)?.[1]?.trim() ?? '';
     // With words of the user it says as much as a prompt; without, anything that comes later says more.
-    return { rank: args === '' ? 'command' : 'prompt', title: foldTitle(`${command.trim()} ${args}`) };
+    return { rank: args === '' ? 'command' : 'prompt', title: foldTitle(`${command} ${args}`) };
   }
   if (wrapper.test(words) || /^<system-reminder>/.test(words)) return undefined;
   const title = foldTitle(words);

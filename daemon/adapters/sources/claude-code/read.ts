@@ -4,6 +4,7 @@ import { Conversation, type MessageContent } from '../../kit/conversation.ts';
 import { type Fields, findText, isFields, type Json, timeOf } from '../../kit/json.ts';
 import { LineReader, readWith } from '../../kit/line-reader.ts';
 import { rememberIn } from '../../kit/remember.ts';
+import type { ToolContent } from '../../kit/tools.ts';
 import { completedOf, contentOf, dataOf, toolOf } from './blocks.ts';
 import { amend, isSynthetic, messageOf } from './message.ts';
 import { findPromptTitle, isWritten } from './prompt.ts';
@@ -93,7 +94,8 @@ class Reader extends LineReader<Memory> {
   #takeResult(block: Fields, key: string): string | undefined {
     const { at, tools } = this.conversation;
     const id = findText(block, 'tool_use_id');
-    const callOf = id === undefined ? undefined : tools.result(id, (call) => completedOf(call, block, at.known), at);
+    const complete = (call: ToolContent) => completedOf(call, block, at.known);
+    const callOf = id === undefined ? undefined : tools.result(id, complete, at, key);
     if (callOf === undefined) this.conversation.part(key, dataOf('tool_result', block));
     return callOf;
   }

@@ -1,5 +1,5 @@
 // What a line says of its session: where it runs, its own id, whose subagent it is.
-import type { Facts } from '../../kit/conversation.ts';
+import type { Facts } from '../../kit/facts.ts';
 import { type Fields, findText } from '../../kit/json.ts';
 
 export const agent = 'claude-code';

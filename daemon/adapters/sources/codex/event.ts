@@ -1,5 +1,5 @@
 // What the records around the items say: of a turn, of what went wrong in it, of a patch, of the model.
-import type { Model } from '../../kit/conversation.ts';
+import type { Model } from '../../kit/facts.ts';
 import { type Fields, findFields, findText, type Json } from '../../kit/json.ts';
 import { endOf } from './items.ts';
 import { findItem, type Record } from './record.ts';

@@ -5,7 +5,8 @@ import { type Fields, findFields, type Json } from '../../kit/json.ts';
 const wrapper =
   /^\s*(?:# AGENTS\.md instructions\b|<(?:environment_context|user_instructions|INSTRUCTIONS|permissions instructions|skill|user_shell_command|user_action|turn_aborted|subagent_notification|goal_context|hook_prompt|codex_internal_context)\b)/i;
 /** What editors put before the words of the user, in the same text. */
-const request = /^# Context from my IDE setup:[\s\S]*?^## My request for Codex:\s*/m;
+const context = /^# Context from my IDE setup:/m;
+const request = /^## My request for Codex:\s*/m;
 
 /** Whether a person typed this: as newer versions say of each piece of it, else by how its texts begin. */
 export function isPrompt(item: Fields, texts: string[], hasImage: boolean): boolean {
@@ -14,8 +15,11 @@ export function isPrompt(item: Fields, texts: string[], hasImage: boolean): bool
   return hasImage || texts.some((text) => text !== '' && !wrapper.test(text));
 }
 
+/** The text without what editors put before it. One search after the other: as one pattern it would begin at each context. */
 export function titleOfPrompt(text: string): string {
-  return text.replace(request, '');
+  const start = text.search(context);
+  const found = start < 0 ? null : request.exec(text.slice(start));
+  return found ? text.slice(0, start) + text.slice(start + found.index + found[0].length) : text;
 }
 
 const isOfUser = (kind: Json) => typeof kind === 'string' && kind.startsWith('user.');

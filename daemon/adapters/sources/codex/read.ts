@@ -3,7 +3,8 @@
 
 import type { Usage } from '../../../../protocol/schema.ts';
 import type { Held, Transcript } from '../../adapter.ts';
-import { Conversation, type Model } from '../../kit/conversation.ts';
+import { Conversation } from '../../kit/conversation.ts';
+import { boundedModel, boundedText, type Model } from '../../kit/facts.ts';
 import { type Fields, findFields, findText, type Json, timeOf } from '../../kit/json.ts';
 import { LineReader, readWith } from '../../kit/line-reader.ts';
 import type { ToolContent } from '../../kit/tools.ts';
@@ -66,11 +67,12 @@ class Reader extends LineReader<Memory> {
     if (record === undefined) return false;
     conversation.noteTime(timeOf(record.line.timestamp));
     const name = conversation.nameByText(aboutOf(record, text));
-    if (record.type === 'response_item' && this.#takeItem(record, nameOfItem(record) ?? name)) return true;
+    const key = `line:${name}`;
+    if (record.type === 'response_item' && this.#takeItem(record, nameOfItem(record) ?? name, key)) return true;
     this.#note(record, name);
     const files = findPatch(record);
-    if (files !== undefined) conversation.part(`line:${name}`, { type: 'patch', files });
-    else conversation.data(`line:${name}`, record.kind, record.line);
+    if (files !== undefined) conversation.part(key, { type: 'patch', files });
+    else conversation.data(key, record.kind, record.line);
     return true;
   }
 
@@ -78,13 +80,13 @@ class Reader extends LineReader<Memory> {
     this.#own.calls = this.#calls.memory;
   }
 
-  /** Whether a message, part or tool was made of it; else it is kept as data. */
-  #takeItem(record: Record, name: string): boolean {
+  /** Whether a message, part or tool was made of it; else it is kept as data, under `key`. */
+  #takeItem(record: Record, name: string, key: string): boolean {
     const { kind, payload: item } = record;
     if (kind === 'message') return this.#takeMessage(item, name);
     if (kind === 'reasoning') return this.#takeReasoning(item, name);
     if (calls.has(kind)) return this.#takeCall(item, name);
-    return outputs.has(kind) && this.#takeOutput(item, name);
+    return outputs.has(kind) && this.#takeOutput(item, name, key);
   }
 
   #takeMessage(item: Fields, name: string): boolean {
@@ -131,13 +133,13 @@ class Reader extends LineReader<Memory> {
     return true;
   }
 
-  #takeOutput(item: Fields, name: string): boolean {
+  #takeOutput(item: Fields, name: string, key: string): boolean {
     const { at, tools } = this.conversation;
     const id = findText(item, 'call_id');
     const call = id === undefined ? undefined : this.#calls.find(id, name);
     if (id === undefined || call === undefined) return false;
     const complete = (tool: ToolContent) => completedOf(tool, item, at.known, call.end);
-    if (tools.result(call.callId, complete, at) === undefined) return false;
+    if (tools.result(call.callId, complete, at, key) === undefined) return false;
     this.#calls.settle(id, name);
     return true;
   }
@@ -189,13 +191,14 @@ class Reader extends LineReader<Memory> {
   }
 
   #noteProvider(providerId: Json | undefined): void {
-    if (typeof providerId === 'string' && providerId !== '') this.#own.providerId = providerId;
+    if (typeof providerId === 'string' && providerId !== '')
+      this.#own.providerId = boundedText(providerId) ?? this.#own.providerId;
   }
 
   #noteContext(context: Fields): void {
     const turn = findTurn(context);
     if (turn !== undefined) this.#turns.begin(turn);
-    this.#own.model = findModel(this.#own.providerId, context) ?? this.#own.model;
+    this.#own.model = boundedModel(findModel(this.#own.providerId, context)) ?? this.#own.model;
     this.conversation.note({ directory: findText(context, 'cwd'), model: this.#own.model ?? undefined });
   }
 

@@ -1,5 +1,5 @@
 // What a session_meta says of its session: where it runs, its own id, whose subagent or fork it is.
-import type { Facts } from '../../kit/conversation.ts';
+import type { Facts } from '../../kit/facts.ts';
 import { type Fields, findFields, findText, type Json } from '../../kit/json.ts';
 
 export const agent = 'codex';

@@ -4,7 +4,8 @@
 // did in a turn, up to the next words of the user, who may speak while it works; its usage grows with each response. It is
 // named by the turn's own id, in older files by the prompt that began it: both stay when a file is migrated.
 import type { Usage } from '../../../../protocol/schema.ts';
-import type { Conversation, MessageContent, Model } from '../../kit/conversation.ts';
+import type { Conversation, MessageContent } from '../../kit/conversation.ts';
+import type { Model } from '../../kit/facts.ts';
 import type { Json } from '../../kit/json.ts';
 import { agent } from './session.ts';
 import { addUsage } from './usage.ts';

@@ -2,6 +2,7 @@
 import type { Usage } from '../../../../protocol/schema.ts';
 import type { Held, Transcript } from '../../adapter.ts';
 import { Conversation, type MessageContent } from '../../kit/conversation.ts';
+import { boundedText } from '../../kit/facts.ts';
 import { type Fields, findFields, findText, isFields, type Json, timeOf } from '../../kit/json.ts';
 import { LineReader, readWith } from '../../kit/line-reader.ts';
 import { rememberIn } from '../../kit/remember.ts';
@@ -74,8 +75,8 @@ class Reader extends LineReader<Memory> {
     const { own } = conversation;
     if (type === 'session.start') conversation.note(factsOf(data));
     if (type === 'session.start' || type === 'session.resume')
-      own.modelId = findText(data, 'selectedModel') ?? own.modelId;
-    else if (type === 'session.model_change') own.modelId = findText(data, 'newModel') ?? own.modelId;
+      own.modelId = boundedText(findText(data, 'selectedModel')) ?? own.modelId;
+    else if (type === 'session.model_change') own.modelId = boundedText(findText(data, 'newModel')) ?? own.modelId;
     else if (type === 'session.title_changed') conversation.noteTitle('ai', findText(data, 'title') ?? '');
     else if (type === 'session.usage_record') {
       const usage = findFields(data, 'usage');
@@ -164,7 +165,7 @@ class Reader extends LineReader<Memory> {
     if (callId === undefined || latest === null) return false;
     const call = tools.find(callId);
     if (!call) tools.call(callOf({}, '', callId, undefined).content, `part:${name}`, latest, at);
-    tools.result(callId, (known) => completedOf(known, data, at.known), at);
+    tools.result(callId, (known) => completedOf(known, data, at.known), at, `part:${name}`);
     this.#keepRest(event, restOfCompletion(data), name, call?.messageId ?? latest);
     return true;
   }

@@ -1,5 +1,5 @@
 // What the first event says of its session.
-import type { Facts, Model } from '../../kit/conversation.ts';
+import type { Facts, Model } from '../../kit/facts.ts';
 import { type Fields, findFields, findText } from '../../kit/json.ts';
 
 export const agent = 'copilot';

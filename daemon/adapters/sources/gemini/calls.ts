@@ -25,11 +25,11 @@ const knownMembers = [
   'renderOutputAsMarkdown',
   'resultDisplay',
 ];
-const endings: { [status: string]: 'completed' | 'error' } = {
-  success: 'completed',
-  error: 'error',
-  cancelled: 'error',
-};
+const endings = new Map<string, 'completed' | 'error'>([
+  ['success', 'completed'],
+  ['error', 'error'],
+  ['cancelled', 'error'],
+]);
 
 /** Puts a part of a message: `name` is its own there. */
 export type PutPart = (name: string, part: PartContent) => void;
@@ -53,7 +53,7 @@ export class Calls {
   tell(message: string, call: Fields, index: number, put: PutPart): void {
     const { agent, at } = this.#conversation;
     const id = findText(call, 'id') ?? `${message}:${index}`;
-    const ending = endings[findText(call, 'status') ?? ''];
+    const ending = endings.get(findText(call, 'status') ?? '');
     const started = titled(toolOf(id, call, at.known), call);
     const answer = answerOf(call.result);
     const ended = timeOf(call.timestamp) ?? at.known;

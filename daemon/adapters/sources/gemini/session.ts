@@ -1,5 +1,6 @@
 // What a transcript of Gemini CLI says of its session: its id, where it runs, whose subagent it is.
-import type { Conversation, Facts } from '../../kit/conversation.ts';
+import type { Conversation } from '../../kit/conversation.ts';
+import type { Facts } from '../../kit/facts.ts';
 import { findPartText } from '../../kit/genai.ts';
 import { type Fields, findText, type Json } from '../../kit/json.ts';
 
@@ -45,10 +46,11 @@ export function noteEarly(conversation: Conversation<unknown>, facts: Facts): vo
 /** What Gemini CLI tells the model before the first prompt; no person wrote it. */
 export const isContext = (part: Json) => findPartText(part)?.startsWith('<session_context>') === true;
 
+/** `[^\S\n]*` stops at the first line end: two patterns that both match one would try every way to share a run of them. */
 const directoryLines = [
-  /^- \*\*Workspace Directories:\*\*\s*\n\s*- (.+)$/m,
+  /^- \*\*Workspace Directories:\*\*[^\S\n]*\n\s*- (.+)$/m,
   /I'm currently working in the directory: (.+)$/m,
-  /I'm currently working in the following directories:\s*\n\s*- (.+)$/m,
+  /I'm currently working in the following directories:[^\S\n]*\n\s*- (.+)$/m,
 ];
 
 /** The directory that the context among these names; the first one, where there are several. */

@@ -94,7 +94,7 @@ class OpencodeDatabase implements SourceDatabase {
   #eventStreams(sessionKey: string | null = null): { sessionKey: string; head: number }[] {
     if (!this.#tables.has('event') || !this.#tables.has('event_sequence')) return [];
     return this.#all(
-      `SELECT aggregate_id AS sessionKey, seq AS head FROM event_sequence s
+      `SELECT aggregate_id AS sessionKey, min(seq, ${maxSeq}) AS head FROM event_sequence s
        WHERE typeof(seq) = 'integer' AND aggregate_id ${sessionKey === null ? 'IS NOT ?' : '= ?'} AND EXISTS (
          SELECT 1 FROM event e WHERE e.aggregate_id = s.aggregate_id AND e.seq = 0 AND e.type LIKE 'session.created.%')`,
       sessionKey,
@@ -103,7 +103,8 @@ class OpencodeDatabase implements SourceDatabase {
 
   #readEvents(sessionKey: string, after: number, limit: number, head: number) {
     const events = this.#all<EventRecord & { record: string | null }>(
-      `SELECT seq, type, data, ${recordOfEvent} AS record FROM event WHERE aggregate_id = ? AND seq > ? ORDER BY seq LIMIT ?`,
+      `SELECT seq, type, data, ${recordOfEvent} AS record FROM event
+       WHERE aggregate_id = ? AND seq > ? AND ${isSafe} ORDER BY seq LIMIT ?`,
       sessionKey,
       after,
       limit,
@@ -128,7 +129,8 @@ class OpencodeDatabase implements SourceDatabase {
     if (now !== undefined) return { now };
     this.#lastEvents ??= new Map(
       this.#all<{ record: string; seq: number }>(
-        `SELECT ${recordOfEvent} AS record, max(seq) AS seq FROM event WHERE aggregate_id = ? AND seq > ? GROUP BY record`,
+        `SELECT ${recordOfEvent} AS record, max(seq) AS seq FROM event
+         WHERE aggregate_id = ? AND seq > ? AND ${isSafe} GROUP BY record`,
         sessionKey,
         after,
       ).map((last) => [last.record, last.seq]),
@@ -237,6 +239,11 @@ const recordOfEvent = `CASE
   WHEN NOT json_valid(data) THEN NULL
   WHEN type LIKE 'message.part.updated.%' THEN type || ' ' || json_extract(data, '$.part.id')
   WHEN type LIKE 'message.updated.%' THEN type || ' ' || json_extract(data, '$.info.id') END`;
+
+/** The position behind it must be a safe integer too. */
+const maxSeq = Number.MAX_SAFE_INTEGER - 1;
+/** Whether the number of an event can be a position: SQLite has larger ones, and keeps what is no integer. */
+const isSafe = `typeof(seq) = 'integer' AND seq <= ${maxSeq}`;
 
 /** Whether a row is sound. */
 const isObject = `CASE WHEN json_valid(data) THEN json_type(data) = 'object' END`;

@@ -1,7 +1,8 @@
 // opencode's record of a message -> what is put of it. All that has no field of its own stays: small in the metadata, else
 // whole in a `data` part.
 import type { Usage } from '../../../../protocol/schema.ts';
-import type { MessageContent, Model } from '../../kit/conversation.ts';
+import type { MessageContent } from '../../kit/conversation.ts';
+import type { Model } from '../../kit/facts.ts';
 import { countOf, type Fields, findFields, isFields, type Json, timeOf } from '../../kit/json.ts';
 import { agent, findModel } from './session.ts';
 
@@ -57,12 +58,13 @@ function errorOf(error: Json | undefined): Json | undefined {
 }
 
 function othersOf(info: Fields): { metadata: Fields; large?: Fields | undefined } {
-  const metadata: Fields = {};
-  const large: Fields = {};
-  for (const [name, value] of Object.entries(info)) {
-    if (named.has(name)) continue;
-    if (JSON.stringify(value).length <= maxMetadataUnits) metadata[name] = value;
-    else large[name] = value;
-  }
-  return { metadata, large: Object.keys(large).length === 0 ? undefined : large };
+  const others = Object.entries(info).filter(([name]) => !named.has(name));
+  // A `__proto__` is no name for the metadata, whose fields are assigned.
+  const isSmall = ([name, value]: [string, Json]) =>
+    name !== '__proto__' && JSON.stringify(value).length <= maxMetadataUnits;
+  const large = others.filter((field) => !isSmall(field));
+  return {
+    metadata: Object.fromEntries(others.filter(isSmall)),
+    large: large.length === 0 ? undefined : Object.fromEntries(large),
+  };
 }

@@ -57,7 +57,7 @@ class Reader {
     if (verb === 'removed' || verb === 'deleted') return;
     if (isFields(value) && this.#takeKnown(of, value, now)) return;
     if (of !== undefined || value === undefined) this.#recorder.badRecords += 1;
-    this.#recorder.data(`event:${seq}`, type, value ?? data.toWellFormed(), this.#latest);
+    this.#recorder.data(`event:${seq}`, type, value ?? String(data).toWellFormed(), this.#latest);
   }
 
   /** Whether the event was of a known type and had its shape. */

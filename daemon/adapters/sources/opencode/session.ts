@@ -1,5 +1,5 @@
 // What opencode's own record of a session says of it.
-import type { Model } from '../../kit/conversation.ts';
+import type { Model } from '../../kit/facts.ts';
 import { type Fields, findFields, findText, isFields, type Json, parseJson } from '../../kit/json.ts';
 import { foldTitle } from '../../kit/title.ts';
 

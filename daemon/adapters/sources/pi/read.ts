@@ -51,8 +51,9 @@ class Reader extends LineReader<Memory> {
     if (type === 'session') conversation.note(factsOf(entry));
     else if (type === 'model_change') conversation.note({ model: modelOf(entry.provider, entry.modelId) });
     else if (type === 'session_info' && typeof entry.name === 'string') conversation.noteTitle('custom', entry.name);
-    const isTaken = type === 'message' ? this.#takeMessage(entry, name) : this.#takeCustom(entry, entry, name);
-    if (!isTaken) conversation.data(`entry:${type}:${name}`, type as string, entry);
+    const key = `entry:${type}:${name}`;
+    const isTaken = type === 'message' ? this.#takeMessage(entry, name, key) : this.#takeCustom(entry, entry, name);
+    if (!isTaken) conversation.data(key, type as string, entry);
     if (type !== 'session') conversation.own.entryId = findText(entry, 'id') ?? conversation.own.entryId;
   }
 
@@ -73,15 +74,15 @@ class Reader extends LineReader<Memory> {
     return name;
   }
 
-  /** Whether something was made of it; a message that breaks its own shape is counted. */
-  #takeMessage(entry: Fields, name: string): boolean {
+  /** Whether something was made of it, else it is kept under `key`; a message that breaks its own shape is counted. */
+  #takeMessage(entry: Fields, name: string, key: string): boolean {
     const message = findFields(entry, 'message');
     const blocks = message && blocksOf(message.content);
     if (message?.role === 'bashExecution' && typeof message.command === 'string') {
       this.#takeShell(entry, message, message.command, name);
       return true;
     }
-    if (message?.role === 'toolResult') return this.#takeResult(entry, message, name);
+    if (message?.role === 'toolResult') return this.#takeResult(entry, message, name, key);
     if (message?.role === 'user' && blocks) {
       this.#noteTitle(blocks);
       const id = this.#open(entry, message, `user:${name}`, { role: 'user', agent: null }, takenOfUser);
@@ -117,10 +118,10 @@ class Reader extends LineReader<Memory> {
     conversation.part(key, shellOf(message, key, conversation.at.known), id);
   }
 
-  #takeResult(entry: Fields, result: Fields, name: string): boolean {
+  #takeResult(entry: Fields, result: Fields, name: string, key: string): boolean {
     const { at, tools } = this.conversation;
     const callId = findText(result, 'toolCallId');
-    const messageId = callId && tools.result(callId, (call) => completedOf(call, result, at.known), at);
+    const messageId = callId && tools.result(callId, (call) => completedOf(call, result, at.known), at, key);
     if (!messageId) return false;
     const message = restOf(result, ['role', 'toolCallId', 'toolName', 'content', 'isError']) ?? {};
     this.conversation.data(`result:${name}`, 'toolResult', { ...entry, message }, messageId);

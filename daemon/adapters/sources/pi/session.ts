@@ -1,5 +1,5 @@
 // What a file's name and header say of its session.
-import type { Facts, Model } from '../../kit/conversation.ts';
+import type { Facts, Model } from '../../kit/facts.ts';
 import { type Fields, findText, type Json } from '../../kit/json.ts';
 
 export const agent = 'pi';

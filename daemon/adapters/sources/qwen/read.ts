@@ -123,7 +123,7 @@ class Reader extends LineReader<Memory> {
     const { at, tools } = this.conversation;
     const failed = told.status === 'error' || told.status === 'cancelled' || undefined;
     const id = findText(answer, 'id');
-    const callOf = id && tools.result(id, (call) => completedOf(call, answer, at.known, failed), at);
+    const callOf = id && tools.result(id, (call) => completedOf(call, answer, at.known, failed), at, key);
     if (!callOf) this.conversation.data(key, 'functionResponse', answer);
     return callOf;
   }

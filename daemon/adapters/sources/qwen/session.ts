@@ -1,5 +1,5 @@
 // What a line of Qwen Code says of its session: where it runs, whose fork or child it is, and its title.
-import type { Facts } from '../../kit/conversation.ts';
+import type { Facts } from '../../kit/facts.ts';
 import { type Fields, findFields, findText } from '../../kit/json.ts';
 import type { TitleRank } from '../../kit/title.ts';
 
