@@ -53,7 +53,7 @@ export type ErrorData = {
   VersionConflict: { sessionId: string; expected: number; actual: number };
   DependencyMissing: { opId: string; missing: string[] };
   InvalidTransition: { from: string; to: string };
-  AlreadyResolved: { resolution: unknown; resolvedBy: string | null };
+  AlreadyResolved: { resolution: unknown; resolvedBy: string | null; state: string };
   DeltaGap: { partId: string; expected: number };
   BatchAborted: { opId: string; cause: WireError };
   LimitExceeded: { limit: number; what: string };

@@ -8,9 +8,12 @@ import type { OpType } from './schema.ts';
 import {
   Artifact,
   Blocker,
+  blockerId,
+  blockerStates,
   Event,
   Message,
   Model,
+  messageId,
   Op,
   opEnvelope,
   opParams,
@@ -18,6 +21,7 @@ import {
   Session,
   sessionId,
   Turn,
+  turnStates,
   Usage,
 } from './schema.ts';
 
@@ -25,8 +29,11 @@ export { protocolVersion } from './version.ts';
 
 export type Right = 'read' | 'append' | 'answer' | 'share' | 'admin';
 
-/** `open`: before any right is known. `op`: the method is one op. `mutation`: orders with the ops of its connection. `read`: waits for them. */
-export type MethodKind = 'open' | 'read' | 'mutation' | 'op';
+/**
+ * `open`: before any right is known. `op`: the method is one op. `mutation`: orders with the ops of its connection.
+ * `series`: the same, and those behind it wait for all its ops. `read`: waits for all of them.
+ */
+export type MethodKind = 'open' | 'read' | 'mutation' | 'op' | 'series';
 
 export type Method = {
   params: z.ZodType;
@@ -108,7 +115,11 @@ export const SessionUsage = z.object({
 });
 export type SessionUsage = z.infer<typeof SessionUsage>;
 
-const opMethod = <T extends OpType>(type: T, summary: string) => ({
+const opMethod = <T extends OpType, R extends Right = 'append'>(
+  type: T,
+  summary: string,
+  right: R = 'append' as R,
+) => ({
   params: z.strictObject({
     ...opParams[type].shape,
     opId: opEnvelope.opId.optional(),
@@ -118,10 +129,13 @@ const opMethod = <T extends OpType>(type: T, summary: string) => ({
     occurredAt: opEnvelope.occurredAt,
   }),
   result: opResult,
-  right: 'append' as const,
+  right,
   kind: 'op' as const,
   summary,
 });
+
+/** What goes around a series of ops: its id, from which those of its ops derive. */
+const series = { opId: opEnvelope.opId.optional() };
 
 const empty = z.strictObject({});
 
@@ -168,13 +182,40 @@ export const methods = {
   'session/create': opMethod('session/create', 'Creates a session.'),
   'session/update': opMethod('session/update', 'Changes a session; metadata is a JSON merge patch.'),
   'session/delete': opMethod('session/delete', 'Deletes a session with its records; its id stays taken.'),
+  'turn/start': opMethod('turn/start', 'Starts a turn: the user message with its parts, before anything is generated.'),
+  'turn/heartbeat': opMethod('turn/heartbeat', 'Renews the lease of a turn.'),
+  'turn/finish': opMethod('turn/finish', 'Ends a turn with all that hangs on it, in one op.'),
   'message/put': opMethod('message/put', 'Adds a message, or changes the fields given.'),
   'message/remove': opMethod('message/remove', 'Removes a message and its parts.'),
   'part/put': opMethod('part/put', 'Adds a part to a message, or replaces one whole.'),
   'part/delta': opMethod('part/delta', 'Appends text to a part, at the length held.'),
   'part/remove': opMethod('part/remove', 'Removes a part.'),
+  'blocker/ask': opMethod('blocker/ask', 'Asks a question or for a permission; it waits until somebody resolves it.'),
+  'blocker/answer': opMethod('blocker/answer', 'Answers a blocker; the first resolution stands.', 'answer'),
+  'blocker/reject': opMethod('blocker/reject', 'Turns a blocker down; the first resolution stands.', 'answer'),
   'artifact/put': opMethod('artifact/put', 'Puts a record by session, kind and key.'),
   'artifact/remove': opMethod('artifact/remove', 'Removes a record by session, kind and key.'),
+
+  'session/fork': {
+    params: z.strictObject({
+      sessionId,
+      atMessageId: messageId.optional(),
+      newSessionId: sessionId.optional(),
+      title: z.string().nullable().optional(),
+      ...series,
+    }),
+    result: opResult,
+    right: 'append',
+    kind: 'series',
+    summary: 'Copies a session, up to and with a message, into a new one; sent again it completes.',
+  },
+  'session/import': {
+    params: z.strictObject({ text: z.string(), sessionId: sessionId.optional(), ...series }),
+    result: opResult,
+    right: 'append',
+    kind: 'series',
+    summary: 'Takes in a session that session/export gave as json; sent again it completes.',
+  },
 
   'session/list': {
     params: z.strictObject({
@@ -206,6 +247,45 @@ export const methods = {
     right: 'read',
     kind: 'read',
     summary: 'The messages of a session with their parts, in insertion order.',
+  },
+  'turn/list': {
+    params: z.strictObject({ sessionId: sessionId.optional(), state: z.enum(turnStates).optional(), ...page }),
+    result: pageOf(Turn),
+    right: 'read',
+    kind: 'read',
+    summary: 'Turns, of one session or of all, in the order they started in.',
+  },
+  'blocker/list': {
+    params: z.strictObject({ sessionId: sessionId.optional(), state: z.enum(blockerStates).optional(), ...page }),
+    result: pageOf(Blocker),
+    right: 'read',
+    kind: 'read',
+    summary: 'Questions and permissions, of one session or of all.',
+  },
+  'blocker/wait': {
+    params: z.strictObject({
+      blockerId,
+      timeoutMs: z
+        .int()
+        .min(0)
+        .max(2 ** 31 - 1)
+        .optional(),
+    }),
+    result: z.object({ blocker: Blocker }),
+    right: 'read',
+    kind: 'read',
+    summary: 'The blocker when it is resolved, or as it stands at the time-out.',
+  },
+  'session/export': {
+    params: z.strictObject({
+      sessionId,
+      format: z.enum(['json', 'markdown', 'html']),
+      pageToken: page.pageToken,
+    }),
+    result: z.object({ text: z.string(), nextPageToken: z.string().optional(), cursor }),
+    right: 'read',
+    kind: 'read',
+    summary: 'A session as one text, in pages that are to be joined.',
   },
   'artifact/list': {
     params: z.strictObject({ sessionId, kind: z.string().optional(), ...page }),

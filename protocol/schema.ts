@@ -1,6 +1,7 @@
 // Records, ops and events as they cross the socket (PROTOCOL.md 3): zod schemas and the types inferred from them.
 // Clients import the types only, so that no zod is loaded when a client starts.
 import { z } from 'zod';
+import { BlockerAnswer, BlockerRequest, BlockerResolution, blockerKinds } from './blocker.ts';
 
 /** The version of the records' own shape, written on each of them. A migration that changes a shape raises it. */
 export const schemaVersion = 1;
@@ -127,10 +128,13 @@ export const Part = z.discriminatedUnion(
   partContents.map((content) => z.object({ ...partIdentity, ...content.shape })) as unknown as typeof partContents,
 ) as unknown as z.ZodType<Part>;
 
+export const turnStates = ['created', 'streaming', 'completed', 'failed', 'aborted'] as const;
+export const blockerStates = ['pending', 'answered', 'rejected', 'expired'] as const;
+
 export const Turn = z.object({
   id: turnId,
   sessionId,
-  state: z.enum(['created', 'streaming', 'completed', 'failed', 'aborted']),
+  state: z.enum(turnStates),
   userMessageId: messageId,
   assistantMessageId: messageId.nullable(),
   agent: z.string().nullable(),
@@ -148,10 +152,11 @@ export const Blocker = z.object({
   id: blockerId,
   sessionId,
   turnId: turnId.nullable(),
-  kind: z.enum(['question', 'permission']).nullable(),
-  request: json,
-  state: z.enum(['pending', 'answered', 'rejected', 'expired']),
-  resolution: json,
+  /** Null as long as only its resolution came. */
+  kind: z.enum(blockerKinds).nullable(),
+  request: BlockerRequest.nullable(),
+  state: z.enum(blockerStates),
+  resolution: BlockerResolution.nullable(),
   resolvedBy: z.string().nullable(),
   askedAt: timestamp.nullable(),
   resolvedAt: timestamp.nullable(),
@@ -172,6 +177,19 @@ export const Artifact = z.object({
 
 const kind = z.string().min(1).max(128);
 const key = z.string().min(1).max(512);
+/** A day at most: who lives longer without a word renews it. */
+const leaseMs = z
+  .int()
+  .min(1)
+  .max(24 * 3600_000);
+/** A part given with its turn; `id`: one that the turn holds, to put it anew, or the id of a new one. */
+const turnPart = z.discriminatedUnion(
+  'type',
+  partContents.map((content) =>
+    z.strictObject({ id: partId.optional(), ...content.shape }),
+  ) as unknown as typeof partContents,
+) as unknown as z.ZodType<PartContent & { id?: string | undefined }>;
+const turnParts = z.array(turnPart).max(1000);
 
 /** The params of each op type. An omitted field keeps its value, null clears it. */
 export const opParams = {
@@ -194,6 +212,23 @@ export const opParams = {
     metadata: metadata.nullable().optional(),
   }),
   'session/delete': z.strictObject({ sessionId }),
+  'turn/start': z.strictObject({
+    sessionId,
+    turnId: turnId.optional(),
+    agent: z.string(),
+    model: Model,
+    parts: turnParts,
+    leaseMs: leaseMs.optional(),
+  }),
+  'turn/heartbeat': z.strictObject({ turnId, leaseMs: leaseMs.optional() }),
+  'turn/finish': z.strictObject({
+    turnId,
+    state: z.enum(['completed', 'failed', 'aborted']),
+    finish: z.string().nullable().optional(),
+    error: json.optional(),
+    usage: Usage.nullable().optional(),
+    parts: turnParts.optional(),
+  }),
   'message/put': z.strictObject({
     sessionId,
     messageId: messageId.optional(),
@@ -216,6 +251,15 @@ export const opParams = {
     text: z.string(),
   }),
   'part/remove': z.strictObject({ sessionId, partId }),
+  'blocker/ask': z.strictObject({
+    sessionId,
+    blockerId: blockerId.optional(),
+    turnId: turnId.nullable().optional(),
+    kind: z.enum(blockerKinds),
+    request: BlockerRequest,
+  }),
+  'blocker/answer': z.strictObject({ sessionId, blockerId, answer: BlockerAnswer }),
+  'blocker/reject': z.strictObject({ sessionId, blockerId, reason: z.string().nullable().optional() }),
   'artifact/put': z.strictObject({ sessionId, kind, key, data: json }),
   'artifact/remove': z.strictObject({ sessionId, kind, key }),
 } as const;

@@ -1,6 +1,6 @@
 // reduce(view, event): the one reducer, for every client and for the tests' oracle. Replaying an event changes nothing:
 // an event whose version is not above that of its session in the view is ignored (PROTOCOL.md 5).
-import { deriveSession } from './derive.ts';
+import { deriveSession, isOpenTurn } from './derive.ts';
 import type { Artifact, Blocker, Event, Message, Part, Session, Turn } from './schema.ts';
 
 export type MessageView = { message: Message; parts: Map<string, Part> };
@@ -48,12 +48,19 @@ export function reduce(view: View, event: Event): View {
     view.delete(event.sessionId);
     return view;
   }
-  const messageId =
-    event.type === 'message/updated' ? event.data.id : event.type === 'message/removed' ? event.data.messageId : '';
-  const before = known.messages.get(messageId)?.message;
+  const around = {
+    message: known.messages.get(messageIdOf(event))?.message,
+    blocker: event.type === 'blocker/updated' ? known.blockers.get(event.data.id) : undefined,
+    openTurns: () => [...known.turns.values()].filter(isOpenTurn).length,
+  };
   apply(known, event);
-  known.session = deriveSession(known.session, event, before);
+  known.session = deriveSession(known.session, event, around);
   return view;
+}
+
+function messageIdOf(event: Event): string {
+  if (event.type === 'message/updated') return event.data.id;
+  return event.type === 'message/removed' ? event.data.messageId : '';
 }
 
 function apply(target: SessionView, event: Exclude<Event, { type: 'session/created' | 'session/deleted' }>): void {

@@ -1,5 +1,5 @@
 // What decide() may ask of the current records: synchronous, read-only, and as of all ops applied before this one.
-import type { Artifact, Message, Part, Session } from '../../protocol/schema.ts';
+import type { Artifact, Blocker, Message, Part, Session, Turn } from '../../protocol/schema.ts';
 
 export interface Records {
   /** Undefined also for a deleted session: to everyone it is NotFound. */
@@ -9,6 +9,13 @@ export interface Records {
   findPart(id: string): Part | undefined;
   /** The part without its streamed text, and the UTF-16 lengths held; a delta's cost must not grow with the text. */
   findPartLengths(id: string): PartLengths | undefined;
+  findTurn(id: string): Turn | undefined;
+  /** In the order of their session. */
+  messagesOfTurn(turnId: string): Message[];
+  /** Parts of the turn's messages that are not settled: with streamed text, or of a tool still pending or running. */
+  unsettledPartsOfTurn(turnId: string): Part[];
+  pendingBlockersOfTurn(turnId: string): Blocker[];
+  findBlocker(id: string): Blocker | undefined;
   findArtifact(sessionId: string, kind: string, key: string): Artifact | undefined;
   /** Whether an id was ever used, also by a record since deleted. */
   isTaken(id: string): boolean;

@@ -12,6 +12,9 @@ export class Ledger {
   readonly #putBatch;
   readonly #findRecord;
   readonly #putRecord;
+  readonly #hasBefore;
+  readonly #prune;
+  readonly #pruneBatches;
 
   constructor(db: Db) {
     this.#find = db.prepare(`
@@ -23,6 +26,31 @@ export class Ledger {
     this.#putRecord = db.prepare(
       'INSERT INTO source_record VALUES (?, ?) ON CONFLICT DO UPDATE SET digest = excluded.digest',
     );
+    this.#hasBefore = db
+      .prepare(`
+        SELECT ifnull((SELECT at FROM ledger ORDER BY entry LIMIT 1) < $time, 0)
+            OR EXISTS (SELECT 1 FROM ledger_batch WHERE at < $time)`)
+      .pluck();
+    this.#prune = db.prepare(`
+      DELETE FROM ledger WHERE at < ? AND entry IN (SELECT entry FROM ledger ORDER BY entry LIMIT ?)`);
+    this.#pruneBatches = db.prepare(`
+      DELETE FROM ledger_batch WHERE (principal, batch_id) IN
+        (SELECT principal, batch_id FROM ledger_batch WHERE at < ? ORDER BY at LIMIT ?)`);
+  }
+
+  /** Whether there is something to prune before `time`. */
+  hasBefore(time: number): boolean {
+    return this.#hasBefore.get({ time }) === 1;
+  }
+
+  /**
+   * Forgets op ids and batch ids from before `time` (ms since the epoch), the oldest first and at most `limit` of each.
+   * Records of sources are kept for ever (PROTOCOL.md 5).
+   */
+  prune(time: number, limit: number): void {
+    // Rows lie in the order of their time, which never decreases: what is too old is at the front.
+    this.#prune.run(time, limit);
+    this.#pruneBatches.run(time, limit);
   }
 
   find(principal: string, opId: string): LedgerEntry | undefined {

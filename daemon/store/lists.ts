@@ -1,6 +1,7 @@
 // Pages of the current records, as JSON text: stored bodies are joined, not parsed. Each page is one synchronous read, so
 // it is one snapshot; it ends at its limit or at `maxPageBytes`, with at least one item.
 
+import type { Message, Turn } from '../../protocol/schema.ts';
 import type { Journal } from './journal.ts';
 import type { Db } from './open.ts';
 import { PartRows } from './part-rows.ts';
@@ -20,6 +21,8 @@ export type SessionQuery = {
   query?: string | undefined;
 };
 
+export type RowQuery = { sessionId?: string | undefined; state?: string | undefined };
+
 const maxPageBytes = 256 * 1024;
 
 /** Where a walk over the sessions stands: updatedAt and key, then head and the greatest key when it began. */
@@ -37,6 +40,12 @@ export class Lists {
     this.#db = db;
     this.#parts = new PartRows(db, journal);
     this.#usage = new UsageRows(db);
+    const openTurns = (condition: string) =>
+      db
+        .prepare(`
+        SELECT b.json FROM turn t JOIN body b ON b.seq = t.body
+         WHERE ${condition} AND t.state IN ('created', 'streaming') ORDER BY t.session, t.idx`)
+        .pluck();
     const messages = (order: string, compare: string) =>
       db.prepare(`SELECT m.idx, b.json FROM message m JOIN body b ON b.seq = m.body
                    WHERE m.session = ? AND m.idx ${compare} ? ORDER BY m.idx ${order} LIMIT ?`);
@@ -48,6 +57,14 @@ export class Lists {
       countSessions: db.prepare('SELECT count(*) FROM session WHERE record IS NOT NULL').pluck(),
       asc: messages('ASC', '>'),
       desc: messages('DESC', '<'),
+      openTurns: openTurns('t.session = ?'),
+      allOpenTurns: openTurns('true'),
+      pendingBlockers: db
+        .prepare(`
+        SELECT b.json FROM blocker r JOIN body b ON b.seq = r.body WHERE r.session = ? AND r.state = 'pending'
+         ORDER BY r.idx`)
+        .pluck(),
+      blocker: db.prepare('SELECT b.json FROM blocker r JOIN body b ON b.seq = r.body WHERE r.id = ?').pluck(),
       artifacts: db.prepare(`
         SELECT a.kind, a.key, b.json FROM artifact a JOIN body b ON b.seq = a.body
          WHERE a.session = ? AND (a.kind, a.key) > (?, ?) AND (? IS NULL OR a.kind = ?)
@@ -58,6 +75,31 @@ export class Lists {
   /** One session's record as JSON text. */
   findSession(id: string): string | undefined {
     return this.#sql.session.get(id) as string | undefined;
+  }
+
+  /** The turns of a session that have not ended, each as JSON text. */
+  openTurns(sessionId: string): string[] {
+    return this.#sql.openTurns.all(this.#key(sessionId)) as string[];
+  }
+
+  /** The open turns of all sessions. */
+  allOpenTurns(): Turn[] {
+    return (this.#sql.allOpenTurns.all() as string[]).map((json) => JSON.parse(json) as Turn);
+  }
+
+  /** The blockers of a session that nobody has resolved, each as JSON text. */
+  pendingBlockers(sessionId: string): string[] {
+    return this.#sql.pendingBlockers.all(this.#key(sessionId)) as string[];
+  }
+
+  /** The message of a session that was added last. */
+  lastMessage(sessionId: string): Message | undefined {
+    const row = this.#sql.desc.get(this.#key(sessionId), Number.MAX_SAFE_INTEGER, 1) as { json: string } | undefined;
+    return row && (JSON.parse(row.json) as Message);
+  }
+
+  findBlocker(id: string): string | undefined {
+    return this.#sql.blocker.get(id) as string | undefined;
   }
 
   countSessions(): number {
@@ -121,6 +163,10 @@ export class Lists {
     return this.#usage.read(since, dayOf, limit, after);
   }
 
+  #key(sessionId: string): number | undefined {
+    return this.#sql.sessionKey.get(sessionId) as number | undefined;
+  }
+
   #firstPlace(): Place {
     const { head, maxKey } = this.#sql.newestSession.get() as { head: number; maxKey: number };
     return [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, head, maxKey];
@@ -128,7 +174,7 @@ export class Lists {
 
   /** Messages with their parts; undefined when there is no such session. */
   readMessages(sessionId: string, order: 'asc' | 'desc', limit: number, after: string | undefined): Page | undefined {
-    const key = this.#sql.sessionKey.get(sessionId) as number | undefined;
+    const key = this.#key(sessionId);
     if (key === undefined) return undefined;
     const items: string[] = [];
     let bytes = 0;
@@ -151,6 +197,39 @@ export class Lists {
     return { items, next: more ? String(place) : undefined };
   }
 
+  /**
+   * Turns or blockers, of one session or of all, in order of session and of their own beginning; undefined when there is
+   * no such session.
+   */
+  readRows(kind: 'turn' | 'blocker', query: RowQuery, limit: number, after: string | undefined): Page | undefined {
+    const session = query.sessionId === undefined ? null : this.#key(query.sessionId);
+    if (session === undefined) return undefined;
+    const place = after === undefined ? [-1, -1] : (JSON.parse(after) as [number, number]);
+    const conditions = ['(r.session, r.idx) > (?, ?)'];
+    const values: (number | string)[] = [...place];
+    if (session !== null) {
+      conditions.push('r.session = ?');
+      values.push(session);
+    }
+    if (query.state !== undefined) {
+      conditions.push('r.state = ?');
+      values.push(query.state);
+    }
+    const rows = this.#db
+      .prepare(
+        `SELECT r.session, r.idx, b.json FROM ${kind} r JOIN body b ON b.seq = r.body
+          WHERE ${conditions.join(' AND ')} ORDER BY r.session, r.idx LIMIT ?`,
+      )
+      .raw()
+      .all([...values, limit + 1]) as [number, number, string][];
+    return fill(
+      rows,
+      limit,
+      ([, , json]) => json,
+      ([key, idx]) => JSON.stringify([key, idx]),
+    );
+  }
+
   /** Artifacts by kind and key; undefined when there is no such session. */
   readArtifacts(
     sessionId: string,
@@ -158,7 +237,7 @@ export class Lists {
     limit: number,
     after: string | undefined,
   ): Page | undefined {
-    const session = this.#sql.sessionKey.get(sessionId) as number | undefined;
+    const session = this.#key(sessionId);
     if (session === undefined) return undefined;
     const place = after === undefined ? ['', ''] : (JSON.parse(after) as [string, string]);
     const wanted = kind ?? null;

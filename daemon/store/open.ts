@@ -28,6 +28,8 @@ export type OpenOptions = {
   migrations?: Migration[];
   /** Told before each statement batch that changes the schema; a crash test dies here. */
   onMigration?: (version: number) => void;
+  /** Told before each statement that writes; a crash test dies here. */
+  onWrite?: () => void;
 };
 
 /** "sesd": marks the file as ours, so that no other program's database is migrated. */
@@ -43,6 +45,7 @@ export function openStore(folder: string, options: OpenOptions = {}): OpenStore 
     db = openDatabase(path);
     migrate(db, path, options.migrations ?? shippedMigrations(), options.onMigration);
     chmodSync(path, 0o600);
+    if (options.onWrite) tellWrites(db, options.onWrite);
     const opened = db;
     return {
       db: opened,
@@ -58,6 +61,19 @@ export function openStore(folder: string, options: OpenOptions = {}): OpenStore 
     lock.close();
     throw error;
   }
+}
+
+function tellWrites(db: Db, onWrite: () => void): void {
+  const prepare = db.prepare.bind(db);
+  db.prepare = ((sql: string) => {
+    const statement = prepare(sql);
+    const run = statement.run.bind(statement);
+    statement.run = (...values: unknown[]) => {
+      onWrite();
+      return run(...values);
+    };
+    return statement;
+  }) as typeof db.prepare;
 }
 
 /**

@@ -33,6 +33,12 @@ export class PartRows {
       inMessage: db.prepare(`
         SELECT p.id, p.session, p.message, p.idx, p.body, p.text_units AS textUnits, p.output_units AS outputUnits, b.json
           FROM part p JOIN body b ON b.seq = p.body WHERE p.session = ? AND p.message = ? ORDER BY p.idx`),
+      unsettled: db.prepare(`
+        SELECT p.session, p.message, p.idx, p.body, p.text_units AS textUnits, p.output_units AS outputUnits, b.json
+          FROM part p JOIN body b ON b.seq = p.body WHERE p.session = ? AND p.message = ?
+           AND (EXISTS (SELECT 1 FROM chunk c WHERE c.session = p.session AND c.message = p.message AND c.part = p.idx)
+                OR b.json ->> '$.type' = 'tool' AND b.json ->> '$.state' IN ('pending', 'running'))
+         ORDER BY p.idx`),
       chunks: db.prepare(`
         SELECT c.field, c.body, b.json FROM chunk c JOIN body b ON b.seq = c.body
          WHERE c.session = ? AND c.message = ? AND c.part = ? ORDER BY c.field, c.at_unit`),
@@ -62,6 +68,12 @@ export class PartRows {
   readTexts(session: number, message: number): string[] {
     const rows = this.#sql.inMessage.all(session, message) as PartRow[];
     return rows.map((row) => this.#whole(row));
+  }
+
+  /** The parts of a message with streamed text, or of tools that are still at work, whole. */
+  unsettled(session: number, message: number): Part[] {
+    const rows = this.#sql.unsettled.all(session, message) as PartRow[];
+    return rows.map((row) => JSON.parse(this.#whole(row)) as Part);
   }
 
   put(place: PartPlace, id: string, own: Pick<PartLengths, 'textUnits' | 'outputUnits'>, seq: number): void {

@@ -1,31 +1,37 @@
 // The current records: what decide() asks of them, and how an event changes them. All writes happen inside the writer's
 // transaction. Derived fields of a session are kept by the same function as in every client's view.
 import { deriveSession } from '../../protocol/derive.ts';
-import type { Artifact, Event, Message, Part, Session } from '../../protocol/schema.ts';
+import type { Artifact, Blocker, Event, Message, Part, Session, Turn } from '../../protocol/schema.ts';
 import type { Draft } from '../core/decide.ts';
 import { ownLengths } from '../core/ops/part.ts';
 import type { PartLengths, Records } from '../core/records.ts';
+import { BlockerRows } from './blocker-rows.ts';
+import { Cache } from './cache.ts';
 import type { Journal } from './journal.ts';
 import type { Db } from './open.ts';
 import { PartRows } from './part-rows.ts';
+import { TurnRows } from './turn-rows.ts';
 
 type HeldSession = { key: number; session: Session; nextMessage: number; changedSeq: number; changed: boolean };
 type HeldMessage = { session: number; idx: number; body: number; nextPart: number; message: Message };
 
-/** Sessions and messages that were touched last, so that a stream of ops on one message loads it once. */
-const cacheSize = 512;
+const maxActors = 512;
 
 export class Tables implements Records {
   readonly #journal: Journal;
-  readonly #sessions = new Map<string, HeldSession>();
-  readonly #messages = new Map<string, HeldMessage>();
+  readonly #sessions = new Cache<HeldSession>();
+  readonly #messages = new Cache<HeldMessage>();
   readonly #parts: PartRows;
+  readonly #turns: TurnRows;
+  readonly #blockers: BlockerRows;
   readonly #actors = new Map<string, number>();
   readonly #sql;
 
   constructor(db: Db, journal: Journal) {
     this.#journal = journal;
     this.#parts = new PartRows(db, journal);
+    this.#turns = new TurnRows(db, journal);
+    this.#blockers = new BlockerRows(db, journal);
     this.#sql = {
       findSession: db.prepare(`
         SELECT key, next_message AS nextMessage, changed_seq AS changedSeq, record FROM session
@@ -45,10 +51,11 @@ export class Tables implements Records {
         SELECT m.session, m.idx, m.body, b.json,
                (SELECT ifnull(max(p.idx) + 1, 0) FROM part p WHERE p.session = m.session AND p.message = m.idx) AS nextPart
           FROM message m JOIN body b ON b.seq = m.body WHERE m.id = ?`),
-      addMessage: db.prepare('INSERT INTO message VALUES (?, ?, ?, NULL, ?)'),
-      saveMessage: db.prepare('UPDATE message SET body = ? WHERE session = ? AND idx = ?'),
+      addMessage: db.prepare('INSERT INTO message VALUES (?, ?, ?, ?, ?)'),
+      saveMessage: db.prepare('UPDATE message SET turn = ?, body = ? WHERE session = ? AND idx = ?'),
       dropMessage: db.prepare('DELETE FROM message WHERE session = ? AND idx = ?'),
       messagesOf: db.prepare('SELECT id, idx, body FROM message WHERE session = ?'),
+      messagesOfTurn: db.prepare('SELECT id FROM message WHERE session = ? AND turn = ? ORDER BY idx').pluck(),
       findArtifact: db.prepare(`
         SELECT a.body, b.json FROM artifact a JOIN session s ON s.key = a.session JOIN body b ON b.seq = a.body
          WHERE s.id = ? AND a.kind = ? AND a.key = ?`),
@@ -80,6 +87,33 @@ export class Tables implements Records {
     return this.#parts.findLengths(id);
   }
 
+  findTurn(id: string): Turn | undefined {
+    return this.#turns.find(id)?.turn;
+  }
+
+  messagesOfTurn(turnId: string): Message[] {
+    const turn = this.#turns.find(turnId);
+    if (!turn) return [];
+    const ids = this.#sql.messagesOfTurn.all(turn.session, turn.idx) as string[];
+    return ids.map((id) => this.findMessage(id)!);
+  }
+
+  unsettledPartsOfTurn(turnId: string): Part[] {
+    return this.messagesOfTurn(turnId).flatMap(({ id }) => {
+      const { session, idx } = this.#message(id)!;
+      return this.#parts.unsettled(session, idx);
+    });
+  }
+
+  pendingBlockersOfTurn(turnId: string): Blocker[] {
+    const turn = this.#turns.find(turnId);
+    return turn ? this.#blockers.pendingOfTurn(turn.session, turn.idx) : [];
+  }
+
+  findBlocker(id: string): Blocker | undefined {
+    return this.#blockers.find(id);
+  }
+
   findArtifact(sessionId: string, kind: string, key: string): Artifact | undefined {
     const row = this.#sql.findArtifact.get(sessionId, kind, key) as { json: string } | undefined;
     return row && (JSON.parse(row.json) as Artifact);
@@ -103,7 +137,7 @@ export class Tables implements Records {
   actorKey(name: string): number {
     let key = this.#actors.get(name) ?? (this.#sql.findActor.get(name) as number | undefined);
     key ??= Number(this.#sql.addActor.run(name).lastInsertRowid);
-    if (this.#actors.size > cacheSize) this.#actors.clear();
+    if (this.#actors.size > maxActors) this.#actors.clear();
     this.#actors.set(name, key);
     return key;
   }
@@ -121,7 +155,7 @@ export class Tables implements Records {
       origin?.externalId ?? null,
     );
     const key = Number(added.lastInsertRowid);
-    this.#remember(this.#sessions, id, { key, session: draft.data, nextMessage: 0, changedSeq: 0, changed: true });
+    this.#sessions.remember(id, { key, session: draft.data, nextMessage: 0, changedSeq: 0, changed: true });
     return key;
   }
 
@@ -132,14 +166,18 @@ export class Tables implements Records {
       this.#delete(held, event.sessionId);
       return;
     }
-    const before =
-      event.type === 'message/updated'
-        ? this.findMessage(event.data.id)
-        : event.type === 'message/removed'
-          ? this.findMessage(event.data.messageId)
-          : undefined;
+    const around = {
+      message:
+        event.type === 'message/updated'
+          ? this.findMessage(event.data.id)
+          : event.type === 'message/removed'
+            ? this.findMessage(event.data.messageId)
+            : undefined,
+      blocker: event.type === 'blocker/updated' ? this.findBlocker(event.data.id) : undefined,
+      openTurns: () => this.#turns.countOpen(held.key),
+    };
     this.#applyRecord(held, event);
-    held.session = deriveSession(held.session, event, before);
+    held.session = deriveSession(held.session, event, around);
     held.changedSeq = event.seq;
     held.changed = true;
   }
@@ -163,14 +201,16 @@ export class Tables implements Records {
       );
       held.changed = false;
     }
-    trim(this.#sessions);
-    trim(this.#messages);
+    this.#sessions.trim();
+    this.#messages.trim();
+    this.#turns.trim();
   }
 
   /** Forgets what is cached, after a rollback. */
   reset(): void {
     this.#sessions.clear();
     this.#messages.clear();
+    this.#turns.reset();
     this.#actors.clear();
   }
 
@@ -205,8 +245,12 @@ export class Tables implements Records {
         this.#releaseArtifact(event.sessionId, event.data.kind, event.data.key);
         this.#sql.dropArtifact.run(held.key, event.data.kind, event.data.key);
         return;
-      default:
-        throw new Error(`no op makes a ${event.type} event yet`);
+      case 'turn/updated':
+        this.#turns.put(held.key, event.data, event.seq);
+        return;
+      case 'blocker/updated':
+        this.#blockers.put(held.key, this.#turnRow(event.data.turnId), event.data, event.seq);
+        return;
     }
   }
 
@@ -214,15 +258,19 @@ export class Tables implements Records {
     const row = this.#message(message.id);
     if (row) {
       this.#journal.releaseBody(row.body);
-      this.#sql.saveMessage.run(seq, row.session, row.idx);
+      this.#sql.saveMessage.run(this.#turnRow(message.turnId), seq, row.session, row.idx);
       row.body = seq;
       row.message = message;
       return;
     }
-    this.#sql.addMessage.run(held.key, message.messageIndex, message.id, seq);
+    this.#sql.addMessage.run(held.key, message.messageIndex, message.id, this.#turnRow(message.turnId), seq);
     held.nextMessage = message.messageIndex + 1;
     const added = { session: held.key, idx: message.messageIndex, body: seq, nextPart: 0, message };
-    this.#remember(this.#messages, message.id, added);
+    this.#messages.remember(message.id, added);
+  }
+
+  #turnRow(turnId: string | null): number | null {
+    return turnId === null ? null : this.#turns.find(turnId)!.idx;
   }
 
   #putPart(part: Part, seq: number): void {
@@ -248,6 +296,9 @@ export class Tables implements Records {
 
   #delete(held: HeldSession, id: string): void {
     for (const message of this.#sql.messagesOf.all(held.key) as { id: string }[]) this.#removeMessage(message.id);
+    // Behind what points to them.
+    const others = [...this.#blockers.removeAll(held.key), ...this.#turns.removeAll(held.key)];
+    for (const taken of others) this.#sql.takeId.run(taken);
     for (const row of this.#sql.artifactsOf.all(held.key) as { kind: string; key: string; body: number }[]) {
       this.#journal.releaseBody(row.body);
       this.#sql.dropArtifact.run(held.key, row.kind, row.key);
@@ -265,7 +316,7 @@ export class Tables implements Records {
     if (!row) return undefined;
     const { record, ...place } = row;
     const session = JSON.parse(record) as Session;
-    return this.#remember(this.#sessions, id, { ...place, session, changed: false });
+    return this.#sessions.remember(id, { ...place, session, changed: false });
   }
 
   #message(id: string): HeldMessage | undefined {
@@ -274,19 +325,6 @@ export class Tables implements Records {
     const row = this.#sql.findMessage.get(id) as (Omit<HeldMessage, 'message'> & { json: string }) | undefined;
     if (!row) return undefined;
     const { json, ...place } = row;
-    return this.#remember(this.#messages, id, { ...place, message: JSON.parse(json) as Message });
-  }
-
-  #remember<T>(cache: Map<string, T>, id: string, held: T): T {
-    cache.set(id, held);
-    return held;
-  }
-}
-
-/** Drops the oldest entries; only after a flush, when nothing in them is unsaved. */
-function trim(cache: Map<string, unknown>): void {
-  for (const id of cache.keys()) {
-    if (cache.size <= cacheSize) return;
-    cache.delete(id);
+    return this.#messages.remember(id, { ...place, message: JSON.parse(json) as Message });
   }
 }

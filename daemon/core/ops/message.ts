@@ -1,11 +1,13 @@
 // message/put, message/remove (PROTOCOL.md 3).
 
+import { isOpenTurn } from '../../../protocol/derive.ts';
 import type { Refusal } from '../../../protocol/errors.ts';
 import { refuse, refuseParams } from '../../../protocol/errors.ts';
-import type { Message } from '../../../protocol/schema.ts';
-import type { Decide } from '../decide.ts';
+import type { Message, Turn } from '../../../protocol/schema.ts';
+import type { Decide, Decision, Draft } from '../decide.ts';
 import { happenedAt, keep, sameContent, written } from '../put.ts';
 import type { Records } from '../records.ts';
+import { addTo, turnOfMessage } from '../turn.ts';
 import { sessionOf } from './session.ts';
 
 /** The message an op is for, in its session, or the refusal of one that is not there. */
@@ -24,11 +26,14 @@ export const putMessage: Decide<'message/put'> = (records, params, context) => {
   if (held ? held.sessionId !== session.id : params.messageId && records.isTaken(id)) {
     return refuse('AlreadyExists', `the message id ${id} is taken`, { what: 'message', id });
   }
-  if (params.turnId && params.turnId !== held?.turnId) {
-    // Nothing makes turns yet; once a message has its turn it is fixed.
-    if (held) return refuseParams(`the turn of message ${id} is fixed`, { member: 'turnId' });
-    return refuse('NotFound', `there is no turn ${params.turnId}`, { what: 'turn', id: params.turnId });
+  if (params.turnId !== undefined && held?.turnId && params.turnId !== held.turnId) {
+    return refuseParams(`the turn of message ${id} is fixed`, { member: 'turnId' });
   }
+  const turn = params.turnId ? turnInSession(records, session.id, params.turnId) : undefined;
+  if (turn && 'refused' in turn) return turn;
+  const joins = turn && held?.turnId !== turn.id ? turn : undefined;
+  const ended = joins && addTo(joins);
+  if (ended) return ended;
   if (held && held.role !== params.role) {
     return refuseParams(`the role of message ${id} is fixed: it is ${held.role}`, { member: 'role' });
   }
@@ -38,8 +43,9 @@ export const putMessage: Decide<'message/put'> = (records, params, context) => {
     sessionId: session.id,
     turnId: null,
     role: params.role,
-    agent: null,
-    model: null,
+    // What answers in a turn is the agent and model of the turn, unless it says otherwise.
+    agent: (params.role === 'assistant' && turn?.agent) || null,
+    model: (params.role === 'assistant' && turn?.model) || null,
     createdAt: happenedAt(context),
     completedAt: null,
     usage: null,
@@ -49,6 +55,7 @@ export const putMessage: Decide<'message/put'> = (records, params, context) => {
   };
   const next: Message = {
     ...base,
+    turnId: turn?.id ?? base.turnId,
     agent: keep(params.agent, base.agent),
     model: keep(params.model, base.model),
     createdAt: keep(params.createdAt, base.createdAt),
@@ -57,10 +64,13 @@ export const putMessage: Decide<'message/put'> = (records, params, context) => {
     metadata: keep(params.metadata, base.metadata) ?? {},
   };
   if (held && sameContent(held, next)) return { events: [], ids };
-  return {
-    events: [{ type: 'message/updated', sessionId: session.id, data: { ...next, ...written(context) } }],
-    ids,
-  };
+  const sessionId = session.id;
+  const events: Draft[] = [{ type: 'message/updated', sessionId, data: { ...next, ...written(context) } }];
+  if (joins?.state === 'created' && next.role === 'assistant') {
+    const streaming: Turn = { ...joins, state: 'streaming', assistantMessageId: id, ...written(context) };
+    events.push({ type: 'turn/updated', sessionId, data: streaming });
+  }
+  return { events, ids, turn: onTurn(records, next) };
 };
 
 export const removeMessage: Decide<'message/remove'> = (records, params) => {
@@ -69,5 +79,19 @@ export const removeMessage: Decide<'message/remove'> = (records, params) => {
   const message = messageOf(records, session.id, params.messageId);
   if ('refused' in message) return message;
   const ids = { sessionId: session.id, messageId: message.id };
-  return { events: [{ type: 'message/removed', sessionId: session.id, data: ids }], ids };
+  const events: Draft[] = [{ type: 'message/removed', sessionId: session.id, data: ids }];
+  return { events, ids, turn: onTurn(records, message) };
 };
+
+/** The turn of a message, as an op on it: only while it is open is there a lease to renew. */
+export function onTurn(records: Records, message: Pick<Message, 'turnId'>): Decision['turn'] {
+  const turn = turnOfMessage(records, message);
+  return turn && isOpenTurn(turn) ? { id: turn.id } : undefined;
+}
+
+/** The turn an op is for, in its session, or the refusal of one that is not there. */
+export function turnInSession(records: Records, sessionId: string, id: string): Turn | Refusal {
+  const turn = records.findTurn(id);
+  if (turn?.sessionId === sessionId) return turn;
+  return refuse('NotFound', `there is no turn ${id} in session ${sessionId}`, { what: 'turn', id });
+}

@@ -3,10 +3,11 @@
 import type { Refusal } from '../../../protocol/errors.ts';
 import { refuse, refuseParams } from '../../../protocol/errors.ts';
 import type { Part } from '../../../protocol/schema.ts';
-import type { Decide } from '../decide.ts';
+import type { Decide, Draft } from '../decide.ts';
 import { sameContent, written } from '../put.ts';
 import type { PartLengths, Records } from '../records.ts';
-import { messageOf } from './message.ts';
+import { addTo, isAtWork, turnOfMessage } from '../turn.ts';
+import { messageOf, onTurn } from './message.ts';
 import { sessionOf } from './session.ts';
 
 export const putPart: Decide<'part/put'> = (records, params, context) => {
@@ -29,7 +30,12 @@ export const putPart: Decide<'part/put'> = (records, params, context) => {
     ...params.part,
   } as Part;
   if (held && sameContent(held, part)) return { events: [], ids };
-  return { events: [{ type: 'part/updated', sessionId: session.id, data: part }], ids };
+  const turn = turnOfMessage(records, message);
+  // What an ended turn holds can be corrected; nothing is added to it, and nothing in it is at work again (P15, P17).
+  const refusal = turn && (!held || isAtWork(part)) ? addTo(turn) : undefined;
+  if (refusal) return refusal;
+  const events: Draft[] = [{ type: 'part/updated', sessionId: session.id, data: part }];
+  return { events, ids, turn: onTurn(records, message) };
 };
 
 export const appendDelta: Decide<'part/delta'> = (records, params) => {
@@ -43,10 +49,15 @@ export const appendDelta: Decide<'part/delta'> = (records, params) => {
     return refuseParams(`part ${partId} is of a type that has no ${field} to append to`, { member: 'field' });
   }
   const ids = { sessionId: session.id, messageId: part.messageId, partId };
+  const message = records.findMessage(part.messageId)!;
   if (offset === held) {
     if (text === '') return { events: [], ids };
+    const turn = turnOfMessage(records, message);
+    const refusal = turn && addTo(turn);
+    if (refusal) return refusal;
     const data = { sessionId: session.id, messageId: part.messageId, partId, field, offset, text };
-    return { events: [{ type: 'part/delta', sessionId: session.id, data }], ids };
+    const events: Draft[] = [{ type: 'part/delta', sessionId: session.id, data }];
+    return { events, ids, turn: turn && { id: turn.id } };
   }
   // Only a delta that lies wholly inside what is held needs the text itself.
   if (offset + text.length <= held && heldText(records, partId, field).startsWith(text, offset)) {
@@ -64,7 +75,8 @@ export const removePart: Decide<'part/remove'> = (records, params) => {
   const part = lengthsOf(records, session.id, params.partId);
   if ('refused' in part) return part;
   const ids = { sessionId: session.id, messageId: part.messageId, partId: params.partId };
-  return { events: [{ type: 'part/removed', sessionId: session.id, data: ids }], ids };
+  const events: Draft[] = [{ type: 'part/removed', sessionId: session.id, data: ids }];
+  return { events, ids, turn: onTurn(records, records.findMessage(part.messageId)!) };
 };
 
 function lengthsOf(records: Records, sessionId: string, id: string): PartLengths | Refusal {
