@@ -6,12 +6,17 @@ import { z } from 'zod';
 import type { SourceKind } from './source-kinds.ts';
 import { sourceKindNames } from './source-kinds.ts';
 
+const duration = z.int('expected a whole number of ms').min(1, 'expected at least 1 ms').max(Number.MAX_SAFE_INTEGER);
+
 const Config = z.strictObject({
+  ledger: z.strictObject({ maxAgeMs: duration.optional() }).optional(),
   sources: z.strictObject(Object.fromEntries(sourceKindNames.map((kind) => [kind, z.boolean().optional()]))).optional(),
 });
 
-/** `sources`: which are read by default. */
-export type Config = { sources: Record<SourceKind, boolean> };
+/** `sources`: which are read by default. `ledger.maxAgeMs`: how long op ids are kept (PROTOCOL.md 5). */
+export type Config = { sources: Record<SourceKind, boolean>; ledger: { maxAgeMs: number } };
+
+const thirtyDaysMs = 30 * 24 * 3600_000;
 
 export class ConfigError extends Error {
   readonly exitCode = 1;
@@ -29,9 +34,12 @@ export function loadConfig(path: string): Config {
   }
   const parsed = Config.safeParse(raw);
   if (!parsed.success) throw new ConfigError(describe(path, text, parsed.error.issues[0]!));
-  const { sources } = parsed.data;
+  const { sources, ledger } = parsed.data;
   const read = sourceKindNames.map((kind) => [kind, sources?.[kind] ?? true]);
-  return { sources: Object.fromEntries(read) as Config['sources'] };
+  return {
+    sources: Object.fromEntries(read) as Config['sources'],
+    ledger: { maxAgeMs: ledger?.maxAgeMs ?? thirtyDaysMs },
+  };
 }
 
 function describe(path: string, text: string, issue: z.core.$ZodIssue): string {

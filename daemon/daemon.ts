@@ -7,9 +7,12 @@ import { SocketTransport } from '../protocol/node/socket.ts';
 import type { Transport } from '../protocol/transport.ts';
 import type { Source } from './adapters/adapter.ts';
 import { Bell } from './engine/bell.ts';
+import { beforeWrite } from './engine/failpoint.ts';
 import type { Runtime } from './engine/runtime.ts';
+import { Series } from './engine/series.ts';
 import type { SourceKinds } from './engine/sources.ts';
 import { Sources } from './engine/sources.ts';
+import { Sweep } from './engine/sweep.ts';
 import { Writer } from './engine/writer.ts';
 import type { Rpc } from './serve/connection.ts';
 import { Connection } from './serve/connection.ts';
@@ -38,6 +41,8 @@ export type DaemonOptions = {
   /** What can be added beside them. */
   sourceKinds?: SourceKinds;
   limits?: Partial<Limits>;
+  /** How long op ids are kept, ms. */
+  ledgerMaxAgeMs: number;
 };
 
 /** How the daemon ended: asked to, or because the store could not be written (P11). */
@@ -51,12 +56,13 @@ export class Daemon {
   readonly #store: OpenStore;
   readonly #writer: Writer;
   readonly #sources: Sources;
+  readonly #sweep: Sweep;
   readonly #rpc: Rpc;
   readonly #peers = new Set<Peer>();
   readonly #peerOf = new Map<Connection, Peer>();
   readonly #abort = new AbortController();
   /** The loops that write: the store stays open until they have ended. */
-  readonly #ingesting = new Set<Promise<void>>();
+  readonly #writing = new Set<Promise<void>>();
   #listening: Listening | undefined;
   #stopping = false;
   #lastConnection = 0;
@@ -70,14 +76,18 @@ export class Daemon {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    this.#store = openStore(options.paths.data);
+    this.#store = openStore(options.paths.data, beforeWrite ? { onWrite: beforeWrite } : {});
     const { db } = this.#store;
     const journal = new Journal(db);
     const tables = new Tables(db, journal);
     const bell = new Bell();
     const positions = new Positions(db);
     this.#writer = new Writer(db, journal, tables, bell, runtime, (error) => void this.stop({ kind: 'failed', error }));
-    const deps = { writer: this.#writer, tables, ledger: new Ledger(db), positions, runtime };
+    const ledger = new Ledger(db);
+    const lists = new Lists(db, journal);
+    const { ledgerMaxAgeMs } = options;
+    this.#sweep = new Sweep({ writer: this.#writer, lists, ledger, runtime, ledgerMaxAgeMs });
+    const deps = { writer: this.#writer, tables, ledger, positions, runtime };
     this.#sources = new Sources({
       defaults: options.sources,
       kinds: options.sourceKinds ?? {},
@@ -85,14 +95,16 @@ export class Daemon {
       ingest: deps,
       signal: this.#abort.signal,
       onLoop: (loop) => {
-        this.#ingesting.add(loop);
-        this.#own(loop.finally(() => this.#ingesting.delete(loop)));
+        this.#writing.add(loop);
+        this.#own(loop.finally(() => this.#writing.delete(loop)));
       },
     });
     const handlers = createHandlers({
       journal,
-      lists: new Lists(db, journal),
+      lists,
+      ledgerMaxAgeMs,
       writer: this.#writer,
+      series: new Series({ writer: this.#writer, lists, records: tables }),
       bell,
       runtime,
       limits: this.#limits,
@@ -120,6 +132,9 @@ export class Daemon {
       throw error;
     }
     this.#sources.start();
+    const sweeping = this.#sweep.run(this.#abort.signal);
+    this.#writing.add(sweeping);
+    this.#own(sweeping);
   }
 
   /** Serves one connection until it ends; also for gateways and tests, over any transport. */
@@ -148,7 +163,7 @@ export class Daemon {
     for (const peer of this.#peers) peer.endFeeds('shuttingDown');
     await new Promise((resolve) => setImmediate(resolve));
     for (const peer of this.#peers) peer.connection.close();
-    await Promise.allSettled(this.#ingesting);
+    await Promise.allSettled(this.#writing);
     // The socket goes before the lock: a successor binds only after this process holds neither.
     this.#listening?.close();
     this.#store.close();

@@ -1,29 +1,28 @@
 // The only writer. It collects what one turn of the event loop brings, applies it in one transaction with one fsync, then
 // replies, then rings the bell: an acknowledged op is on disk, and nobody hears of an event before (P10).
-import { createHash, hash } from 'node:crypto';
-import canonicalize from 'canonicalize';
+import { createHash } from 'node:crypto';
 import { formatCursor } from '../../protocol/cursor.ts';
 import type { Refusal, Rejection } from '../../protocol/errors.ts';
 import { isRefusal, RefusedError, refuse, toRejection, toWireError } from '../../protocol/errors.ts';
-import type { Event, Op, Part } from '../../protocol/schema.ts';
-import type { SourceOp } from '../adapters/adapter.ts';
-import type { Decision } from '../core/decide.ts';
-import { decide } from '../core/decide.ts';
+import type { Op } from '../../protocol/schema.ts';
+import type { Context, Decision } from '../core/decide.ts';
 import type { Journal } from '../store/journal.ts';
 import { Ledger } from '../store/ledger.ts';
 import type { Db } from '../store/open.ts';
 import { storeFault } from '../store/open.ts';
-import type { Position } from '../store/positions.ts';
 import { Positions } from '../store/positions.ts';
 import type { Tables } from '../store/tables.ts';
-import type { Bell } from './bell.ts';
-import { failpoint } from './failpoint.ts';
+import { Bell } from './bell.ts';
+import { failpoint, failpointsOf } from './failpoint.ts';
+import { Leases } from './leases.ts';
+import type { Applied, Author, Once, OpResult } from './op-applier.ts';
+import { OpApplier } from './op-applier.ts';
 import type { Runtime } from './runtime.ts';
+import type { SourceBatch, SourceResult } from './source-batch.ts';
+import { SourceApplier } from './source-batch.ts';
 
-/** Who writes: ops are idempotent for a principal, events are marked with the actor. */
-export type Author = { principal: string; actorId: string };
+export type { Applied, Author } from './op-applier.ts';
 
-export type Applied = { opId: string; seq: number | null; version: number; ids: Record<string, string> };
 export type AppendResult = { cursor: string; applied: Applied[]; duplicates: Applied[]; rejected: Rejection[] };
 export type AppendOptions = {
   batchId?: string | undefined;
@@ -31,18 +30,10 @@ export type AppendOptions = {
   expectedCursor?: string | undefined;
 };
 
-/** What one read of a source brought, with the position it stands for. */
-export type SourceBatch = {
-  source: string;
-  actorId: string;
-  ops: (SourceOp & { opId: string })[];
-  position: Position;
-  /** A newer version of the source reads anew what an older one read: the record may know better by now. */
-  upgrade?: boolean;
-};
-export type SourceResult = { applied: number; refused: { op: SourceOp; refusal: Refusal }[] };
+export type AppendedOne = Applied & { cursor: string; duplicate: boolean };
+/** One op of a series. */
+export type Step = Once & { decide(context: Context): Decision | Refusal };
 
-type OpResult = { outcome: 'applied' | 'duplicate'; entry: Applied } | { outcome: 'refused'; refusal: Refusal };
 type Job = { run(at: number): () => void; reject(error: unknown): void; ops: number };
 
 /** Ops in one transaction: beyond it the next turn of the loop goes on, so that reads and timers get theirs. */
@@ -53,7 +44,12 @@ export class Writer {
   readonly #journal: Journal;
   readonly #tables: Tables;
   readonly #ledger: Ledger;
-  readonly #positions: Positions;
+  readonly #applier: OpApplier;
+  readonly #sources: SourceApplier;
+  /** Of the turns that are open. */
+  readonly leases = new Leases();
+  /** Rings when blockers were asked, resolved, or deleted with their session. */
+  readonly blockerBell = new Bell();
   readonly #bell: Bell;
   readonly #runtime: Runtime;
   readonly #onFatal: (error: unknown) => void;
@@ -74,7 +70,10 @@ export class Writer {
     this.#journal = journal;
     this.#tables = tables;
     this.#ledger = new Ledger(db);
-    this.#positions = new Positions(db);
+    const { leases } = this;
+    this.#applier = new OpApplier({ journal, tables, ledger: this.#ledger, leases, runtime });
+    const positions = new Positions(db);
+    this.#sources = new SourceApplier({ applier: this.#applier, tables, ledger: this.#ledger, positions, runtime });
     this.#bell = bell;
     this.#runtime = runtime;
     this.#onFatal = onFatal;
@@ -86,18 +85,32 @@ export class Writer {
   }
 
   /** Applies one op. Rejects with RefusedError when it is refused. */
-  appendOne(author: Author, op: Op): Promise<Applied & { cursor: string; duplicate: boolean }> {
+  appendOne(author: Author, op: Op): Promise<AppendedOne> {
+    return this.#enqueue(1, (at) => this.#answer(this.#applier.apply(author, op, at)));
+  }
+
+  /**
+   * Does several things in one transaction, each once for its op id and each for itself: the ops of a series. Resolves with
+   * the result of the last; rejects with the RefusedError of the first that is refused, and does none behind it.
+   */
+  appendSeries(author: Author, steps: Step[]): Promise<AppendedOne> {
+    return this.#enqueue(steps.length, (at) => {
+      let last: AppendedOne | undefined;
+      for (const { decide, ...once } of steps) last = this.#answer(this.#applier.once(author, once, at, decide));
+      return last!;
+    });
+  }
+
+  /** Applies an op unless `still` says, at the moment of applying it, that its reason is gone. */
+  appendIf(author: Author, op: Op, still: () => boolean): Promise<void> {
     return this.#enqueue(1, (at) => {
-      const result = this.#applyOp(author, op, at);
-      if (result.outcome === 'refused') throw new RefusedError(result.refusal);
-      const cursor = formatCursor(this.#journal.cursorAt(result.entry.seq));
-      return { ...result.entry, cursor, duplicate: result.outcome === 'duplicate' };
+      if (still()) this.#answer(this.#applier.apply(author, op, at));
     });
   }
 
   /** Applies what a source read, and its position, in one transaction. */
   takeIn(batch: SourceBatch): Promise<SourceResult> {
-    return this.#enqueue(batch.ops.length, (at) => this.#applySourceBatch(batch, at));
+    return this.#enqueue(batch.ops.length, (at) => this.#sources.apply(batch, at));
   }
 
   /** Writes something beside the journal, in a transaction like any other. */
@@ -110,6 +123,12 @@ export class Writer {
     const drained = this.#closed ? Promise.resolve() : this.#enqueue(0, () => undefined);
     this.#closed ??= refusal;
     await drained.catch(() => {});
+  }
+
+  #answer(result: OpResult): AppendedOne {
+    if (result.outcome === 'refused') throw new RefusedError(result.refusal);
+    const cursor = formatCursor(this.#journal.cursorAt(result.entry.seq));
+    return { ...result.entry, cursor, duplicate: result.outcome === 'duplicate' };
   }
 
   #enqueue<T>(ops: number, work: (at: number) => T): Promise<T> {
@@ -145,7 +164,11 @@ export class Writer {
     failpoint('beforeReply');
     for (const reply of replies) reply();
     // After the replies: those are sent within the promises' turn that follows this one, and the bell in the next.
-    setImmediate(() => this.#bell.ring());
+    const blockers = this.#applier.takeBlockersChanged();
+    setImmediate(() => {
+      this.#bell.ring();
+      if (blockers) this.blockerBell.ring();
+    });
     if (this.#queue.length > 0 && !this.#scheduled) {
       this.#scheduled = true;
       setImmediate(() => this.#drain());
@@ -164,6 +187,7 @@ export class Writer {
       failpoint('beforeCommit');
       this.#commitOrDie();
       failpoint('afterCommit');
+      failpointsOf(undefined);
       return replies;
     } catch (error) {
       this.#rollback();
@@ -209,7 +233,7 @@ export class Writer {
     const result: AppendResult = { cursor: '', applied: [], duplicates: [], rejected: [] };
     const apply = () => {
       for (const op of ops) {
-        const done = this.#applyOp(author, op, at);
+        const done = this.#applier.apply(author, op, at);
         if (done.outcome !== 'refused') {
           (done.outcome === 'applied' ? result.applied : result.duplicates).push(done.entry);
         } else if (options.atomic) {
@@ -264,158 +288,6 @@ export class Writer {
     const data = { sessionId: '', expected: cursor.seq, actual: seq };
     throw new RefusedError(refuse('VersionConflict', 'the journal has gone on since expectedCursor', data));
   }
-
-  /** The checks in the order that PROTOCOL.md 3 fixes: ledger, dependsOn, expectedVersion, the op's own rules. */
-  #applyOp(author: Author, op: Op, at: number): OpResult {
-    const digest = opDigest(op);
-    const held = this.#ledger.find(author.principal, op.opId);
-    if (held) {
-      if (!held.digest.equals(digest)) return refused(opIdReused(op.opId));
-      return { outcome: 'duplicate', entry: { opId: op.opId, seq: held.seq, version: held.version, ids: held.ids } };
-    }
-    const missing = op.dependsOn?.filter((opId) => !this.#ledger.find(author.principal, opId)) ?? [];
-    if (missing.length > 0) {
-      const message = `op ${op.opId} depends on ops that were not applied: ${missing.join(', ')}`;
-      return refused(refuse('DependencyMissing', message, { opId: op.opId, missing }));
-    }
-    const conflict = this.#versionConflict(op);
-    if (conflict) return refused(conflict);
-    const context = {
-      now: at,
-      occurredAt: op.occurredAt,
-      actorId: author.actorId,
-      newId: this.#runtime.newId,
-      fromSource: false,
-    };
-    const decision = decide(this.#tables, op, context);
-    if (isRefusal(decision)) return refused(decision);
-    const { seq, version } = this.#write(decision, op.opId, op.occurredAt, author.actorId, at);
-    this.#ledger.put(author.principal, op.opId, { digest, seq, version, ids: decision.ids }, at);
-    const entry = { opId: op.opId, seq, version, ids: decision.ids };
-    return { outcome: seq === null ? 'duplicate' : 'applied', entry };
-  }
-
-  #versionConflict(op: Op): Refusal | undefined {
-    const expected = op.expectedVersion;
-    if (expected === undefined) return undefined;
-    const sessionId = op.params.sessionId ?? '';
-    const actual = this.#tables.findSession(sessionId)?.version ?? 0;
-    if (actual === expected) return undefined;
-    const message = `session ${sessionId} is at version ${actual}, not ${expected}: read it again`;
-    return refuse('VersionConflict', message, { sessionId, expected, actual });
-  }
-
-  #write(
-    decision: Decision,
-    opId: string,
-    occurredAt: number | undefined,
-    actorId: string,
-    at: number,
-    partJson?: string,
-  ): { seq: number | null; version: number } {
-    const sessionId = decision.ids.sessionId!;
-    let version = this.#tables.findSession(sessionId)?.version ?? 0;
-    let seq: number | null = null;
-    const actor = this.#tables.actorKey(actorId);
-    for (const [index, draft] of decision.events.entries()) {
-      version += 1;
-      const session = this.#tables.sessionKey(draft);
-      const opRest = decision.events.length - 1 - index;
-      const json = partJson === undefined ? JSON.stringify(draft.data) : wholePart(draft.data as Part, partJson);
-      seq = this.#journal.append({ session, version, type: draft.type, occurredAt, actor, opId, opRest, json });
-      const event = { ...draft, seq, version, at, actorId, opId, ...(occurredAt === undefined ? {} : { occurredAt }) };
-      this.#tables.apply(event as Event);
-    }
-    return { seq, version };
-  }
-
-  #applySourceBatch(batch: SourceBatch, at: number): SourceResult {
-    const result: SourceResult = { applied: 0, refused: [] };
-    // A record that is put in several versions ends with the last of them, also when only an earlier one is another now.
-    const changed = new Set<string>();
-    // Then each record is put once, as it ends: a tool that has completed must not be seen running again.
-    const last = new Map(batch.upgrade ? batch.ops.map((op) => [targetOf(op), op]) : []);
-    for (const given of batch.ops) {
-      const sessionId = given.params.sessionId!;
-      const content = contentOf(given);
-      const digest = hash('sha256', given.opId + content, 'buffer').subarray(0, 16);
-      const target = targetOf(given);
-      if (!changed.has(target) && this.#ledger.findRecord(sessionId, given.opId)?.equals(digest)) continue;
-      if (batch.upgrade && (last.get(target) !== given || this.#isEdited(given, batch.actorId))) {
-        this.#ledger.putRecord(sessionId, given.opId, digest);
-        continue;
-      }
-      const op = this.#withoutOverruledTitle(given);
-      const context = {
-        now: at,
-        occurredAt: op.occurredAt,
-        actorId: batch.actorId,
-        newId: this.#runtime.newId,
-        fromSource: true,
-      };
-      const decision = decide(this.#tables, op, context);
-      if (isRefusal(decision)) {
-        result.refused.push({ op, refusal: decision });
-        continue;
-      }
-      const partJson = op.type === 'part/put' ? content.slice(content.indexOf('{')) : undefined;
-      const { seq } = this.#write(decision, op.opId, op.occurredAt, batch.actorId, at, partJson);
-      if (seq !== null) {
-        result.applied += 1;
-        changed.add(target);
-      }
-      this.#ledger.putRecord(sessionId, op.opId, digest);
-      this.#noteTitle(op);
-    }
-    this.#positions.put(batch.position);
-    return result;
-  }
-
-  /** Whether somebody else was the last to write the record. */
-  #isEdited({ type, params }: SourceOp, actorId: string): boolean {
-    const held =
-      type === 'part/put'
-        ? this.#tables.findPart(params.partId!)
-        : type === 'message/put'
-          ? this.#tables.findMessage(params.messageId!)
-          : this.#tables.findSession(params.sessionId!);
-    return held !== undefined && held.actorId !== actorId;
-  }
-
-  /** A title that somebody else gave since the source gave its own is not overruled by the agent's next one. */
-  #withoutOverruledTitle(op: SourceBatch['ops'][number]): SourceBatch['ops'][number] {
-    if (op.type !== 'session/update' || op.params.title === undefined) return op;
-    const { sessionId } = op.params;
-    const given = this.#ledger.findRecord(sessionId, titleKey);
-    const held = this.#tables.findSession(sessionId)?.title;
-    if (held === undefined || !given || given.equals(titleDigest(held))) return op;
-    const { title: _, ...params } = op.params;
-    return { ...op, params };
-  }
-
-  /** Keeps what title the source gave last. */
-  #noteTitle({ type, params }: SourceBatch['ops'][number]): void {
-    if ((type !== 'session/create' && type !== 'session/update') || params.title === undefined) return;
-    this.#ledger.putRecord(params.sessionId!, titleKey, titleDigest(params.title));
-  }
-}
-
-/** Stands for the title in the records of each session. */
-const titleKey = 'src_title---';
-const titleDigest = (title: string | null) => hash('sha256', JSON.stringify([title]), 'buffer').subarray(0, 16);
-
-/** What a put sets: a record; of a session, the field. */
-function targetOf({ params }: SourceOp): string {
-  if ('partId' in params) return params.partId!;
-  return 'messageId' in params ? params.messageId! : Object.keys(params).join();
-}
-
-function refused(refusal: Refusal): OpResult {
-  return { outcome: 'refused', refusal };
-}
-
-function opIdReused(opId: string): Refusal {
-  return refuse('OpIdReused', `the opId ${opId} was used before with other content: use a new one`, { opId });
 }
 
 function aborted(op: Op, cause: Refusal): Refusal {
@@ -430,25 +302,6 @@ function unavailable(reason: 'full' | 'readOnly' | 'io'): RefusedError {
     io: 'the store could not be written and the outcome is unknown: start sessiond again and send it with the same opId',
   };
   return new RefusedError(refuse('StoreUnavailable', messages[reason], { reason }));
-}
-
-/** SHA-256 of the RFC 8785 form of type and params: the same content, however its members are ordered. */
-function opDigest(op: Op): Buffer {
-  return createHash('sha256')
-    .update(canonicalize({ type: op.type, params: op.params })!)
-    .digest();
-}
-
-/** A source always makes its params in the same order, so that plain JSON is canonical. A part's own comes last. */
-function contentOf({ type, params }: SourceOp): string {
-  if (type !== 'part/put') return JSON.stringify(params);
-  return `${params.messageId} ${params.partId} ${JSON.stringify(params.part)}`;
-}
-
-/** The JSON of a part, of which its own content is encoded already: as JSON.stringify would give it. */
-function wholePart({ id, messageId, sessionId, index, actorId, schemaVersion }: Part, partJson: string): string {
-  const rest = JSON.stringify({ id, messageId, sessionId, index, actorId, schemaVersion });
-  return `${rest.slice(0, -1)},${partJson.slice(1)}`;
 }
 
 function batchDigest(ops: Op[]): Buffer {

@@ -5,40 +5,44 @@ import { protocolVersion } from '../../protocol/methods.ts';
 import type { Op, OpType } from '../../protocol/schema.ts';
 import { opEnvelope, opTypes } from '../../protocol/schema.ts';
 import type { Bell } from '../engine/bell.ts';
+import type { ExportPlace } from '../engine/export.ts';
+import { exportFormats, exportPage } from '../engine/export.ts';
 import type { Page, Reads } from '../engine/reads.ts';
 import type { Runtime } from '../engine/runtime.ts';
+import type { Series } from '../engine/series.ts';
 import type { Sources } from '../engine/sources.ts';
-import type { Writer } from '../engine/writer.ts';
+import type { AppendedOne, Writer } from '../engine/writer.ts';
 import { RawJson } from './connection.ts';
 import { dayIn } from './day.ts';
 import type { Limits } from './limits.ts';
 import { openRpcDocument } from './openrpc.ts';
-import { pageResult, placeOf } from './page.ts';
+import { nextToken, pageResult, placeOf } from './page.ts';
 import type { Peer } from './peer.ts';
 import type { Handlers } from './rpc.ts';
 import { subscribeHandlers } from './subscribe.ts';
+import { waitForBlocker } from './wait.ts';
 
 /** What the handlers stand on. */
 export type HandlerDeps = Reads & {
   writer: Writer;
+  series: Series;
   bell: Bell;
   runtime: Runtime;
   limits: Limits;
   version: string;
   startedAt: number;
   peers: ReadonlySet<Peer>;
+  /** How long op ids are kept (PROTOCOL.md 5), ms. */
+  ledgerMaxAgeMs: number;
   storeBytes(): number;
   sources: Pick<Sources, 'list' | 'rescan' | 'add' | 'remove'>;
   shutdown(): void;
 };
 
-/** How long op ids are kept (PROTOCOL.md 5). */
-const ledgerMaxAgeMs = 30 * 24 * 3600_000;
-
 const rights = ['read', 'append', 'answer', 'share', 'admin'] as const;
 
 export function createHandlers(deps: HandlerDeps): Handlers {
-  const { journal, lists, writer } = deps;
+  const { journal, lists, writer, series } = deps;
   const head = () => formatCursor(journal.head);
   let openRpc: Record<string, unknown> | undefined;
 
@@ -48,6 +52,9 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     if (!page) throw noSession(sessionId);
     return pageResult(page, head());
   };
+
+  const rowsOf = (kind: 'turn' | 'blocker', { limit = 100, pageToken, ...query }: RowParams) =>
+    pageOf(lists.readRows(kind, query, limit, placeOf(pageToken, 'pair')), query.sessionId ?? '');
 
   return {
     ...opHandlers(writer, deps.runtime),
@@ -66,7 +73,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
         connectionId: peer.id,
         actorId: peer.author.actorId,
         rights: [...rights],
-        ledgerMaxAgeMs: ledgerMaxAgeMs,
+        ledgerMaxAgeMs: deps.ledgerMaxAgeMs,
       };
     },
     ping: () => ({}),
@@ -77,13 +84,30 @@ export function createHandlers(deps: HandlerDeps): Handlers {
 
     'ops/append': ({ ops, ...options }, peer) => writer.append(peer.author, ops, options),
 
+    'session/fork': ({ opId = deps.runtime.newId('op'), ...params }, peer) =>
+      series.forkSession(peer.author, { opId, ...params }).then(seriesResult),
+    'session/import': ({ opId = deps.runtime.newId('op'), ...params }, peer) =>
+      series.importSession(peer.author, { opId, ...params }).then(seriesResult),
+    'session/export': ({ sessionId, format, pageToken }) => {
+      const place = placeOf(pageToken, 'export');
+      const from = place === undefined ? undefined : (JSON.parse(place) as ExportPlace);
+      const page = exportPage(lists, sessionId, exportFormats[format], from);
+      if (!page) throw noSession(sessionId);
+      return { text: page.text, ...nextToken(page.next && JSON.stringify(page.next)), cursor: head() };
+    },
+
     'session/list': ({ limit = 100, pageToken, ...query }) =>
       pageResult(lists.readSessions(query, limit, placeOf(pageToken, 'numbers')), head()),
     'session/get': ({ sessionId }) => {
       const session = lists.findSession(sessionId);
       if (session === undefined) throw noSession(sessionId);
-      return new RawJson(`{"session":${session},"turns":[],"blockers":[],"cursor":"${head()}"}`);
+      const turns = lists.openTurns(sessionId).join(',');
+      const blockers = lists.pendingBlockers(sessionId).join(',');
+      return new RawJson(`{"session":${session},"turns":[${turns}],"blockers":[${blockers}],"cursor":"${head()}"}`);
     },
+    'turn/list': (params) => rowsOf('turn', params),
+    'blocker/list': (params) => rowsOf('blocker', params),
+    'blocker/wait': (params, peer, call) => waitForBlocker(deps, params, peer, call),
     'message/list': ({ sessionId, order = 'asc', limit = 100, pageToken }) =>
       pageOf(lists.readMessages(sessionId, order, limit, placeOf(pageToken, 'index')), sessionId),
     'artifact/list': ({ sessionId, kind, limit = 100, pageToken }) =>
@@ -129,6 +153,18 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     },
   };
 }
+
+/** A series answers as an op does. What its op id keeps beside the new session is not for the caller. */
+function seriesResult({ cursor, seq, version, duplicate, ids: { sessionId } }: AppendedOne) {
+  return { cursor, seq, version, duplicate, ids: { sessionId: sessionId! } };
+}
+
+type RowParams = {
+  sessionId?: string | undefined;
+  state?: string | undefined;
+  limit?: number | undefined;
+  pageToken?: string | undefined;
+};
 
 type OpHandlers = Pick<Handlers, OpType>;
 

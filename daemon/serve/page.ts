@@ -4,12 +4,15 @@ import type { Page } from '../engine/reads.ts';
 import { RawJson } from './connection.ts';
 
 /** What stands in the tokens of a list: those of another list are refused. */
-export type Place = 'index' | 'pair' | 'numbers' | 'texts';
+export type Place = 'index' | 'pair' | 'numbers' | 'texts' | 'export';
 
 const shapes: Record<Place, (value: unknown) => boolean> = {
   index: (value) => Number.isSafeInteger(value),
   pair: (value) => isTuple(value, 2, Number.isSafeInteger),
   numbers: (value) => isTuple(value, 4, Number.isSafeInteger),
+  export: (value) => {
+    return Array.isArray(value) && value.length === 2 && Number.isSafeInteger(value[0]) && typeof value[1] === 'string';
+  },
   texts: (value) => isTuple(value, 2, (member) => typeof member === 'string'),
 };
 
@@ -27,6 +30,11 @@ export function placeOf(token: string | undefined, kind: Place): string | undefi
 
 function isTuple(value: unknown, length: number, fits: (member: unknown) => boolean): boolean {
   return Array.isArray(value) && value.length === length && value.every(fits);
+}
+
+/** The member of a page that leads to the next, where there is one. */
+export function nextToken(place: string | undefined): { nextPageToken?: string } {
+  return place === undefined ? {} : { nextPageToken: Buffer.from(place).toString('base64url') };
 }
 
 /** A page as the result of a list. `cursor`: the position that it shows. */

@@ -11,6 +11,8 @@ export class Peer {
   readonly feeds = new Map<string, Feed>();
   #client: string | undefined;
   #lastMutation: Promise<unknown> | undefined;
+  /** The series of ops that is under way, or that others wait behind; settled once it is done, also when it failed. */
+  #lasting: Promise<unknown> | undefined;
 
   constructor(id: string, connection: Connection) {
     this.id = id;
@@ -30,11 +32,18 @@ export class Peer {
     this.#client = name;
   }
 
-  /** Remembers a mutation under way: reads that were sent after it wait for it. */
-  mutating<T>(mutation: Promise<T>): Promise<T> {
+  /**
+   * Runs a mutation: reads that were sent after it wait for it. One that `lasts` has all of its ops behind one another
+   * before the next mutation of the connection begins; the others are in order by being started in order.
+   */
+  mutating<T>(run: () => Promise<T>, lasts: boolean): Promise<T> {
+    const mutation = this.#lasting ? this.#lasting.then(run) : run();
     this.#lastMutation = mutation;
+    if (lasts) this.#lasting = mutation.catch(() => {});
     const settled = () => {
-      if (this.#lastMutation === mutation) this.#lastMutation = undefined;
+      if (this.#lastMutation !== mutation) return;
+      this.#lastMutation = undefined;
+      this.#lasting = undefined;
     };
     mutation.then(settled, settled);
     return mutation;

@@ -21,7 +21,7 @@ export type Handlers = {
 
 export function changesRecord(name: string): boolean {
   const kind = (methods as Record<string, Method>)[name]?.kind;
-  return kind === 'op' || kind === 'mutation';
+  return kind === 'op' || kind === 'mutation' || kind === 'series';
 }
 
 /** `peerOf` finds what is held for a call's connection; `onIncident` logs an unknown error and names it. */
@@ -46,7 +46,8 @@ export function bindMethods(
     rpc.addMethod(name, (raw: unknown, call: Call) => {
       const params = parse(method, raw);
       const peer = peerOf(call);
-      if (changesRecord(name)) return peer.mutating(Promise.resolve(handle(params, peer, call)));
+      const mutate = async () => handle(params, peer, call);
+      if (changesRecord(name)) return peer.mutating(mutate, method.kind === 'series');
       const read = () => handle(params, peer, call);
       // A read observes every mutation that its connection sent before it.
       const before = method.kind === 'read' ? peer.mutationsUnderWay : undefined;
@@ -90,9 +91,16 @@ function checkVersion(asked: unknown): void {
   throw new RefusedError(refuse('UnsupportedVersion', message, { supported: [protocolVersion] }));
 }
 
+/** Of a value that may have several shapes, what is wrong by the shape that it comes nearest to. */
+function nearest(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return [issue];
+  const [best] = issue.errors.toSorted((a, b) => a.length - b.length);
+  return best!.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })).flatMap(nearest);
+}
+
 /** The first thing that is wrong, by the name of its member; all of them in the data. */
 function describe(error: z.ZodError): [string, Record<string, unknown>] {
-  const issues = error.issues.map((issue) => {
+  const issues = error.issues.flatMap(nearest).map((issue) => {
     const path = issue.path.map(String);
     const members = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...path, key]) : [path];
     return { member: members.map((member) => member.join('.')).join(', '), message: issue.message };

@@ -13,6 +13,7 @@ import { RawJson } from './connection.ts';
 import type { Limits } from './limits.ts';
 import type { Peer } from './peer.ts';
 import type { Handlers } from './rpc.ts';
+import { bellOrTimeout } from './wait.ts';
 
 type SubscribeHandlers = Pick<Handlers, 'events/subscribe' | 'events/unsubscribe' | 'events/sync' | 'events/read'>;
 
@@ -117,21 +118,4 @@ export function subscribeHandlers({ journal, bell, runtime, limits }: SubscribeD
       return read() ?? readOn();
     },
   };
-}
-
-/** The next ring, the time-out, or the end of the connection, whichever is first; nothing of it is left behind. */
-async function bellOrTimeout(bell: Bell, runtime: Runtime, ms: number, signal: AbortSignal): Promise<void> {
-  const timer = new AbortController();
-  const stop = () => timer.abort();
-  const cancel = bell.onRing(stop);
-  signal.addEventListener('abort', stop);
-  if (signal.aborted) stop();
-  try {
-    await runtime.sleep(ms, timer.signal);
-  } catch {
-    // rung, or the connection is gone
-  } finally {
-    cancel();
-    signal.removeEventListener('abort', stop);
-  }
 }

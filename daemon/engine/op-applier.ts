@@ -1,0 +1,136 @@
+// How one op is applied inside the writer's transaction: once for its principal and op id, checks in the order that
+// PROTOCOL.md 3 fixes, then its events into tables and journal. A refusal comes before the first write.
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { Refusal } from '../../protocol/errors.ts';
+import { isRefusal, refuse } from '../../protocol/errors.ts';
+import type { Event, Op, Part } from '../../protocol/schema.ts';
+import type { Context, Decision } from '../core/decide.ts';
+import { decide, sessionIdOf } from '../core/decide.ts';
+import type { Journal } from '../store/journal.ts';
+import type { Ledger } from '../store/ledger.ts';
+import type { Tables } from '../store/tables.ts';
+import { failpointsOf } from './failpoint.ts';
+import type { Leases } from './leases.ts';
+import type { Runtime } from './runtime.ts';
+
+/** Who writes: ops are idempotent for a principal, events are marked with the actor. */
+export type Author = { principal: string; actorId: string };
+
+export type Applied = { opId: string; seq: number | null; version: number; ids: Record<string, string> };
+
+export type OpResult = { outcome: 'applied' | 'duplicate'; entry: Applied } | { outcome: 'refused'; refusal: Refusal };
+
+/** Something that is done once. `digest`: of its content; undefined where the op id alone stands for it (series). */
+export type Once = { opId: string; digest: Buffer | undefined; occurredAt?: number | undefined };
+
+export type OpApplierDeps = { journal: Journal; tables: Tables; ledger: Ledger; leases: Leases; runtime: Runtime };
+
+export class OpApplier {
+  readonly #deps: OpApplierDeps;
+  /** Whether blockers changed, or went with their session, since this was last asked. */
+  #blockersChanged = false;
+
+  constructor(deps: OpApplierDeps) {
+    this.#deps = deps;
+  }
+
+  apply(author: Author, op: Op, at: number): OpResult {
+    const { opId, occurredAt } = op;
+    failpointsOf(op.type);
+    return this.once(author, { opId, occurredAt, digest: contentDigest(op) }, at, (context) => {
+      return this.#missing(author, op) ?? this.#versionConflict(op) ?? decide(this.#deps.tables, op, context);
+    });
+  }
+
+  /** What `decided` says happens now, unless the op id was applied before: then its first result is given. */
+  once(author: Author, given: Once, at: number, decided: (context: Context) => Decision | Refusal): OpResult {
+    const { ledger, leases, runtime } = this.#deps;
+    const { opId, digest, occurredAt } = given;
+    const held = ledger.find(author.principal, opId);
+    if (held) {
+      if (digest && !held.digest.equals(digest)) return refused(opIdReused(opId));
+      return { outcome: 'duplicate', entry: { opId, seq: held.seq, version: held.version, ids: held.ids } };
+    }
+    const { actorId } = author;
+    const decision = decided({ now: at, occurredAt, actorId, newId: runtime.newId, fromSource: false });
+    if (isRefusal(decision)) return refused(decision);
+    const { ids, silent, turn } = decision;
+    const { seq, version } = this.write(decision, opId, occurredAt, actorId, at);
+    ledger.put(author.principal, opId, { digest: digest ?? noDigest, seq, version, ids }, at);
+    if (turn) leases.note(turn, runtime.monotonic());
+    return { outcome: seq === null && !silent ? 'duplicate' : 'applied', entry: { opId, seq, version, ids } };
+  }
+
+  /** Writes the events of a decision. `partJson`: the content of its part, where it is encoded already. */
+  write(
+    decision: Decision,
+    opId: string,
+    occurredAt: number | undefined,
+    actorId: string,
+    at: number,
+    partJson?: string,
+  ): { seq: number | null; version: number } {
+    const { journal, tables } = this.#deps;
+    const sessionId = decision.ids.sessionId!;
+    let version = tables.findSession(sessionId)?.version ?? 0;
+    let seq: number | null = null;
+    const actor = tables.actorKey(actorId);
+    for (const [index, draft] of decision.events.entries()) {
+      version += 1;
+      const session = tables.sessionKey(draft);
+      const opRest = decision.events.length - 1 - index;
+      const json = partJson === undefined ? JSON.stringify(draft.data) : wholePart(draft.data as Part, partJson);
+      seq = journal.append({ session, version, type: draft.type, occurredAt, actor, opId, opRest, json });
+      const event = { ...draft, seq, version, at, actorId, opId, ...(occurredAt === undefined ? {} : { occurredAt }) };
+      tables.apply(event as Event);
+      if (draft.type === 'blocker/updated' || draft.type === 'session/deleted') this.#blockersChanged = true;
+    }
+    return { seq, version };
+  }
+
+  takeBlockersChanged(): boolean {
+    const changed = this.#blockersChanged;
+    this.#blockersChanged = false;
+    return changed;
+  }
+
+  #missing(author: Author, op: Op): Refusal | undefined {
+    const missing = op.dependsOn?.filter((opId) => !this.#deps.ledger.find(author.principal, opId)) ?? [];
+    if (missing.length === 0) return undefined;
+    const message = `op ${op.opId} depends on ops that were not applied: ${missing.join(', ')}`;
+    return refuse('DependencyMissing', message, { opId: op.opId, missing });
+  }
+
+  #versionConflict(op: Op): Refusal | undefined {
+    const expected = op.expectedVersion;
+    if (expected === undefined) return undefined;
+    const { tables } = this.#deps;
+    const sessionId = sessionIdOf(tables, op) ?? '';
+    const actual = tables.findSession(sessionId)?.version ?? 0;
+    if (actual === expected) return undefined;
+    const message = `session ${sessionId} is at version ${actual}, not ${expected}: read it again`;
+    return refuse('VersionConflict', message, { sessionId, expected, actual });
+  }
+}
+
+/** SHA-256 of the RFC 8785 form of type and params: the same content, however its members are ordered. */
+export function contentDigest({ type, params }: { type: string; params: object }): Buffer {
+  return createHash('sha256').update(canonicalize({ type, params })!).digest();
+}
+
+const noDigest = Buffer.alloc(0);
+
+/** The JSON of a part, of which its own content is encoded already: as JSON.stringify would give it. */
+function wholePart({ id, messageId, sessionId, index, actorId, schemaVersion }: Part, partJson: string): string {
+  const rest = JSON.stringify({ id, messageId, sessionId, index, actorId, schemaVersion });
+  return `${rest.slice(0, -1)},${partJson.slice(1)}`;
+}
+
+function refused(refusal: Refusal): OpResult {
+  return { outcome: 'refused', refusal };
+}
+
+function opIdReused(opId: string): Refusal {
+  return refuse('OpIdReused', `the opId ${opId} was used before with other content: use a new one`, { opId });
+}

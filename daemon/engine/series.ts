@@ -1,0 +1,221 @@
+// session/fork and session/import: series of ops, each of a bounded size. The caller's op id stands for the whole: it is
+// applied with the first op, which fixes what the others do, and theirs derive from it. So a series that was cut off goes
+// on where it stands when it is sent again, and nothing is there twice.
+import { hash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { RefusedError, refuse } from '../../protocol/errors.ts';
+import type { Message, Part } from '../../protocol/schema.ts';
+import type { AddedRecord } from '../core/ops/record.ts';
+import { addRecord, addSession, closedPart, isFree } from '../core/ops/record.ts';
+import type { Records } from '../core/records.ts';
+import type { Lists } from '../store/lists.ts';
+import { parseExport } from './export-document.ts';
+import type { Author } from './op-applier.ts';
+import { contentDigest } from './op-applier.ts';
+import type { AppendedOne, Step, Writer } from './writer.ts';
+
+export type SeriesDeps = { writer: Writer; lists: Lists; records: Records };
+
+export type ForkParams = {
+  opId: string;
+  sessionId: string;
+  atMessageId?: string | undefined;
+  newSessionId?: string | undefined;
+  title?: string | null | undefined;
+};
+export type ImportParams = { opId: string; text: string; sessionId?: string | undefined };
+
+/** Records in one transaction, and the text of a transaction: whichever is reached first ends it. */
+const stepRecords = 100;
+const stepUnits = 256 * 1024;
+const pageMessages = 16;
+
+export class Series {
+  readonly #deps: SeriesDeps;
+
+  constructor(deps: SeriesDeps) {
+    this.#deps = deps;
+  }
+
+  /** Copies the messages of a session, up to and with `atMessageId`, into a new one. Rejects with RefusedError. */
+  async forkSession(author: Author, { opId, ...params }: ForkParams): Promise<AppendedOne> {
+    const { writer, lists, records } = this.#deps;
+    const { sessionId, atMessageId, newSessionId, title } = params;
+    const digest = contentDigest({ type: 'session/fork', params });
+    const first = await writer.appendSeries(author, [
+      {
+        opId,
+        digest,
+        decide: (context) => {
+          const source = records.findSession(sessionId);
+          if (!source) return notFound('session', sessionId);
+          const last = atMessageId === undefined ? lists.lastMessage(sessionId) : records.findMessage(atMessageId);
+          if (atMessageId !== undefined && last?.sessionId !== sessionId) return notFound('message', atMessageId);
+          const forkedFrom = { sessionId, messageId: last?.id ?? null };
+          const { now, occurredAt = now, actorId } = context;
+          const decision = addSession(records, {
+            ...source,
+            id: newSessionId ?? context.newId('ses'),
+            parentId: null,
+            origin: null,
+            title: title === undefined ? source.title && `${source.title} (fork)` : title,
+            metadata: { ...source.metadata, forkedFrom },
+            actorId,
+            createdAt: occurredAt,
+            updatedAt: occurredAt,
+            archivedAt: null,
+          });
+          // Kept with the op id: a session that has gone on since is still forked where it was.
+          if ('ids' in decision) decision.ids.throughIndex = String(last?.messageIndex ?? -1);
+          return decision;
+        },
+      },
+    ]);
+    const { sessionId: target, throughIndex } = first.ids as { sessionId: string; throughIndex: string };
+    const series = new SeriesRun(this.#deps, author, opId, target, first);
+    const rename = (id: string) => derivedId(target, id);
+    let after: string | undefined;
+    do {
+      const page = lists.readMessages(sessionId, 'asc', pageMessages, after);
+      if (!page) throw new RefusedError(notFound('session', sessionId));
+      for (const text of page.items) {
+        const { message, parts } = JSON.parse(text) as { message: Message; parts: Part[] };
+        if (message.messageIndex > Number(throughIndex)) return series.end();
+        const messageId = rename(message.id);
+        // Its tokens were spent once, in the session it was copied from.
+        const copy: Message = { ...message, id: messageId, turnId: null, usage: null };
+        await series.add({ kind: 'message', record: copy }, text.length);
+        for (const part of parts) {
+          const record = closedPart({ ...part, id: rename(part.id), messageId });
+          await series.add({ kind: 'part', record }, 0);
+        }
+      }
+      after = page.next;
+    } while (after !== undefined);
+    return series.end();
+  }
+
+  /**
+   * Makes the session that session/export gave as json. With its own ids where all are free, else with new ones. `sessionId`:
+   * the session that the import of an earlier text made, of which this holds more. Rejects with RefusedError.
+   */
+  async importSession(author: Author, { opId, ...params }: ImportParams): Promise<AppendedOne> {
+    const { writer, records } = this.#deps;
+    const { text, sessionId } = params;
+    const { session, added } = parseExport(text);
+    const digest = contentDigest({ type: 'session/import', params });
+    const keepsIds = () => isFree(records, session.id) && added.every((each) => isNew(records, each));
+    const into = sessionId;
+    const first = await writer.appendSeries(author, [
+      {
+        opId,
+        digest,
+        occurredAt: session.updatedAt,
+        decide: () => {
+          if (into !== undefined) {
+            if (!records.findSession(into)) return notFound('session', into);
+            return { events: [], ids: { sessionId: into }, silent: true };
+          }
+          const id = keepsIds() ? session.id : derivedId(`${author.principal}\n${opId}`, session.id);
+          return addSession(records, { ...session, id });
+        },
+      },
+    ]);
+    const target = first.ids.sessionId!;
+    const rename = target === session.id ? (id: string) => id : (id: string) => derivedId(target, id);
+    const series = new SeriesRun(this.#deps, author, opId, target, first, session.updatedAt);
+    for (const each of added) await series.add(renamed(each, rename), JSON.stringify(each.record).length);
+    return series.end();
+  }
+}
+
+/** The ops of one series behind its first: gathered to transactions, and the next turn of the loop between two of them. */
+class SeriesRun {
+  readonly #deps: SeriesDeps;
+  readonly #author: Author;
+  readonly #name: string;
+  readonly #target: string;
+  readonly #occurredAt: number | undefined;
+  #steps: Step[] = [];
+  #units = 0;
+  #made = 0;
+  #result: AppendedOne;
+
+  constructor(deps: SeriesDeps, author: Author, opId: string, target: string, first: AppendedOne, occurredAt?: number) {
+    this.#deps = deps;
+    this.#author = author;
+    this.#name = `series_${hash('sha256', opId, 'base64url').slice(0, 22)}`;
+    this.#target = target;
+    this.#result = first;
+    this.#occurredAt = occurredAt;
+  }
+
+  /** Adds one record; resolves when there is room for the next. `units`: of text, about. */
+  async add(added: AddedRecord, units: number): Promise<void> {
+    const { records } = this.#deps;
+    const key = added.kind === 'artifact' ? `${added.record.kind}\n${added.record.key}` : added.record.id;
+    this.#steps.push({
+      opId: `${this.#name}/${hash('sha256', `${added.kind}\n${key}`, 'base64url').slice(0, 22)}`,
+      digest: undefined,
+      occurredAt: this.#occurredAt,
+      decide: (context) => addRecord(records, this.#target, added, context),
+    });
+    this.#units += units;
+    if (this.#steps.length >= stepRecords || this.#units >= stepUnits) await this.#write();
+  }
+
+  /** Writes the rest. The result is that of the last op, a duplicate when all of them are. */
+  async end(): Promise<AppendedOne> {
+    await this.#write();
+    return this.#result;
+  }
+
+  async #write(): Promise<void> {
+    if (this.#steps.length === 0) return;
+    const steps = this.#steps;
+    this.#steps = [];
+    this.#units = 0;
+    this.#made += 1;
+    if (this.#made > 1) await nextTurn();
+    const { ids, duplicate } = this.#result;
+    const last = await this.#deps.writer.appendSeries(this.#author, steps);
+    this.#result = { ...last, ids, duplicate: duplicate && last.duplicate };
+  }
+}
+
+function isNew(records: Records, added: AddedRecord): boolean {
+  return added.kind === 'artifact' || isFree(records, added.record.id);
+}
+
+/** The record with all ids in it renamed. */
+function renamed(added: AddedRecord, rename: (id: string) => string): AddedRecord {
+  const maybe = (id: string | null) => (id === null ? null : rename(id));
+  switch (added.kind) {
+    case 'turn': {
+      const { record } = added;
+      const userMessageId = rename(record.userMessageId);
+      const assistantMessageId = maybe(record.assistantMessageId);
+      return { kind: 'turn', record: { ...record, id: rename(record.id), userMessageId, assistantMessageId } };
+    }
+    case 'message':
+    case 'blocker': {
+      const { record } = added;
+      return { ...added, record: { ...record, id: rename(record.id), turnId: maybe(record.turnId) } } as AddedRecord;
+    }
+    case 'part': {
+      const { record } = added;
+      return { kind: 'part', record: { ...record, id: rename(record.id), messageId: rename(record.messageId) } };
+    }
+    case 'artifact':
+      return added;
+  }
+}
+
+/** An id of the same kind, the same whenever it is made of the same. */
+function derivedId(within: string, id: string): string {
+  return `${id.slice(0, 4)}${hash('sha256', `${within}\n${id}`, 'base64url').slice(0, 22)}`;
+}
+
+function notFound(what: string, id: string) {
+  return refuse('NotFound', `there is no ${what} ${id}`, { what, id });
+}
