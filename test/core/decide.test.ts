@@ -1,82 +1,11 @@
 // Every op against every state of the records it names, without a gap: a new op type or state must be given its row.
 import { describe, expect, test } from 'vitest';
-import type { Context } from '../../daemon/core/decide.ts';
 import { decide } from '../../daemon/core/decide.ts';
 import { mergePatch } from '../../daemon/core/ops/session.ts';
-import type { PartLengths, Records } from '../../daemon/core/records.ts';
-import { noUsage } from '../../protocol/derive.ts';
-import { isRefusal } from '../../protocol/errors.ts';
-import type { Artifact, Message, OpParams, OpType, Part, PartContent, Session } from '../../protocol/schema.ts';
+import type { Records } from '../../daemon/core/records.ts';
+import type { OpParams, OpType, PartContent } from '../../protocol/schema.ts';
 import { opTypes } from '../../protocol/schema.ts';
-
-const written = { actorId: 'before', schemaVersion: 1 };
-const session: Session = {
-  id: 'ses_a',
-  parentId: null,
-  title: 'one',
-  directory: '/d',
-  agent: 'x',
-  model: null,
-  status: 'idle',
-  version: 7,
-  origin: null,
-  metadata: { keep: 1 },
-  usage: noUsage,
-  messageCount: 1,
-  pendingBlockers: 0,
-  ...written,
-  createdAt: 10,
-  updatedAt: 20,
-  archivedAt: null,
-};
-const message: Message = {
-  id: 'msg_a',
-  messageIndex: 0,
-  sessionId: 'ses_a',
-  turnId: null,
-  role: 'assistant',
-  agent: 'x',
-  model: null,
-  createdAt: 11,
-  completedAt: null,
-  usage: null,
-  error: null,
-  metadata: {},
-  ...written,
-};
-const text: Part = {
-  id: 'prt_a',
-  messageId: 'msg_a',
-  sessionId: 'ses_a',
-  index: 0,
-  ...written,
-  type: 'text',
-  text: 'ab😀',
-};
-const artifact: Artifact = { sessionId: 'ses_a', kind: 'k', key: 'a', data: 1, createdAt: 1, updatedAt: 1, ...written };
-
-/** The fake of Records: one session with one message, one part and one artifact; or less of it. */
-function records(has: { session?: boolean; message?: boolean; part?: boolean; taken?: string[] } = {}): Records {
-  const there = { session: true, message: true, part: true, taken: [], ...has };
-  const lengths: PartLengths = { sessionId: 'ses_a', messageId: 'msg_a', textUnits: 4, outputUnits: null };
-  return {
-    findSession: (id) => (there.session && id === 'ses_a' ? session : undefined),
-    findMessage: (id) => (there.message && id === 'msg_a' ? message : undefined),
-    findPart: (id) => (there.part && id === 'prt_a' ? text : undefined),
-    findPartLengths: (id) => (there.part && id === 'prt_a' ? lengths : undefined),
-    findArtifact: (_session, kind, key) => (kind === 'k' && key === 'a' ? artifact : undefined),
-    isTaken: (id) => (there.session && id === 'ses_a') || there.taken.includes(id),
-    nextMessageIndex: () => 1,
-    nextPartIndex: () => 1,
-  };
-}
-
-const context: Context = { now: 100, actorId: 'me', newId: (prefix) => `${prefix}_new`, fromSource: false };
-
-function outcome<T extends OpType>(type: T, params: OpParams[T], held = records(), given: Context = context) {
-  const decision = decide(held, { type, params } as never, given);
-  return isRefusal(decision) ? decision.refused : decision.events.map((event) => event.type);
-}
+import { artifact, context, outcome, records, session } from './held.ts';
 
 const content: PartContent = { type: 'text', text: 'new' };
 type State = 'all there' | 'no session' | 'no message' | 'no part';
@@ -103,6 +32,32 @@ const table: { [T in OpType]: { params: OpParams[T]; expected: Record<State, str
     expected: needs('session', 'session/updated'),
   },
   'session/delete': { params: { sessionId: 'ses_a' }, expected: needs('session', 'session/deleted') },
+  'turn/start': {
+    params: { sessionId: 'ses_a', agent: 'x', model: { providerId: 'p', modelId: 'm' }, parts: [content] },
+    expected: {
+      'all there': ['turn/updated', 'message/updated', 'part/updated'],
+      'no session': 'NotFound',
+      'no message': ['turn/updated', 'message/updated', 'part/updated'],
+      'no part': ['turn/updated', 'message/updated', 'part/updated'],
+    },
+  },
+  'turn/heartbeat': {
+    params: { turnId: 'trn_a' },
+    expected: { 'all there': [], 'no session': 'NotFound', 'no message': [], 'no part': [] },
+  },
+  'turn/finish': { params: { turnId: 'trn_a', state: 'completed' }, expected: needs('session', 'turn/updated') },
+  'blocker/ask': {
+    params: { sessionId: 'ses_a', kind: 'permission', request: { permission: 'bash' } },
+    expected: needs('session', 'blocker/updated'),
+  },
+  'blocker/answer': {
+    params: { sessionId: 'ses_a', blockerId: 'blk_a', answer: { decision: 'once' } },
+    expected: needs('session', 'blocker/updated'),
+  },
+  'blocker/reject': {
+    params: { sessionId: 'ses_a', blockerId: 'blk_a' },
+    expected: needs('session', 'blocker/updated'),
+  },
   'message/put': {
     params: { sessionId: 'ses_a', messageId: 'msg_a', role: 'assistant', agent: 'y' },
     expected: needs('session', 'message/updated'),
@@ -153,8 +108,13 @@ describe('ids', () => {
     ['session/create', { sessionId: 'ses_gone' }],
     ['message/put', { sessionId: 'ses_a', messageId: 'msg_gone', role: 'user' }],
     ['part/put', { sessionId: 'ses_a', messageId: 'msg_a', partId: 'prt_gone', part: content }],
+    [
+      'turn/start',
+      { sessionId: 'ses_a', turnId: 'trn_gone', agent: 'x', model: { providerId: 'p', modelId: 'm' }, parts: [] },
+    ],
+    ['blocker/ask', { sessionId: 'ses_a', blockerId: 'blk_gone', kind: 'permission', request: { permission: 'b' } }],
   ] as const)('%s: an id that a removed record had stays taken', (type, params) => {
-    const held = records({ taken: ['ses_gone', 'msg_gone', 'prt_gone'] });
+    const held = records({ taken: ['ses_gone', 'msg_gone', 'prt_gone', 'trn_gone', 'blk_gone'] });
     expect(outcome(type, params as never, held)).toBe('AlreadyExists');
   });
 

@@ -1,14 +1,19 @@
 // Random ops, retries and reopenings. The oracle: the fold of the journal by the clients' reducer equals the tables.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { isAtWork } from '../../daemon/core/turn.ts';
+import { isOpenTurn } from '../../protocol/derive.ts';
 import { RefusedError } from '../../protocol/errors.ts';
-import type { Op } from '../../protocol/schema.ts';
+import type { Event, Op } from '../../protocol/schema.ts';
 import { testHome } from '../support/daemon.ts';
+import type { Records } from '../support/records.ts';
 import { allEvents, foldJournal, openRecords, owner, readTables, viewTables } from '../support/records.ts';
 
 const sessionId = fc.constantFrom('ses_a', 'ses_b', 'ses_c');
 const messageId = fc.constantFrom('msg_a', 'msg_b', 'msg_c', 'msg_d');
 const partId = fc.constantFrom('prt_a', 'prt_b', 'prt_c', 'prt_d', 'prt_e');
+const turnId = fc.constantFrom('trn_a', 'trn_b', 'trn_c');
+const blockerId = fc.constantFrom('blk_a', 'blk_b', 'blk_c');
 const text = fc.string({ unit: 'binary', maxLength: 12 });
 const usage = fc.record({
   input: fc.nat(9),
@@ -38,8 +43,58 @@ const body: fc.Arbitrary<Pick<Op, 'type' | 'params'>> = fc.oneof(
   { weight: 1, arbitrary: make('session/delete', fc.record({ sessionId })) },
   make(
     'message/put',
-    fc.record({ sessionId, messageId, role: fc.constantFrom('user', 'assistant'), usage: optional(fc.option(usage)) }),
+    fc.record({
+      sessionId,
+      messageId,
+      role: fc.constantFrom('user', 'assistant'),
+      turnId: optional(turnId),
+      usage: optional(fc.option(usage)),
+    }),
   ),
+  {
+    weight: 3,
+    arbitrary: make(
+      'turn/start',
+      fc.record({
+        sessionId,
+        turnId,
+        agent: fc.constantFrom('x', 'y'),
+        model: fc.constant({ providerId: 'p', modelId: 'm' }),
+        parts: fc.array(part, { maxLength: 2 }),
+      }),
+    ),
+  },
+  make('turn/heartbeat', fc.record({ turnId })),
+  {
+    weight: 2,
+    arbitrary: make(
+      'turn/finish',
+      fc.record({
+        turnId,
+        state: fc.constantFrom('completed', 'failed', 'aborted'),
+        usage: optional(usage),
+        parts: optional(fc.array(fc.tuple(part, optional(partId)).map(withId), { maxLength: 2 })),
+      }),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: make(
+      'blocker/ask',
+      fc.record({
+        sessionId,
+        blockerId,
+        turnId: optional(turnId),
+        kind: fc.constant('permission'),
+        request: fc.record({ permission: fc.constantFrom('a', 'b') }),
+      }),
+    ),
+  },
+  make(
+    'blocker/answer',
+    fc.record({ sessionId, blockerId, answer: fc.record({ decision: fc.constantFrom('once', 'deny') }) }),
+  ),
+  make('blocker/reject', fc.record({ sessionId, blockerId, reason: optional(fc.constant('no')) })),
   make('message/remove', fc.record({ sessionId, messageId })),
   { weight: 4, arbitrary: make('part/put', fc.record({ sessionId, messageId, partId, part })) },
   {
@@ -56,6 +111,10 @@ const body: fc.Arbitrary<Pick<Op, 'type' | 'params'>> = fc.oneof(
   ),
   make('artifact/remove', fc.record({ sessionId, kind: fc.constant('k'), key: fc.constantFrom('a', 'b') })),
 );
+
+function withId([content, id]: [object, string | undefined]): object {
+  return id === undefined ? content : { ...content, id };
+}
 
 function make(type: Op['type'], params: fc.Arbitrary<object>): fc.Arbitrary<Pick<Op, 'type' | 'params'>> {
   return params.map((given) => ({
@@ -95,6 +154,8 @@ test('after any ops the tables equal the fold of the journal, and versions have 
         }
       }
       expect(viewTables(foldJournal(records))).toEqual(readTables(records));
+      checkRules(records);
+      checkFinality(allEvents(records));
       const versions = new Map<string, number>();
       for (const [index, event] of allEvents(records).entries()) {
         expect(event.seq).toBe(index + 1);
@@ -107,6 +168,37 @@ test('after any ops the tables equal the fold of the journal, and versions have 
     { numRuns: Number(process.env.FUZZ_RUNS ?? 60) },
   );
 }, 120_000);
+
+/** What PROTOCOL.md 3 says of the records as they stand, whatever led there. */
+function checkRules(records: Records): void {
+  for (const { session, turns, blockers, messages } of readTables(records).values()) {
+    const pending = blockers.filter(({ state }) => state === 'pending');
+    const open = new Set(turns.filter(isOpenTurn).map(({ id }) => id));
+    expect(session.pendingBlockers).toBe(pending.length);
+    expect(session.status).toBe(pending.length > 0 ? 'waiting' : open.size > 0 ? 'busy' : 'idle');
+    expect(session.messageCount).toBe(messages.length);
+    expect(session.usage.input).toBe(messages.reduce((sum, { message }) => sum + (message.usage?.input ?? 0), 0));
+    for (const { turnId } of pending) expect(turnId === null || open.has(turnId)).toBe(true);
+    for (const turn of turns) expect(turn.endedAt === null).toBe(open.has(turn.id));
+    for (const { message, parts } of messages) {
+      if (message.turnId === null || open.has(message.turnId)) continue;
+      if (message.role === 'assistant') expect(message.completedAt).not.toBeNull();
+      expect(parts.filter(isAtWork)).toEqual([]);
+    }
+  }
+}
+
+/** A turn that ended and a blocker that was resolved stay as they ended, in every event that follows. */
+function checkFinality(events: Event[]): void {
+  const ends = new Map<string, string>();
+  for (const { type, data } of events) {
+    if (type !== 'turn/updated' && type !== 'blocker/updated') continue;
+    const held = ends.get(data.id);
+    if (held !== undefined) expect(data.state).toBe(held);
+    const isEnd = type === 'turn/updated' ? !isOpenTurn(data) : data.state !== 'pending';
+    if (isEnd) ends.set(data.id, data.state);
+  }
+}
 
 function refusalOnly(error: unknown): undefined {
   if (!(error instanceof RefusedError) || error.refusal.refused !== 'BatchAborted') throw error;

@@ -59,7 +59,7 @@ export function spawnDaemonProcess(
   home: Home,
   options: { failpoint?: string } = {},
 ): Running & { ready: Promise<{ ready: boolean; message?: string; exitCode?: number }> } {
-  const bundle = join(options.failpoint ? crashBuild : dist, 'daemon.js');
+  const bundle = join(options.failpoint ? crashBuild : dist, 'daemon.mjs');
   const env = { ...home.env, ...(options.failpoint ? { SESSIOND_FAILPOINT: options.failpoint } : {}) };
   const child = spawn(process.execPath, [bundle, '--ready-fd', '3'], {
     env,
@@ -106,6 +106,7 @@ export function daemonInProcess(home: Home, options: Partial<DaemonOptions> = {}
     version: '0.0.0-test',
     runtime: systemRuntime(quiet),
     sources: [],
+    ledgerMaxAgeMs: 30 * 24 * 3600_000,
     ...options,
   });
   afterTest(() => daemon.stop());

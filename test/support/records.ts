@@ -7,7 +7,7 @@ import { Journal } from '../../daemon/store/journal.ts';
 import { Lists } from '../../daemon/store/lists.ts';
 import { openStore } from '../../daemon/store/open.ts';
 import { Tables } from '../../daemon/store/tables.ts';
-import type { Event, Message, Op, OpParams, OpType, Part, Session } from '../../protocol/schema.ts';
+import type { Blocker, Event, Message, Op, OpParams, OpType, Part, Session, Turn } from '../../protocol/schema.ts';
 import type { View } from '../../protocol/view.ts';
 import { emptyView, reduce } from '../../protocol/view.ts';
 import { afterTest } from './daemon.ts';
@@ -64,7 +64,13 @@ export function foldJournal(records: Pick<Records, 'journal'>): View {
   return allEvents(records).reduce(reduce, emptyView());
 }
 
-export type Listed = { session: Session; messages: { message: Message; parts: Part[] }[]; artifacts: unknown[] };
+export type Listed = {
+  session: Session;
+  turns: Turn[];
+  blockers: Blocker[];
+  messages: { message: Message; parts: Part[] }[];
+  artifacts: unknown[];
+};
 
 /** What the tables hold, session id -> all of it, through the same pages that clients read. */
 export function readTables({ lists }: Pick<Records, 'lists'>): Map<string, Listed> {
@@ -73,8 +79,14 @@ export function readTables({ lists }: Pick<Records, 'lists'>): Map<string, Liste
     const session = JSON.parse(text) as Session;
     const messages = pages((after) => lists.readMessages(session.id, 'asc', 1_000, after)!);
     const artifacts = pages((after) => lists.readArtifacts(session.id, undefined, 1_000, after)!);
+    const rows = <T>(kind: 'turn' | 'blocker') =>
+      pages((after) => lists.readRows(kind, { sessionId: session.id }, 1_000, after)!).map(
+        (row) => JSON.parse(row) as T,
+      );
     found.set(session.id, {
       session,
+      turns: rows<Turn>('turn'),
+      blockers: rows<Blocker>('blocker'),
       messages: messages.map((item) => JSON.parse(item) as Listed['messages'][number]),
       artifacts: artifacts.map((item) => JSON.parse(item) as unknown),
     });
@@ -86,10 +98,12 @@ export function readTables({ lists }: Pick<Records, 'lists'>): Map<string, Liste
 export function viewTables(view: View): Map<string, Listed> {
   const byText = (a: unknown, b: unknown) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
   return new Map(
-    [...view].map(([id, { session, messages, artifacts }]) => [
+    [...view].map(([id, { session, turns, blockers, messages, artifacts }]) => [
       id,
       {
         session,
+        turns: [...turns.values()],
+        blockers: [...blockers.values()],
         messages: [...messages.values()].map(({ message, parts }) => ({ message, parts: [...parts.values()] })),
         artifacts: [...artifacts.values()].sort(byText),
       },

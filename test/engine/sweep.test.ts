@@ -1,0 +1,195 @@
+// What happens by the passing of time alone. The clock is the test's own.
+import { expect, test } from 'vitest';
+import { Sweep } from '../../daemon/engine/sweep.ts';
+import { Ledger } from '../../daemon/store/ledger.ts';
+import type { Turn } from '../../protocol/schema.ts';
+import { testHome } from '../support/daemon.ts';
+import type { Records } from '../support/records.ts';
+import { allEvents, HandRuntime, op, openRecords, owner } from '../support/records.ts';
+
+const day = 24 * 3600_000;
+const model = { providerId: 'p', modelId: 'm' };
+
+class SplitRuntime extends HandRuntime {
+  /** The monotonic clock, apart from the wall clock. */
+  uptime = 0;
+  override monotonic = () => this.uptime;
+}
+
+async function turnWithLease(leaseMs?: number) {
+  const { data } = testHome().paths;
+  const runtime = new SplitRuntime();
+  const records = openRecords(data, runtime);
+  await records.writer.appendOne(owner, op('session/create', { sessionId: 'ses_a' }));
+  await records.writer.appendOne(
+    owner,
+    op('turn/start', {
+      sessionId: 'ses_a',
+      turnId: 'trn_a',
+      agent: 'x',
+      model,
+      parts: [],
+      ...(leaseMs ? { leaseMs } : {}),
+    }),
+  );
+  return { data, runtime, records, sweep: sweepOf(records) };
+}
+
+function sweepOf({ writer, lists, db, runtime }: Records, ledgerMaxAgeMs = 30 * day): Sweep {
+  return new Sweep({ writer, lists, ledger: new Ledger(db), runtime, ledgerMaxAgeMs });
+}
+
+/** Ticks as the loop would, each 500 ms, up to `uptime`. */
+async function tickTo(uptime: number, runtime: SplitRuntime, sweep: Sweep): Promise<void> {
+  while (runtime.uptime < uptime) {
+    runtime.uptime = Math.min(runtime.uptime + 500, uptime);
+    await sweep.tick(runtime.uptime);
+  }
+}
+
+const turnIn = (records: Records) => records.tables.findTurn('trn_a') as Turn;
+
+test('[P17] a turn whose lease ran out is aborted by the system, and its session is idle again', async () => {
+  const { runtime, records, sweep } = await turnWithLease();
+  await tickTo(59_999, runtime, sweep);
+  expect(turnIn(records).state).toBe('created');
+  expect(records.tables.findSession('ses_a')!.status).toBe('busy');
+  await tickTo(60_000, runtime, sweep);
+  expect(turnIn(records)).toMatchObject({ state: 'aborted', error: { kind: 'LeaseExpired' }, actorId: 'system' });
+  expect(allEvents(records).at(-1)).toMatchObject({ type: 'turn/updated', actorId: 'system' });
+  expect(records.tables.findSession('ses_a')!.status).toBe('idle');
+  expect(records.writer.leases.size).toBe(0);
+});
+
+test.each([
+  ['a message', op('message/put', { sessionId: 'ses_a', messageId: 'msg_a', role: 'assistant', turnId: 'trn_a' })],
+  ['a heartbeat', op('turn/heartbeat', { turnId: 'trn_a' })],
+  [
+    'a question',
+    op('blocker/ask', { sessionId: 'ses_a', turnId: 'trn_a', kind: 'permission', request: { permission: 'b' } }),
+  ],
+])('%s on the turn renews its lease', async (_name, renewal) => {
+  const { runtime, records, sweep } = await turnWithLease(10_000);
+  await tickTo(9_000, runtime, sweep);
+  await records.writer.appendOne(owner, renewal);
+  await tickTo(18_999, runtime, sweep);
+  expect(turnIn(records).endedAt).toBeNull();
+  await tickTo(19_000, runtime, sweep);
+  expect(turnIn(records).state).toBe('aborted');
+});
+
+test('an op on another turn, or one that is refused, renews nothing', async () => {
+  const { runtime, records, sweep } = await turnWithLease(10_000);
+  await tickTo(9_000, runtime, sweep);
+  await records.writer.appendOne(owner, op('message/put', { sessionId: 'ses_a', role: 'user' }));
+  const unfit = op('message/put', { sessionId: 'ses_a', messageId: 'msg_x', role: 'user', turnId: 'trn_none' });
+  await expect(records.writer.appendOne(owner, unfit)).rejects.toThrow('no turn');
+  await tickTo(10_000, runtime, sweep);
+  expect(turnIn(records).state).toBe('aborted');
+});
+
+test('a heartbeat may give the turn another lease', async () => {
+  const { runtime, records, sweep } = await turnWithLease(10_000);
+  await records.writer.appendOne(owner, op('turn/heartbeat', { turnId: 'trn_a', leaseMs: 60_000 }));
+  await tickTo(59_000, runtime, sweep);
+  expect(turnIn(records).endedAt).toBeNull();
+  await tickTo(60_000, runtime, sweep);
+  expect(turnIn(records).state).toBe('aborted');
+});
+
+test('a turn found open at a start gets one full lease', async () => {
+  const { data, runtime, records, sweep } = await turnWithLease(10_000);
+  await tickTo(9_000, runtime, sweep);
+  records.close();
+  const next = new SplitRuntime();
+  next.uptime = 1e9;
+  const again = openRecords(data, next);
+  const swept = sweepOf(again);
+  await tickTo(1e9 + 9_999, next, swept);
+  expect(turnIn(again).endedAt).toBeNull();
+  await tickTo(1e9 + 10_000, next, swept);
+  expect(turnIn(again).state).toBe('aborted');
+});
+
+test('a tick that comes over 5 s late, after a suspend, renews all leases first', async () => {
+  const { runtime, records, sweep } = await turnWithLease(10_000);
+  await tickTo(8_000, runtime, sweep);
+  runtime.uptime = 8_000 + 500 + 5_001;
+  await sweep.tick(runtime.uptime);
+  expect(turnIn(records).endedAt).toBeNull();
+  await tickTo(8_000 + 500 + 5_001 + 10_000, runtime, sweep);
+  expect(turnIn(records).state).toBe('aborted');
+});
+
+test('a tick that comes late by less ends what ran out', async () => {
+  const { runtime, records, sweep } = await turnWithLease(10_000);
+  await tickTo(8_000, runtime, sweep);
+  runtime.uptime = 8_000 + 500 + 5_000;
+  await sweep.tick(runtime.uptime);
+  expect(turnIn(records).state).toBe('aborted');
+});
+
+test('a jump of the wall clock ends no turn', async () => {
+  const { runtime, records, sweep } = await turnWithLease(10_000);
+  runtime.time += 365 * day;
+  await tickTo(9_000, runtime, sweep);
+  expect(turnIn(records).endedAt).toBeNull();
+});
+
+test('a word that is about to be written when the lease runs out keeps the turn', async () => {
+  const { runtime, records, sweep } = await turnWithLease(10_000);
+  await tickTo(9_999, runtime, sweep);
+  runtime.uptime = 10_000;
+  // Taken before the tick, applied with it: the abort behind it finds the lease renewed.
+  const renewal = records.writer.appendOne(owner, op('turn/heartbeat', { turnId: 'trn_a' }));
+  await Promise.all([renewal, sweep.tick(runtime.uptime)]);
+  expect(turnIn(records).endedAt).toBeNull();
+});
+
+test('the lease of a turn that was deleted with its session is dropped, quietly', async () => {
+  const { runtime, records, sweep } = await turnWithLease(10_000);
+  await records.writer.appendOne(owner, op('session/delete', { sessionId: 'ses_a' }));
+  await tickTo(10_000, runtime, sweep);
+  expect(records.writer.leases.size).toBe(0);
+  expect(runtime.errors).toEqual([]);
+});
+
+test('op ids and batch ids are forgotten once they are older than [ledger] maxAgeMs, and not before', async () => {
+  const { data } = testHome().paths;
+  const runtime = new SplitRuntime();
+  const records = openRecords(data, runtime);
+  const first = op('session/create', { sessionId: 'ses_a' });
+  const second = op('session/update', { sessionId: 'ses_a', title: 'x' });
+  await records.writer.append(owner, [first], { batchId: 'one' });
+  runtime.time += 1_000;
+  await records.writer.append(owner, [second], { batchId: 'two' });
+  const left = () => [
+    records.db.prepare('SELECT op_id FROM ledger ORDER BY entry').pluck().all(),
+    records.db.prepare('SELECT batch_id FROM ledger_batch ORDER BY at').pluck().all(),
+  ];
+  const sweep = sweepOf(records, 5_000);
+  runtime.time += 4_000;
+  await sweep.tick(0);
+  expect(left()).toEqual([
+    [first.opId, second.opId],
+    ['one', 'two'],
+  ]);
+  runtime.time += 1;
+  await sweep.tick(60_000);
+  expect(left()).toEqual([[second.opId], ['two']]);
+  // The journal and the tables are not the ledger's to prune.
+  expect(allEvents(records)).toHaveLength(2);
+  expect(await records.writer.appendOne(owner, second)).toMatchObject({ duplicate: true });
+});
+
+test('more op ids than one transaction takes are all forgotten in one tick', async () => {
+  const records = openRecords(testHome().paths.data, new SplitRuntime());
+  await records.writer.appendOne(owner, op('session/create', { sessionId: 'ses_a' }));
+  const ops = Array.from({ length: 2_500 }, (_, index) =>
+    op('session/update', { sessionId: 'ses_a', title: `${index}` }),
+  );
+  await records.writer.append(owner, ops);
+  records.runtime.time += 10;
+  await sweepOf(records, 1).tick(0);
+  expect(records.db.prepare('SELECT count(*) FROM ledger').pluck().get()).toBe(0);
+});
