@@ -29,11 +29,16 @@ export type Transcript = {
   sessionKey: string;
   /** When the file last changed: for records that carry no time. It must not go into a record, only into `occurredAt`. */
   mtimeMs: number;
+  /** When it is read. What a record tells must not lie far behind this; it must not go into a record either. */
+  readAtMs: number;
 };
 
 export type ReadResult = {
   ops: SourceOp[];
-  /** The session whose keys `ops` and `Held` speak of, where the content tells it and not the path. */
+  /**
+   * The session whose keys `ops` and `Held` speak of, where the content tells it and not the path. The transcript has this
+   * key from then on; with its first ops it is settled.
+   */
   sessionKey?: string;
   /** What to remember with the file's position, in the same transaction; handed back with the next lines. Plain JSON. */
   state: unknown;

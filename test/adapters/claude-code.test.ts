@@ -48,11 +48,13 @@ const resulted = (id: string, content: unknown = 'done') => ({ type: 'tool_resul
 
 describe('identify', () => {
   it.each([
-    ['-home-dev-tea/abc.jsonl', 'abc'],
+    [`-home-dev-tea/${parentKey}.jsonl`, parentKey],
+    ['-home-dev-tea/abc.jsonl', 'abc@-home-dev-tea'],
     ['abc.jsonl', 'abc'],
-    ['-home-dev-tea/agent-1f.jsonl', 'agent-1f'],
-    ['-home-dev-tea/abc/subagents/agent-1f.jsonl', 'abc/agent-1f'],
-    ['-home-dev-tea/abc/subagents/flow/agent-1f.jsonl', 'abc/flow/agent-1f'],
+    ['-home-dev-tea/agent-1f.jsonl', 'agent-1f@-home-dev-tea'],
+    [`-home-dev-tea/${parentKey}/subagents/agent-1f.jsonl`, `${parentKey}/agent-1f`],
+    ['-home-dev-tea/abc/subagents/agent-1f.jsonl', 'abc@-home-dev-tea/agent-1f'],
+    [`-home-dev-tea/${parentKey}/subagents/flow/agent-1f.jsonl`, `${parentKey}/flow/agent-1f`],
     ['-home-dev-tea/abc/subagents/agent-1f.meta.json', undefined],
     ['-home-dev-tea/abc/tool-results/x.jsonl', undefined],
     ['-home-dev-tea/abc.jsonl.compact.tmp.0f', undefined],
@@ -232,6 +234,33 @@ describe('what a file does not promise', () => {
     const idsOf = (fold: SourceFold) => [fold.session!.sessionId, ...fold.messages.keys(), ...fold.parts.keys()];
     expect(idsOf(one)).toHaveLength(1 + 2 + 3);
     expect(idsOf(one).filter((id) => idsOf(other).includes(id))).toEqual([]);
+  });
+
+  it('[P33] what a branch copied is marked, and what it used is counted where it was first written', () => {
+    const sessionId = '99999999-2222-4333-8444-555555555555';
+    const copied = { sessionId, forkedFrom: { sessionId: parentKey, messageUuid: 'x' } };
+    const text = textOf(
+      user('u1', 'Hi', copied),
+      answer('a1', 'm1', [said('Ho')], copied, 5),
+      answer('a2', 'm1', [said('!')], copied, 50),
+      answer('a3', 'm2', [said('New')], { sessionId }, 7),
+      answer('a4', 'm3', [said('Own')], { sessionId, forkedFrom: { sessionId } }, 9),
+    );
+    for (const cuts of [[], everyLine(text)]) {
+      const { fold } = read(text, cuts, transcriptAt(`-p/${sessionId}.jsonl`));
+      expect(
+        [...fold.messages.values()].map(({ usage, metadata }) => [
+          (usage as { output: number } | undefined)?.output,
+          (metadata as { copiedFrom?: string }).copiedFrom,
+        ]),
+      ).toEqual([
+        [undefined, parentKey],
+        [undefined, parentKey],
+        [7, undefined],
+        [9, undefined],
+      ]);
+      expect([...fold.parts.values()]).toHaveLength(5);
+    }
   });
 
   it('[P33] a uuid that several lines share costs none of them', () => {

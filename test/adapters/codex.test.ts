@@ -334,6 +334,51 @@ describe('tools', () => {
   });
 });
 
+describe('a command that the person ran', () => {
+  const ran = (command: string, result: string) =>
+    `<user_shell_command>\n<command>\n${command}\n</command>\n<result>\n${result}\n</result>\n</user_shell_command>`;
+
+  it('is a tool of theirs, with its exit code, and begins an answer of its own', () => {
+    const text = textOf(
+      user('Hi'),
+      said('Ho'),
+      user(ran('ls -l\ncat </result>', 'Exit code: 0\nDuration: 0.0250 seconds\nOutput:\ntea\n')),
+      user(ran('false', 'Exit code: 1\nDuration: 1 seconds\nOutput:\n')),
+      said('I see.'),
+    );
+    for (const cuts of [[], everyLine(text)]) {
+      const { fold, messages } = read(text, cuts);
+      expect(fold.session?.title).toBe('Hi');
+      expect(messages.map(({ role, parts }) => [role, parts.length])).toEqual([
+        ['user', 1],
+        ['assistant', 1],
+        ['user', 1],
+        ['user', 1],
+        ['assistant', 1],
+      ]);
+      expect(messages.slice(2, 4).flatMap(({ parts }) => parts)).toMatchObject([
+        {
+          type: 'tool',
+          tool: 'shell',
+          state: 'completed',
+          input: { command: 'ls -l\ncat </result>' },
+          output: 'tea\n',
+        },
+        { type: 'tool', tool: 'shell', state: 'error', input: { command: 'false' }, output: '' },
+      ]);
+      const { changes } = fold;
+      readInto(fold, source, plain, linesOf(text), [2]);
+      expect(fold.changes).toBe(changes);
+    }
+  });
+
+  it('that does not say how it ended is kept as it is', () => {
+    const { fold, messages } = read(textOf(user('Hi'), user(ran('ls', 'tea')), user(ran('ls', 'Exit code: 0'))));
+    expect(messages).toHaveLength(1);
+    expect([...fold.parts.values()].filter(({ type }) => type === 'data')).toHaveLength(2);
+  });
+});
+
 describe('a migration from legacy to paginated history', () => {
   const shownOf = ({ fold }: { fold: SourceFold }) =>
     fold.list().messages.map(({ message, parts }) => ({ message, parts: parts.filter(isShown) }));

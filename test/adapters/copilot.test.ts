@@ -130,6 +130,18 @@ describe('a tool', () => {
     expect(fold.changes).toBe(before);
   });
 
+  it.each([
+    [{ shellExecution: { exitCode: 0 } }, 'completed'],
+    [{ shellExecution: { exitCode: 2 } }, 'error'],
+    [{ shellExecution: { exitCode: null } }, 'completed'],
+    [{ result: { content: 'no\n<exited with exit code 2>' } }, 'completed'],
+    [{ success: false }, 'error'],
+  ])('whose completion says %j ends as %s: what only its words say is not guessed', (more, state) => {
+    const data = { toolCallId: 't', success: true, result: { content: 'no' }, ...more };
+    const text = textOf(user('u', 'Hi'), answer('a', '', asked('t')), event('tool.execution_complete', 'c', data));
+    expect(toolsOf(read(text).fold)).toMatchObject([{ state }]);
+  });
+
   it('is running until its completion is there', () => {
     const text = textOf(user('u', 'Hi'), answer('a', '', asked('t')), start);
     expect(toolsOf(read(text).fold)).toMatchObject([{ state: 'running' }]);

@@ -4,6 +4,7 @@ import { boundedFacts, type Facts } from '../../daemon/adapters/kit/facts.ts';
 import { claudeCodeSource } from '../../daemon/adapters/sources/claude-code.ts';
 import { codexSource } from '../../daemon/adapters/sources/codex.ts';
 import { linesOf, SourceFold, transcriptOf } from '../support/fold-source.ts';
+import { Folds, readTree } from '../support/opencode.ts';
 
 const long = 'x'.repeat(8 * 2 ** 20);
 const id = '11111111-2222-4333-8444-555555555555';
@@ -25,7 +26,7 @@ describe('what a transcript tells of its session', () => {
   });
 
   it('is passed over when it is too long: one that follows is taken, and a message keeps the model that it names', () => {
-    const transcript = { path: '/p', sessionKey: 'key', mtimeMs: 1 };
+    const transcript = { path: '/p', sessionKey: 'key', mtimeMs: 1, readAtMs: 1 };
     const conversation = new Conversation('test', transcript, undefined, new SourceFold(), null);
     conversation.note({ directory: long, externalId: long, metadata: { long, short: 1 } });
     conversation.note({ directory: '/home/dev/tea' });
@@ -40,6 +41,31 @@ describe('what a transcript tells of its session', () => {
     });
     expect(ops[1]?.params).toMatchObject({ model });
     expect(sizeOf(state)).toBeLessThan(1000);
+  });
+
+  it('of opencode too is passed over when it is too long', () => {
+    const folds = new Folds();
+    const model = { providerID: long, modelID: long };
+    const { ops } = readTree(
+      {
+        'storage/session/prj/ses_1.json': {
+          id: 'ses_1',
+          title: 'Tea',
+          directory: long,
+          parentID: long,
+          version: long,
+          slug: 'tea',
+          share: { url: long },
+          model,
+        },
+        'storage/message/ses_1/msg_1.json': { id: 'msg_1', role: 'assistant', ...model },
+      },
+      folds,
+    );
+    expect(ops[0]).toMatchObject({ type: 'session/create', params: { directory: null, model: null, parentId: null } });
+    const { session } = folds.of('ses_1');
+    expect(session).toMatchObject({ metadata: { slug: 'tea' }, model: null });
+    expect(sizeOf(session)).toBeLessThan(1000);
   });
 
   const home = '/home/dev/agent';

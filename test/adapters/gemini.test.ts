@@ -64,13 +64,11 @@ const marksOf = (fold: SourceFold) => messagesOf(fold).map(({ message }) => Obje
 describe('identify', () => {
   const lines = { reading: 'lines' };
   it.each([
-    [`${stem}.jsonl`, { ...lines, sessionKey: 'aaaa1111' }],
-    [`${stem}.json`, { reading: 'document', sessionKey: 'aaaa1111' }],
-    [
-      'tmp/0f0f/chats/session-2026-03-04T10-00-my-tea.jsonl',
-      { ...lines, sessionKey: 'session-2026-03-04T10-00-my-tea' },
-    ],
+    [`${stem}.jsonl`, { ...lines, sessionKey: 'session-2026-03-04T10-00-aaaa1111@tea' }],
+    [`${stem}.json`, { reading: 'document', sessionKey: 'session-2026-03-04T10-00-aaaa1111@tea' }],
     [`tmp/tea/chats/${parentId}/steep-1.jsonl`, { ...lines, sessionKey: `${parentId}/steep-1` }],
+    [`tmp/tea/chats/${parentId}/steep-1/pour-2.jsonl`, { ...lines, sessionKey: `${parentId}/steep-1/pour-2` }],
+    ['tmp/tea/chats/my-own-id/steep-1.jsonl', { ...lines, sessionKey: 'my-own-id@tea/steep-1' }],
     [`tmp/tea/chats/${parentId}/steep-1.json`, undefined],
     [`${stem}.json.unreadable-1772618400000`, undefined],
     [`${stem}.jsonl.unreadable-1772618400000`, undefined],
@@ -115,7 +113,7 @@ describe('the session', () => {
     const { fold: parent } = read(textOf(opening, user('u', 'Hi')));
     expect(fold.session).toMatchObject({ parentId: parent.session!.sessionId, origin: { externalId: 'steep-1' } });
     expect(parent.session).toMatchObject({
-      sessionId: derivedSessionId('gemini', 'aaaa1111'),
+      sessionId: derivedSessionId('gemini', parentId),
       parentId: null,
       origin: { externalId: parentId },
     });

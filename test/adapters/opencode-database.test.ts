@@ -321,6 +321,33 @@ describe('a session without events', () => {
     expect(readDatabase(path, folds, positions).ops).toEqual([]);
   });
 
+  it('takes a part whose own column names no session for one of the session of its message', () => {
+    const tables = {
+      session: [session('ses_1', at), session('ses_2', at)],
+      message: [message('msg_1', at)],
+      part: [
+        part('prt_1', at, 'one'),
+        { ...part('prt_2', at, 'two'), session_id: null },
+        { ...part('prt_3', at, 'three'), session_id: '' },
+        { ...part('prt_4', at, 'of no message', 'msg_9'), session_id: null },
+      ],
+    };
+    const { path, db } = buildDatabase(tables);
+    const { folds, positions } = read(path);
+    expect(textsOf(folds)).toEqual(['one', 'two', 'three']);
+    putRow(db, 'part', { ...part('prt_2', at + 1, 'two, changed'), session_id: null });
+    readDatabase(path, folds, positions);
+    expect(textsOf(folds)).toEqual(['one', 'two, changed', 'three']);
+  });
+
+  it('remembers of a message whose id is a megabyte not even that', () => {
+    const id = `msg_${'x'.repeat(2 ** 20)}`;
+    const tables = { session: [session('ses_1', at)], message: [message('msg_1', at), message(id, at + 1)], part: [] };
+    const { folds, positions } = read(buildDatabase(tables).path);
+    expect(folds.of('ses_1').messages.size).toBe(2);
+    expect(JSON.stringify([...positions.values()]).length).toBeLessThan(1000);
+  });
+
   it('is followed within one millisecond', () => {
     const tables = {
       session: [session('ses_1', at)],

@@ -32,8 +32,9 @@ const said = (id: string, second: number, role: string, content: unknown, more: 
 
 describe('identify', () => {
   it.each([
-    ['sessions/--home-dev-tea--/2026-05-06T11-00-00-000Z_abc.jsonl', 'abc'],
-    ['sessions/----/2026-05-06T11-00-00-000Z_my_own_id.jsonl', 'my_own_id'],
+    ['sessions/--home-dev-tea--/2026-05-06T11-00-00-000Z_abc.jsonl', 'abc@--home-dev-tea--'],
+    [`sessions/--home-dev-tea--/2026-05-06T11-00-00-000Z_${key}.jsonl`, key],
+    ['sessions/----/2026-05-06T11-00-00-000Z_my_own_id.jsonl', 'my_own_id@----'],
     ['sessions/--home-dev-tea--/subagent-artifacts/2026_abc.jsonl', undefined],
     ['sessions/--home-dev-tea--/abc.jsonl', undefined],
     ['sessions/--home-dev-tea--/2026_abc.jsonl.tmp', undefined],
@@ -58,7 +59,7 @@ describe('the session', () => {
     const parent = '/x/2026-05-05T09-00-00-000Z_44.jsonl';
     for (const field of ['parentSession', 'branchedFrom']) {
       const { session } = read(textOf({ ...header, [field]: parent }, said('a', 1, 'user', 'Hi'))).fold;
-      expect(session?.parentId).toBe(derivedSessionId('pi', '44'));
+      expect(session?.parentId).toBe(derivedSessionId('pi', '44@x'));
     }
   });
 
@@ -126,10 +127,10 @@ describe('what a file does not promise', () => {
     expect([...fold.messages.values()].at(-1)).toMatchObject({ metadata: { entryId: 'id7' } });
   });
 
-  it('a count of tokens that no store would take counts as 0', () => {
+  it('a count of tokens that no store would take is the most it takes, and no such cost is told', () => {
     const usage = { input: 5e12, output: 1, cost: { total: 2e9 } };
     const { fold } = read(textOf(header, said('a', 1, 'assistant', [], { usage })));
-    expect([...fold.messages.values()]).toMatchObject([{ usage: { input: 0, output: 1 } }]);
+    expect([...fold.messages.values()]).toMatchObject([{ usage: { input: 1e12, output: 1 } }]);
     expect([...fold.messages.values()][0]!.usage).not.toHaveProperty('costUsd');
   });
 });

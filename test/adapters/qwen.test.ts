@@ -37,6 +37,7 @@ describe('identify', () => {
   it.each([
     [`projects/-home-dev-tea/chats/${sessionId}.jsonl`, sessionId],
     [`projects/-home-dev-tea/chats/archive/${sessionId}.jsonl`, sessionId],
+    ['projects/-home-dev-tea/chats/archive/mine.jsonl', 'mine@-home-dev-tea'],
     [`projects/-home-dev-tea/chats/${sessionId}.runtime.json`, undefined],
     ['projects/-home-dev-tea/chats/.jsonl', undefined],
     [`projects/-home-dev-tea/subagents/${sessionId}/agent-1.jsonl`, undefined],
@@ -72,13 +73,15 @@ describe('the session', () => {
     const forkedFrom = { sessionId: 'before', messageUuid: 'u' };
     const more = { version: '0.24.4', gitBranch: 'main' };
     expect(read(textOf(user('u', 'Hi', { ...more, forkedFrom }))).fold.session).toMatchObject({
-      parentId: derivedSessionId('qwen', 'before'),
+      parentId: derivedSessionId('qwen', 'before@-home-dev-tea'),
       directory: '/home/dev/tea',
       origin: { externalId: sessionId },
       metadata: { cliVersion: '0.24.4', gitBranch: 'main' },
     });
     const started = { type: 'system', subtype: 'parent_session', systemPayload: { parentSessionId: 'above' } };
-    expect(read(textOf(started, user('u', 'Hi'))).fold.session?.parentId).toBe(derivedSessionId('qwen', 'above'));
+    expect(read(textOf(started, user('u', 'Hi'))).fold.session?.parentId).toBe(
+      derivedSessionId('qwen', 'above@-home-dev-tea'),
+    );
     expect(read(textOf(user('u', 'Hi', { forkedFrom: { sessionId } }))).fold.session?.parentId).toBeNull();
   });
 
@@ -165,6 +168,78 @@ describe('messages', () => {
         { type: 'data', kind: 'qwen/functionResponse' },
       ]);
     }
+  });
+});
+
+describe('what a fork copied', () => {
+  it('[P33] is marked, and what it used is counted where it was first written', () => {
+    const usageMetadata = { promptTokenCount: 3, candidatesTokenCount: 5 };
+    const answered = (uuid: string, more: object) =>
+      line('assistant', uuid, [{ text: uuid }], { usageMetadata, ...more });
+    const forkedFrom = { sessionId: 'before', messageUuid: 'x' };
+    const { fold } = read(textOf(answered('a', { forkedFrom }), answered('b', {})));
+    expect([...fold.messages.values()]).toMatchObject([
+      { metadata: { copiedFrom: 'before' } },
+      { metadata: {}, usage: { input: 3, output: 5 } },
+    ]);
+    expect([...fold.messages.values()][0]).not.toHaveProperty('usage');
+  });
+});
+
+describe('a rewind', () => {
+  const chain = (...records: [uuid: string, parentUuid: string | null, more?: object][]) =>
+    textOf(
+      ...records.map(([uuid, parentUuid, more = {}]) => {
+        const type = uuid.startsWith('a') ? 'assistant' : 'user';
+        return { ...line(type, uuid, [{ text: uuid }], { promptId: `of ${uuid}` }), parentUuid, ...more };
+      }),
+    );
+  const back = { type: 'system', subtype: 'rewind', message: undefined, systemPayload: { truncatedCount: 2 } };
+  const marked = (fold: SourceFold) =>
+    [...fold.messages.values()].map(({ metadata }) => (metadata as { rewound?: true }).rewound === true);
+
+  it.each([
+    ['to the record that it hangs on', 'a1', [false, false, true, true, false]],
+    ['to the start', null, [true, true, true, true, false]],
+    ['to a record that never was', 'nowhere', [false, false, false, false, false]],
+  ])('%s marks what it takes back, which stays as it was', (_name, target, expected) => {
+    const records: Parameters<typeof chain> = [
+      ['u1', null],
+      ['a1', 'u1'],
+      ['u2', 'a1'],
+      ['a2', 'u2'],
+      ['w', target, back],
+      ['u3', 'w'],
+    ];
+    const text = chain(...records);
+    for (const cuts of [[], everyLine(text)]) {
+      const { fold } = read(text, cuts);
+      expect(marked(fold)).toEqual(expected);
+      expect([...fold.messages.values()].map(({ metadata }) => (metadata as { promptId: string }).promptId)).toEqual(
+        ['u1', 'a1', 'u2', 'a2', 'u3'].map((uuid) => `of ${uuid}`),
+      );
+      const { changes } = fold;
+      for (const again of [[], everyLine(text)]) readInto(fold, source, plain, linesOf(text), again);
+      expect(fold.changes).toBe(changes);
+    }
+  });
+
+  it('after another takes back what came between, and not what was gone', () => {
+    const { fold } = read(
+      chain(['u1', null], ['a1', 'u1'], ['w1', 'u1', back], ['a2', 'w1'], ['w2', 'w1', back], ['a3', 'w2']),
+    );
+    expect(marked(fold)).toEqual([false, true, true, false]);
+  });
+
+  it('to a record that is long forgotten takes back all that are remembered', () => {
+    const records = Array.from(
+      { length: 500 },
+      (_, n) => [`u${n}`, n === 0 ? null : `u${n - 1}`] as [string, string | null],
+    );
+    const { fold, results } = read(chain(...records, ['w', 'u1', back]));
+    expect(marked(fold).filter(Boolean)).toHaveLength(200);
+    expect(marked(fold).at(-1)).toBe(true);
+    expect(JSON.stringify(results.at(-1)!.state).length).toBeLessThan(2 ** 16);
   });
 });
 

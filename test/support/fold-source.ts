@@ -84,11 +84,14 @@ export class SourceFold implements Held {
   }
 }
 
+/** When tests read: after all that their records tell, but not by far. */
+export const readAtMs = Date.parse('2027-01-01T00:00:00Z');
+
 /** The transcript at this path, as the source identifies it. Throws for what is none. */
 export function transcriptOf(source: Source, path: string, mtimeMs = 5000.7): Transcript {
   const place = source.identify(path);
   if (!place) throw new Error(`${path} is no transcript of ${source.kind}`);
-  return { path, sessionKey: 'sessionKey' in place ? place.sessionKey : '', mtimeMs };
+  return { path, sessionKey: 'sessionKey' in place ? place.sessionKey : '', mtimeMs, readAtMs };
 }
 
 export function linesOf(text: string): SourceLine[] {
@@ -112,8 +115,9 @@ export function readInto(
   const results: ReadResult[] = [];
   let state: unknown;
   let from = 0;
+  let named = transcript;
   for (const to of [...new Set(cuts)].filter((cut) => cut > 0 && cut < lines.length).sort((a, b) => a - b)) {
-    const result = source.read(transcript, lines.slice(from, to), state, fold, false);
+    const result = source.read(named, lines.slice(from, to), state, fold, false);
     if (result.wait) {
       if (result.ops.length > 0) throw new Error('ops beside wait');
       continue;
@@ -121,13 +125,14 @@ export function readInto(
     take(result);
     from = to;
   }
-  take(source.read(transcript, lines.slice(from), state, fold, true));
+  take(source.read(named, lines.slice(from), state, fold, true));
   return results;
 
   function take(result: ReadResult) {
     for (const op of result.ops) fold.apply(op);
     // A state is stored as JSON.
     state = JSON.parse(JSON.stringify(result.state));
+    named = { ...named, sessionKey: result.sessionKey ?? named.sessionKey };
     results.push(result);
   }
 }

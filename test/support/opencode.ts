@@ -6,7 +6,7 @@ import Database from 'better-sqlite3';
 import type { Held, ReadResult, SourceOp, Transcript } from '../../daemon/adapters/adapter.ts';
 import { opencodeSource } from '../../daemon/adapters/sources/opencode.ts';
 import { afterTest } from './daemon.ts';
-import { SourceFold, transcriptOf } from './fold-source.ts';
+import { readAtMs, SourceFold, transcriptOf } from './fold-source.ts';
 
 export const home = '/home/dev/.local/share/opencode';
 export const source = opencodeSource(home);
@@ -101,6 +101,7 @@ export function readDatabase(path: string, folds: Folds, positions: Positions = 
         path: `${join(home, basename(path))}#${sessionKey}`,
         sessionKey,
         mtimeMs: 5000.7,
+        readAtMs,
       };
       const held: Held = {
         findPart: (partId) => folds.findPart(partId),

@@ -8,7 +8,9 @@ import { derivedSessionId } from '../ids.ts';
 import { boundedFacts, boundedModel, type Facts, type Model } from './facts.ts';
 import type { Json } from './json.ts';
 import { Puts, type Time } from './puts.ts';
-import { rememberIn } from './remember.ts';
+import { rememberIn, shortId } from './remember.ts';
+import { splitKey } from './session-key.ts';
+import { believable, writtenAt } from './time.ts';
 import { bestTitle, foldTitle, type TitleRank, type Titles } from './title.ts';
 import { Tools } from './tools.ts';
 
@@ -63,11 +65,11 @@ export class Conversation<Own = null> {
   constructor(agent: string, transcript: Transcript, state: unknown, held: Held, own: Own) {
     this.agent = agent;
     this.transcript = transcript;
-    this.puts = new Puts(agent, transcript.sessionKey, held);
-    this.tools = new Tools(this.puts);
     this.#given = state;
     // A copy: the engine may hand the same state again, should its transaction fail.
     this.#memory = isMemory(state) ? structuredClone(state) : newMemory(own);
+    this.puts = new Puts(agent, this.#memory.facts.sessionKey ?? transcript.sessionKey, held);
+    this.tools = new Tools(this.puts);
     this.own = this.#memory.own as Own;
     this.#counts = new Map(this.#memory.counts);
     this.#versions = new Map(this.#memory.versions);
@@ -86,11 +88,12 @@ export class Conversation<Own = null> {
   /** When the current record happened, as far as it or one before it tells. */
   get at(): Time {
     const known = this.#memory.at ?? undefined;
-    return { known, occurred: known ?? Math.max(0, Math.floor(this.transcript.mtimeMs)) };
+    return { known, occurred: known ?? writtenAt(this.transcript) };
   }
 
-  /** To be called with each record's own time, before anything is made of it. */
-  noteTime(at: number | undefined): void {
+  /** To be called with each record's own time, before anything is made of it. One that cannot be true is passed over. */
+  noteTime(told: number | undefined): void {
+    const at = believable(told, this.transcript);
     if (at === undefined) return;
     this.#memory.at = at;
     if (!this.hasMessage) this.#firstAt ??= at;
@@ -109,6 +112,7 @@ export class Conversation<Own = null> {
     for (const [name, value] of Object.entries(facts)) {
       if (value !== undefined && known[name as keyof Facts] === undefined) Object.assign(known, { [name]: value });
     }
+    if (known.sessionKey !== undefined && !this.puts.moveTo(known.sessionKey)) delete known.sessionKey;
   }
 
   /** A title of this rank. The first prompt or command stays; of the other ranks the last one wins. */
@@ -192,9 +196,9 @@ export class Conversation<Own = null> {
    */
   versionKey(key: string, content: unknown): string | undefined {
     const digest = hashOf(JSON.stringify(content));
-    const [count, last] = this.#versions.get(key) ?? [0, ''];
+    const [count, last] = this.#versions.get(shortId(key)) ?? [0, ''];
     if (count > 0 && last === digest) return undefined;
-    rememberIn(this.#versions, key, [count + 1, digest], maxVersions);
+    rememberIn(this.#versions, shortId(key), [count + 1, digest], maxVersions);
     return count === 0 ? key : `version:${count}:${key}`;
   }
 
@@ -206,7 +210,7 @@ export class Conversation<Own = null> {
     }
     const counts = [...this.#counts];
     const state: Memory = { ...this.#memory, own: this.own, counts, versions: [...this.#versions] };
-    return { ops: this.puts.ops, state, badRecords: this.#badRecords };
+    return { ops: this.puts.ops, sessionKey: this.puts.sessionKey, state, badRecords: this.#badRecords };
   }
 
   #create(model: Model | undefined): void {
@@ -226,7 +230,11 @@ export class Conversation<Own = null> {
         agent,
         model: known,
         parentId: facts.parentKey === undefined ? null : derivedSessionId(agent, facts.parentKey),
-        origin: { source: agent, externalId: facts.externalId ?? transcript.sessionKey, path: transcript.path },
+        origin: {
+          source: agent,
+          externalId: facts.externalId ?? splitKey(transcript.sessionKey)[0],
+          path: transcript.path,
+        },
         ...(facts.metadata === undefined ? {} : { metadata: facts.metadata }),
       },
       occurredAt: this.#firstAt ?? this.at.occurred,

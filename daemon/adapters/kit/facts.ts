@@ -7,7 +7,9 @@ export type Model = NonNullable<OpParams['session/create']['model']>;
 /** What a session is made with, as far as the lines up to its first message tell. */
 export type Facts = {
   directory?: string | undefined;
-  /** The agent's own session id; without one the transcript's session key. */
+  /** The session's key, where the content tells it and not the path alone. */
+  sessionKey?: string | undefined;
+  /** The agent's own session id; without one the name that its session key has. */
   externalId?: string | undefined;
   /** The session key of the parent: of a subagent, or of what this was forked from. */
   parentKey?: string | undefined;
@@ -20,10 +22,11 @@ const maxDirectoryUnits = 4096;
 const maxFactUnits = 512;
 
 /** The facts without those that are too long to be true: an agent's own names are short. */
-export function boundedFacts({ directory, externalId, parentKey, model, metadata }: Facts): Facts {
+export function boundedFacts({ directory, sessionKey, externalId, parentKey, model, metadata }: Facts): Facts {
   const isSmall = ([, value]: [string, Json]) => JSON.stringify(value).length <= maxFactUnits;
   return {
     directory: boundedText(directory, maxDirectoryUnits),
+    sessionKey: boundedText(sessionKey),
     externalId: boundedText(externalId),
     parentKey: boundedText(parentKey),
     model: boundedModel(model),

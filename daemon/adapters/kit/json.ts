@@ -59,9 +59,10 @@ export function timeOf(value: Json | undefined): number | undefined {
   return typeof at === 'number' && at >= 0 && at <= 8.64e15 ? Math.floor(at) : undefined;
 }
 
-/** A count of tokens: what is none, or more than the protocol takes, counts as 0. */
-export function countOf(value: Json | undefined): number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= maxTokens ? Number(value) : 0;
+/** Counts of tokens, summed: what is no count counts as 0, and what is more than the protocol takes as the most it takes. */
+export function countOf(...values: (Json | undefined)[]): number {
+  const sum = values.reduce<number>((sum, value) => sum + (typeof value === 'number' && value > 0 ? value : 0), 0);
+  return Math.min(Math.floor(sum), maxTokens);
 }
 
 function isStorable(value: Json, depth: number): boolean {

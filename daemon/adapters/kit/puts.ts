@@ -12,17 +12,33 @@ export type Time = { known: number | undefined; occurred: number };
 
 export class Puts {
   readonly ops: SourceOp[] = [];
-  readonly sessionId: string;
   readonly #agent: string;
-  readonly #sessionKey: string;
+  #sessionKey: string;
+  #sessionId: string;
   readonly #held: Held;
   readonly #indexOf = new Map<string, number>();
 
   constructor(agent: string, sessionKey: string, held: Held) {
     this.#agent = agent;
     this.#sessionKey = sessionKey;
+    this.#sessionId = derivedSessionId(agent, sessionKey);
     this.#held = held;
-    this.sessionId = derivedSessionId(agent, sessionKey);
+  }
+
+  get sessionKey(): string {
+    return this.#sessionKey;
+  }
+
+  get sessionId(): string {
+    return this.#sessionId;
+  }
+
+  /** The content tells which session this is. Whether that is in time: what was put before is of the other one. */
+  moveTo(sessionKey: string): boolean {
+    if (this.ops.length > 0) return sessionKey === this.#sessionKey;
+    this.#sessionKey = sessionKey;
+    this.#sessionId = derivedSessionId(this.#agent, sessionKey);
+    return true;
   }
 
   messageId(key: string): string {

@@ -13,7 +13,7 @@ export function codexSource(codexPath: string): Source {
   return {
     kind: agent,
     path: codexPath,
-    version: 2,
+    version: 3,
     identify: (path) => identify(codexPath, path),
     // Much else lies in that folder: databases, logs, a copy of every plugin.
     enters: (folder) => folder === codexPath || tops.has(topOf(codexPath, folder)),

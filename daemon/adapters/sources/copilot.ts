@@ -10,7 +10,7 @@ export function copilotSource(copilotPath: string): Source {
   return {
     kind: agent,
     path: copilotPath,
-    version: 1,
+    version: 2,
     identify: (path) => {
       const match = /^session-state\/(?:([^/]+)\/events|([^/]+))\.jsonl$/.exec(inside(path));
       const sessionKey = match?.[1] ?? match?.[2];

@@ -2,14 +2,15 @@
 // time; later lines that are appended, and a file for each subagent in a folder named for its parent (FORMATS.md 3.4).
 import { isAbsolute, relative, sep } from 'node:path';
 import type { Place, Source } from '../adapter.ts';
+import { keyIn } from '../kit/session-key.ts';
 import { readDocument, readTranscript } from './gemini/read.ts';
-import { agent, keyOfSession } from './gemini/session.ts';
+import { agent } from './gemini/session.ts';
 
 export function geminiSource(geminiPath: string): Source {
   return {
     kind: agent,
     path: geminiPath,
-    version: 1,
+    version: 2,
     identify: (path) => identify(geminiPath, path),
     enters: (folder) => isEntered(foldersOf(geminiPath, folder)),
     read: readTranscript,
@@ -17,17 +18,23 @@ export function geminiSource(geminiPath: string): Source {
   };
 }
 
-/** The same session has the same key as a document and as lines, since a resume writes `<file>l` beside the document. */
+/**
+ * The same session has the same key as a document and as lines, since a resume writes `<file>l` beside the document. A
+ * subagent's is in a folder named for its parent; of any other the content tells the whole id (see factsOf).
+ */
 function identify(geminiPath: string, path: string): Place | undefined {
   const folders = foldersOf(geminiPath, path);
   const file = folders?.pop();
   if (folders === undefined || file === undefined || folders[2] !== 'chats' || !isEntered(folders)) return undefined;
   const [, stem, extension] = /^(.+)\.(jsonl?)$/.exec(file) ?? [];
   if (stem === undefined) return undefined;
-  if (folders.length > 3)
-    return extension === 'jsonl' ? { reading: 'lines', sessionKey: `${folders.at(-1)}/${stem}` } : undefined;
+  const [, project = '', , parent, ...inner] = folders;
+  if (parent !== undefined) {
+    const sessionKey = [keyIn(project, parent), ...inner, stem].join('/');
+    return extension === 'jsonl' ? { reading: 'lines', sessionKey } : undefined;
+  }
   if (!stem.startsWith('session-')) return undefined;
-  return { reading: extension === 'jsonl' ? 'lines' : 'document', sessionKey: keyOfSession(stem) };
+  return { reading: extension === 'jsonl' ? 'lines' : 'document', sessionKey: keyIn(project, stem) };
 }
 
 /** The names on the way from the source's folder; undefined for what is not below it. */

@@ -12,8 +12,8 @@ export function piSource(agentPath: string): Source {
     path: agentPath,
     version: 1,
     identify: (path) => {
-      const file = /^sessions\/--[^/]*--\/([^/]+)$/.exec(inside(path))?.[1];
-      const sessionKey = file === undefined ? undefined : sessionKeyOf(file);
+      const isOne = /^sessions\/--[^/]*--\/[^/]+$/.test(inside(path));
+      const sessionKey = isOne ? sessionKeyOf(path) : undefined;
       return sessionKey === undefined ? undefined : { reading: 'lines', sessionKey };
     },
     enters: (folder) => /^(?:sessions(?:\/--[^/]*--)?)?$/.test(inside(folder)),

@@ -2,6 +2,7 @@
 // appended and each says all of itself (FORMATS.md 3.5).
 import { isAbsolute, relative, sep } from 'node:path';
 import type { Place, Source } from '../adapter.ts';
+import { keyIn } from '../kit/session-key.ts';
 import { readTranscript } from './qwen/read.ts';
 import { agent } from './qwen/session.ts';
 
@@ -9,20 +10,20 @@ export function qwenSource(qwenPath: string): Source {
   return {
     kind: agent,
     path: qwenPath,
-    version: 1,
+    version: 2,
     identify: (path) => identify(qwenPath, path),
     enters: (folder) => isEntered(foldersOf(qwenPath, folder)),
     read: readTranscript,
   };
 }
 
-/** A session's key is its file's stem, in whichever project it lies: archiving moves it. */
+/** A session's key is its file's stem; archiving moves the file to a folder below. */
 function identify(qwenPath: string, path: string): Place | undefined {
   const folders = foldersOf(qwenPath, path);
   const file = folders?.pop();
   if (file === undefined || folders?.[2] !== 'chats' || !isEntered(folders)) return undefined;
   if (!file.endsWith('.jsonl') || file === '.jsonl') return undefined;
-  return { reading: 'lines', sessionKey: file.slice(0, -'.jsonl'.length) };
+  return { reading: 'lines', sessionKey: keyIn(folders[1] as string, file.slice(0, -'.jsonl'.length)) };
 }
 
 /** The names on the way from the source's folder; undefined for what is not below it. */

@@ -1,6 +1,8 @@
 // The message that a user or assistant line belongs to: its params, and what a later line of the same one adds to it.
 import type { Usage } from '../../../../protocol/schema.ts';
 import type { MessageContent } from '../../kit/conversation.ts';
+import { findCopied } from '../../kit/copied.ts';
+import { boundedText } from '../../kit/facts.ts';
 import { countOf, type Fields, findText, isFields, type Json } from '../../kit/json.ts';
 
 /** The small fields of a line that its message keeps. */
@@ -25,6 +27,9 @@ const keptFields = new Set([
   'version',
 ]);
 
+/** Of the words of an error: its parts hold them all. */
+const maxErrorUnits = 4000;
+
 /** The message as its first line tells it. */
 export function messageOf(line: Fields, role: 'user' | 'assistant', at: number | undefined): MessageContent {
   const metadata: Fields = {};
@@ -32,6 +37,8 @@ export function messageOf(line: Fields, role: 'user' | 'assistant', at: number |
     const value = line[name] as Json;
     if (keptFields.has(name) && value !== false && value !== '' && !isLarge(value)) metadata[name] = value;
   }
+  const copiedFrom = findCopied(line);
+  if (copiedFrom !== undefined) metadata.copiedFrom = copiedFrom;
   const put: MessageContent = { role, agent: null, metadata, ...(at === undefined ? {} : { createdAt: at }) };
   if (role === 'user') return put;
   const message = line.message as Fields;
@@ -39,7 +46,7 @@ export function messageOf(line: Fields, role: 'user' | 'assistant', at: number |
   put.agent = 'claude-code';
   if (modelId !== undefined) put.model = { providerId: 'anthropic', modelId };
   if (message.stop_reason != null && !isLarge(message.stop_reason)) metadata.stopReason = message.stop_reason;
-  const usage = findUsage(message);
+  const usage = findUsage(line);
   if (usage !== undefined) put.usage = usage;
   const error = findError(line, message);
   if (error !== undefined) put.error = error;
@@ -52,7 +59,7 @@ export function messageOf(line: Fields, role: 'user' | 'assistant', at: number |
  */
 export function amend(put: MessageContent, line: Fields): MessageContent | undefined {
   const message = line.message as Fields;
-  const usage = findUsage(message);
+  const usage = findUsage(line);
   const grows = usage && (!put.usage || (usage.output >= put.usage.output && !isSameUsage(usage, put.usage)));
   const stopReason = message.stop_reason;
   const stops = stopReason != null && !isLarge(stopReason) && put.metadata?.stopReason !== stopReason;
@@ -74,12 +81,13 @@ export function isSynthetic(line: Fields): boolean {
 /** The model that answered; not the name that Claude Code gives to what it wrote itself. */
 export function findModelId(message: Fields): string | undefined {
   const modelId = findText(message, 'model');
-  return modelId === '<synthetic>' ? undefined : modelId;
+  return modelId === '<synthetic>' ? undefined : boundedText(modelId);
 }
 
-function findUsage(message: Fields): Usage | undefined {
-  const { usage } = message;
-  if (!isFields(usage)) return undefined;
+/** Undefined for a line that was copied from another session: what was used is counted there. */
+function findUsage(line: Fields): Usage | undefined {
+  const { usage } = line.message as Fields;
+  if (!isFields(usage) || findCopied(line) !== undefined) return undefined;
   return {
     input: countOf(usage.input_tokens),
     output: countOf(usage.output_tokens),
@@ -94,8 +102,9 @@ function findError(line: Fields, message: Fields): Json | undefined {
   const error: Fields = { kind: 'ApiError' };
   const { content } = message;
   const texts = Array.isArray(content) ? content.map((block) => (isFields(block) ? block.text : undefined)) : [content];
-  error.message = texts.filter((text) => typeof text === 'string').join('\n');
-  if (typeof line.error === 'string') error.reason = line.error;
+  const words = texts.filter((text) => typeof text === 'string').join('\n');
+  error.message = words.slice(0, maxErrorUnits).toWellFormed();
+  if (typeof line.error === 'string' && !isLarge(line.error)) error.reason = line.error;
   if (typeof line.apiErrorStatus === 'number') error.status = line.apiErrorStatus;
   return error;
 }

@@ -3,7 +3,8 @@ import type { Held, Transcript } from '../../adapter.ts';
 import { Conversation, type MessageContent } from '../../kit/conversation.ts';
 import { type Fields, findText, isFields, type Json, timeOf } from '../../kit/json.ts';
 import { LineReader, readWith } from '../../kit/line-reader.ts';
-import { rememberIn } from '../../kit/remember.ts';
+import { rememberIn, shortId } from '../../kit/remember.ts';
+import { foldTitle } from '../../kit/title.ts';
 import type { ToolContent } from '../../kit/tools.ts';
 import { completedOf, contentOf, dataOf, toolOf } from './blocks.ts';
 import { amend, isSynthetic, messageOf } from './message.ts';
@@ -105,10 +106,10 @@ class Reader extends LineReader<Memory> {
     const conversation = this.conversation;
     const at = conversation.at.known;
     if (line.type === 'user') return conversation.message(id, messageOf(line, 'user', at));
-    const known = this.#answers.get(id);
+    const known = this.#answers.get(shortId(id));
     if (known) return this.#amendAnswer(line, id, known);
     const put = messageOf(line, 'assistant', at);
-    rememberIn(this.#answers, id, { put, version: 0 }, maxAnswers);
+    rememberIn(this.#answers, shortId(id), { put, version: 0 }, maxAnswers);
     // Each version of an answer has its own key, so that all of them are known when the file is read again. The first is
     // left out when the second is here or held.
     const aside = line.isSidechain === true && !this.#isSubagent;
@@ -122,7 +123,7 @@ class Reader extends LineReader<Memory> {
       const first = version === 1 ? versionKey(id, 0) : undefined;
       this.conversation.putMessage(id, put, versionKey(id, version), first);
     }
-    rememberIn(this.#answers, id, { put: put ?? known.put, version }, maxAnswers);
+    rememberIn(this.#answers, shortId(id), { put: put ?? known.put, version }, maxAnswers);
     return this.conversation.goTo(id);
   }
 
@@ -141,13 +142,15 @@ class Reader extends LineReader<Memory> {
   /** Summaries of other sessions are written to a file too; ours are those whose leaf is in it. */
   #noteSummary(title: string, leaf: string | undefined): void {
     if (title === '' || leaf === undefined) return;
-    if (this.#uuids.has(leaf)) this.conversation.noteTitle('summary', title);
-    else rememberIn(this.#summaries, leaf, title, maxSummaries);
+    const uuid = shortId(leaf);
+    if (this.#uuids.has(uuid)) this.conversation.noteTitle('summary', title);
+    else rememberIn(this.#summaries, uuid, foldTitle(title), maxSummaries);
   }
 
   #noteUuid(line: Fields): void {
-    const uuid = findText(line, 'uuid');
-    if (uuid === undefined) return;
+    const own = findText(line, 'uuid');
+    if (own === undefined) return;
+    const uuid = shortId(own);
     rememberIn(this.#uuids, uuid, true, maxUuids);
     const summary = this.#summaries.get(uuid);
     if (summary === undefined) return;

@@ -4,6 +4,28 @@ import { type Fields, findFields, type Json } from '../../kit/json.ts';
 /** What Codex itself puts before the model in the user's name. */
 const wrapper =
   /^\s*(?:# AGENTS\.md instructions\b|<(?:environment_context|user_instructions|INSTRUCTIONS|permissions instructions|skill|user_shell_command|user_action|turn_aborted|subagent_notification|goal_context|hook_prompt|codex_internal_context)\b)/i;
+
+/** A command that the person ran with `!`. */
+export type Shell = { command: string; exitCode: number; output: string };
+
+/** How Codex tells the model of it. */
+const [open, between, close] = [
+  '<user_shell_command>\n<command>\n',
+  '\n</command>\n<result>\n',
+  '\n</result>\n</user_shell_command>',
+];
+
+/** The command that an item with these texts tells of; undefined where it tells anything else, or not how it ended. */
+export function findShell(texts: string[]): Shell | undefined {
+  const text = texts.length === 1 ? (texts[0] as string).trim() : '';
+  const end = text.indexOf(between);
+  if (!text.startsWith(open) || !text.endsWith(close) || end < 0) return undefined;
+  const result = text.slice(end + between.length, -close.length);
+  const head = /^Exit code: (-?\d+)\n(?:Duration: [^\n]*\n)?Output:\n?/.exec(result);
+  if (head === null) return undefined;
+  return { command: text.slice(open.length, end), exitCode: Number(head[1]), output: result.slice(head[0].length) };
+}
+
 /** What editors put before the words of the user, in the same text. */
 const context = /^# Context from my IDE setup:/m;
 const request = /^## My request for Codex:\s*/m;

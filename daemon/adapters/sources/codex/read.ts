@@ -22,7 +22,7 @@ import {
   piecesOf,
   reasoningOf,
 } from './items.ts';
-import { isPrompt, titleOfPrompt } from './prompt.ts';
+import { findShell, isPrompt, type Shell, titleOfPrompt } from './prompt.ts';
 import { aboutOf, findItem, nameOfItem, type Record, recordOf } from './record.ts';
 import { agent, factsOf } from './session.ts';
 import { type TurnMemory, Turns } from './turns.ts';
@@ -101,6 +101,11 @@ class Reader extends LineReader<Memory> {
       this.#putPieces(pieces, name, messageId);
       return true;
     }
+    const shell = item.role === 'user' ? findShell(texts) : undefined;
+    if (shell) {
+      this.#takeShell(shell, name);
+      return true;
+    }
     // Instructions and context are not shown: they are long, and no person wrote them for this session.
     if (item.role !== 'user' || !isPrompt(item, texts, pieces.some(isImage))) return false;
     this.conversation.noteTitle('command', titleOfPrompt(texts.join('')));
@@ -108,6 +113,18 @@ class Reader extends LineReader<Memory> {
     const messageId = this.conversation.message(`user:${name}`, { role: 'user', agent: null });
     this.#putPieces(pieces, `user:${name}`, messageId);
     return true;
+  }
+
+  /** A command that the person ran is theirs, as their words are: what the assistant does next is an answer of its own. */
+  #takeShell({ command, exitCode, output }: Shell, name: string): void {
+    const { conversation } = this;
+    this.#turns.prompt(name);
+    const messageId = conversation.message(`user:${name}`, { role: 'user', agent: null });
+    const key = `part:${name}:0`;
+    const ended = conversation.at.known === undefined ? {} : { endedAt: conversation.at.known };
+    const state = exitCode === 0 ? 'completed' : 'error';
+    const tool = { type: 'tool', callId: key, tool: 'shell', state, input: { command }, output, ...ended } as const;
+    conversation.part(key, tool, messageId);
   }
 
   #putPieces(pieces: Json[], name: string, messageId: string): void {

@@ -7,6 +7,7 @@ import type { Usage } from '../../../../protocol/schema.ts';
 import type { Conversation, MessageContent } from '../../kit/conversation.ts';
 import type { Model } from '../../kit/facts.ts';
 import type { Json } from '../../kit/json.ts';
+import { shortId } from '../../kit/remember.ts';
 import { agent } from './session.ts';
 import { addUsage } from './usage.ts';
 
@@ -37,18 +38,18 @@ export class Turns {
   /** A prompt: of the turn that has a name, else the begin of one that has none. */
   prompt(name: string): void {
     const memory = this.#memory;
-    const id = `at:${name}`;
+    const id = `at:${shortId(name)}`;
     if (memory.turn === null || (memory.turn.name === null && memory.turn.id !== id))
       memory.turn = { id, name: null, prompts: 0, prompt: null };
-    if (memory.turn.prompt === name) return;
-    memory.turn.prompt = name;
+    if (memory.turn.prompt === shortId(name)) return;
+    memory.turn.prompt = shortId(name);
     memory.turn.prompts += 1;
   }
 
   /** The message for what the assistant does now, made the latest. `name`: of the record, should no turn be open. */
   open(name: string, model: Model | null): string {
     const conversation = this.#conversation;
-    this.#memory.turn ??= { id: `at:${name}`, name: null, prompts: 0, prompt: null };
+    this.#memory.turn ??= { id: `at:${shortId(name)}`, name: null, prompts: 0, prompt: null };
     const { turn, answer } = this.#memory;
     const id = `answer:${turn.id}:${turn.prompts}`;
     if (answer?.id === id) return conversation.goTo(id);

@@ -6,9 +6,6 @@ import { countOf, type Fields, findFields, findText } from '../../kit/json.ts';
 /** `total` is kept between reads. */
 export type Counted = { usage: Usage; total: Usage };
 
-/** The store's own bound of a count. */
-const maxTokens = 1e12;
-
 /** What the record counts: undefined for one without both counts, or of another thread than this one. */
 export function countedIn(sessionKey: string, payload: Fields): Counted | undefined {
   const thread = findText(payload, 'thread_id');
@@ -31,26 +28,23 @@ export function isNews({ usage, total }: Counted, before: Usage | null): boolean
 
 export function addUsage(a: Usage | undefined | null, b: Usage): Usage {
   if (!a) return b;
-  const add = (name: 'input' | 'output' | 'reasoning' | 'cacheRead' | 'cacheWrite') =>
-    Math.min(a[name] + b[name], maxTokens);
   return {
-    input: add('input'),
-    output: add('output'),
-    reasoning: add('reasoning'),
-    cacheRead: add('cacheRead'),
-    cacheWrite: add('cacheWrite'),
+    input: countOf(a.input, b.input),
+    output: countOf(a.output, b.output),
+    reasoning: countOf(a.reasoning, b.reasoning),
+    cacheRead: countOf(a.cacheRead, b.cacheRead),
+    cacheWrite: countOf(a.cacheWrite, b.cacheWrite),
   };
 }
 
 /** Codex counts what was read from or written to the cache inside the input, and reasoning inside the output. */
 function usageOf(counts: Fields): Usage {
-  const count = (name: string) => Math.min(countOf(counts[name]), maxTokens);
-  const cacheRead = count('cached_input_tokens');
-  const cacheWrite = count('cache_write_input_tokens');
+  const cacheRead = countOf(counts.cached_input_tokens);
+  const cacheWrite = countOf(counts.cache_write_input_tokens);
   return {
-    input: Math.max(0, count('input_tokens') - cacheRead - cacheWrite),
-    output: count('output_tokens'),
-    reasoning: count('reasoning_output_tokens'),
+    input: Math.max(0, countOf(counts.input_tokens) - cacheRead - cacheWrite),
+    output: countOf(counts.output_tokens),
+    reasoning: countOf(counts.reasoning_output_tokens),
     cacheRead,
     cacheWrite,
   };

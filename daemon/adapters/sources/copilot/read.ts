@@ -5,7 +5,7 @@ import { Conversation, type MessageContent } from '../../kit/conversation.ts';
 import { boundedText } from '../../kit/facts.ts';
 import { type Fields, findFields, findText, isFields, type Json, timeOf } from '../../kit/json.ts';
 import { LineReader, readWith } from '../../kit/line-reader.ts';
-import { rememberIn } from '../../kit/remember.ts';
+import { rememberIn, shortId } from '../../kit/remember.ts';
 import { restOf, splitRest } from '../../kit/rest.ts';
 import { fileOf, isOfSubagent, isSynthetic, outputUsageOf, usageOf } from './message.ts';
 import { agent, factsOf, modelOf } from './session.ts';
@@ -81,7 +81,7 @@ class Reader extends LineReader<Memory> {
     else if (type === 'session.usage_record') {
       const usage = findFields(data, 'usage');
       const apiCallId = usage && findText(usage, 'apiCallId');
-      if (apiCallId) rememberIn(this.#usages, apiCallId, usageOf(usage), maxUsages);
+      if (apiCallId) rememberIn(this.#usages, shortId(apiCallId), usageOf(usage), maxUsages);
     }
   }
 
@@ -113,7 +113,7 @@ class Reader extends LineReader<Memory> {
     if (typeof content !== 'string' && !requests) return false;
     const aside = isOfSubagent(event, data);
     const model = modelOf(findText(data, 'model') ?? (aside ? undefined : conversation.own.modelId));
-    const usage = this.#usages.get(findText(data, 'apiCallId') ?? '') ?? outputUsageOf(data);
+    const usage = this.#usages.get(shortId(findText(data, 'apiCallId') ?? '')) ?? outputUsageOf(data);
     const texts = ['content', 'reasoningText', 'model'].filter((field) => typeof data[field] === 'string');
     const rest = restOf(data, [...texts, ...(requests ? ['toolRequests'] : [])]);
     const put: MessageContent = { role: 'assistant', agent, ...(model ? { model } : {}), ...(usage ? { usage } : {}) };

@@ -36,7 +36,7 @@ export function completedOf(call: ToolContent, complete: Fields, endedAt: number
     type: 'tool',
     callId: call.callId,
     tool: call.tool,
-    state: complete.success === true ? 'completed' : 'error',
+    state: complete.success === true && !hasFailed(complete) ? 'completed' : 'error',
     ...(call.title === undefined ? {} : { title: call.title }),
     ...(call.input === undefined ? {} : { input: call.input }),
     ...(output === undefined ? {} : { output }),
@@ -44,6 +44,12 @@ export function completedOf(call: ToolContent, complete: Fields, endedAt: number
     ...(call.startedAt === undefined ? {} : { startedAt: call.startedAt }),
     ...(endedAt === undefined ? {} : { endedAt }),
   };
+}
+
+/** Whether the command of a shell tool ended with an error: the tool itself did its work all the same. */
+function hasFailed(complete: Fields): boolean {
+  const exitCode = findFields(complete, 'shellExecution')?.exitCode;
+  return typeof exitCode === 'number' && exitCode !== 0;
 }
 
 /** What of a completion its part does not hold. */

@@ -4,10 +4,9 @@ import type { PartContent } from '../../../../protocol/schema.ts';
 import type { Conversation } from '../../kit/conversation.ts';
 import { completedOf, displayOf, findResponse, toolOf } from '../../kit/genai.ts';
 import { type Fields, findText, isFields, type Json, timeOf } from '../../kit/json.ts';
-import { rememberIn } from '../../kit/remember.ts';
+import { rememberIn, shortId } from '../../kit/remember.ts';
 import { restOf } from '../../kit/rest.ts';
 import type { ToolContent } from '../../kit/tools.ts';
-import { nameOf } from './timeline.ts';
 
 /** A call as it is remembered: which message it is in, and whether its result is there. */
 export type KeptCall = [callId: string, message: string, done: 0 | 1];
@@ -59,22 +58,22 @@ export class Calls {
     const ended = timeOf(call.timestamp) ?? at.known;
     const tool = ending ? completedOf(started, answer, ended, ending === 'error') : started;
     this.#put(id, message, tool, put);
-    if (isNews(call.resultDisplay, tool.output)) put(`display:${nameOf(id)}`, displayOf(agent, call.resultDisplay));
+    if (isNews(call.resultDisplay, tool.output)) put(`display:${shortId(id)}`, displayOf(agent, call.resultDisplay));
     const rest = restOf(call, knownMembers);
-    if (rest) put(`call:${nameOf(id)}`, { type: 'data', kind: `${agent}/toolCall`, value: { id, ...rest } });
+    if (rest) put(`call:${shortId(id)}`, { type: 'data', kind: `${agent}/toolCall`, value: { id, ...rest } });
   }
 
   /** A call that a part tells of. One that this message has already is not told anew. */
   start(message: string, call: Fields, index: number, put: PutPart): void {
     const id = findText(call, 'id') ?? `${message}:${index}`;
-    if (this.#calls.get(nameOf(id))?.message === message) return;
+    if (this.#calls.get(shortId(id))?.message === message) return;
     this.#put(id, message, toolOf(id, call, this.#conversation.at.known), put);
   }
 
   /** The answer to a call; whether there is such a call. */
   answer(response: Fields): boolean {
     const { puts, at } = this.#conversation;
-    const id = nameOf(findText(response, 'id') ?? '');
+    const id = shortId(findText(response, 'id') ?? '');
     const call = this.#calls.get(id);
     if (call === undefined) return false;
     if (call.done) return true;
@@ -92,7 +91,7 @@ export class Calls {
   }
 
   #put(id: string, message: string, tool: ToolContent, put: PutPart): void {
-    const name = nameOf(id);
+    const name = shortId(id);
     const done = tool.state !== 'running';
     rememberIn(this.#calls, name, { message, done }, maxCalls);
     this.#running.set(this.#conversation.puts.partId(partName(message, toolName(name))), tool);

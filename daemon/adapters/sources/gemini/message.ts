@@ -41,7 +41,7 @@ function findUsage(tokens: Json | undefined): Usage | undefined {
   if (!isFields(tokens)) return undefined;
   const cached = countOf(tokens.cached);
   return {
-    input: Math.max(0, countOf(tokens.input) - cached) + countOf(tokens.tool),
+    input: countOf(Math.max(0, countOf(tokens.input) - cached), tokens.tool),
     output: countOf(tokens.output),
     reasoning: countOf(tokens.thoughts),
     cacheRead: cached,

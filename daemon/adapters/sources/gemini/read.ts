@@ -123,7 +123,7 @@ class Reader {
   #takeSession(fields: Fields, kind: string, text: string): void {
     const conversation = this.#conversation;
     conversation.noteTime(timeOf(fields.startTime));
-    noteEarly(conversation, factsOf(fields));
+    noteEarly(conversation, factsOf(conversation.transcript.sessionKey, fields));
     if (typeof fields.summary === 'string') conversation.noteTitle('summary', fields.summary);
     const rest = restOf(fields, sessionMembers);
     if (rest) conversation.data(`${kind}:${conversation.nameByText(text)}`, kind, rest);

@@ -3,12 +3,13 @@ import type { PartContent } from '../../../../protocol/schema.ts';
 import type { Conversation } from '../../kit/conversation.ts';
 import { contentOf, findCall, findResponse } from '../../kit/genai.ts';
 import { type Fields, findText, isFields, timeOf } from '../../kit/json.ts';
+import { shortId } from '../../kit/remember.ts';
 import { restOf } from '../../kit/rest.ts';
 import { Calls, type KeptCall, partName } from './calls.ts';
 import { isMessageType, markedContent, messageName, messageOf, titleOf } from './message.ts';
 import { type Piece, piecesOf, promptOf } from './pieces.ts';
 import { agent, findContextDirectory, isContext, noteEarly } from './session.ts';
-import { type Kept, type Marked, nameOf, Timeline } from './timeline.ts';
+import { type Kept, type Marked, Timeline } from './timeline.ts';
 
 /** What is remembered between two reads. */
 export type Memory = { entries: Kept[]; calls: KeptCall[] };
@@ -33,7 +34,7 @@ export class Records {
   /** A record with an id, whose text is this. `last`: it is of a list, which tells the order anew. False when it is bad. */
   take(fields: Fields, text: string, last: boolean): boolean {
     const conversation = this.#conversation;
-    const name = nameOf(findText(fields, 'id') as string);
+    const name = shortId(findText(fields, 'id') as string);
     const type = findText(fields, 'type') ?? '';
     const pieces = isMessageType(type) ? piecesOf(fields, type) : undefined;
     conversation.noteTime(timeOf(fields.timestamp));
@@ -53,7 +54,7 @@ export class Records {
 
   /** A checkpoint, whose records come next, holds these ids and no others. */
   replaceBy(ids: string[]): void {
-    this.#timeline.replaceBy(new Set(ids.map(nameOf)));
+    this.#timeline.replaceBy(new Set(ids.map(shortId)));
   }
 
   /** To be called when something else than a checkpoint came: what the last one did not hold is marked. */
@@ -63,7 +64,7 @@ export class Records {
 
   rewindTo(id: string): void {
     this.markMissing();
-    for (const marked of this.#timeline.rewindTo(nameOf(id))) this.#mark(marked, { rewound: true });
+    for (const marked of this.#timeline.rewindTo(shortId(id))) this.#mark(marked, { rewound: true });
   }
 
   #mark({ name, type, version }: Marked, mark: Fields): void {

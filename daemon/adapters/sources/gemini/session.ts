@@ -3,33 +3,37 @@ import type { Conversation } from '../../kit/conversation.ts';
 import type { Facts } from '../../kit/facts.ts';
 import { findPartText } from '../../kit/genai.ts';
 import { type Fields, findText, type Json } from '../../kit/json.ts';
+import { keyIn, splitKey } from '../../kit/session-key.ts';
 
 export const agent = 'gemini';
 
-/**
- * The key of a session whose file has this stem, `session-<YYYY-MM-DDTHH-MM>-<first 8 of its id>`: those 8, where they are
- * random, since they alone are known to a subagent's file too (it lies in a folder named for the parent's id). Of an id
- * that the user chose, the first 8 say too little: then the whole stem.
- */
-export function keyOfSession(stem: string): string {
-  return /-([0-9a-f]{8})$/.exec(stem)?.[1] ?? stem;
+/** The key of the parent, for a subagent's key: that of the session which its folder is named for. */
+export function parentKeyOf(sessionKey: string): string | undefined {
+  const slash = sessionKey.lastIndexOf('/');
+  return slash < 0 ? undefined : sessionKey.slice(0, slash);
 }
 
-/** The key of the parent, for a subagent's key. Undefined when the folder does not tell it. */
-export function parentKeyOf(sessionKey: string): string | undefined {
-  const slash = sessionKey.indexOf('/');
-  return slash < 0 ? undefined : /^([0-9a-f]{8})-/.exec(sessionKey)?.[1];
+/**
+ * The key by the whole id, of which the file's name, `session-<YYYY-MM-DDTHH-MM>-<first 8 of its id>`, holds too little.
+ * Undefined where the id is not that of the file: one that was copied under another name is a session of its own.
+ */
+function wholeKeyOf(sessionKey: string, id: string | undefined): string | undefined {
+  const [stem, project] = splitKey(sessionKey);
+  const begin = /^session-\d{4}-\d\d-\d\dT\d\d-\d\d-(.+)$/.exec(stem)?.[1];
+  return id !== undefined && begin !== undefined && id.startsWith(begin) ? keyIn(project, id) : undefined;
 }
 
 /** The facts of the record that opens a file, of a `$set`, or of a document. */
-export function factsOf(fields: Fields): Facts {
+export function factsOf(sessionKey: string, fields: Fields): Facts {
   const metadata: Fields = {};
   for (const name of ['projectHash', 'kind']) {
     const value = findText(fields, name);
     if (value !== undefined && value.length <= 200) metadata[name] = value;
   }
+  const externalId = findText(fields, 'sessionId');
   return {
-    externalId: findText(fields, 'sessionId'),
+    sessionKey: wholeKeyOf(sessionKey, externalId),
+    externalId,
     directory: fields.kind === 'subagent' ? firstText(fields.directories) : undefined,
     metadata: Object.keys(metadata).length === 0 ? undefined : metadata,
   };

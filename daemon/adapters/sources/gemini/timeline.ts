@@ -94,7 +94,4 @@ export class Timeline {
   }
 }
 
-/** An id as it is remembered: a very long one by its hash. */
-export const nameOf = (id: string) => (id.length <= 100 ? id : hash('sha256', id, 'base64url'));
-
 const shortHash = (text: string) => hash('sha256', text, 'base64url').slice(0, 8);

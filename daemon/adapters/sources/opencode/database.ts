@@ -177,7 +177,14 @@ class OpencodeDatabase implements SourceDatabase {
     const own = 'WHERE session_id = @sessionKey';
     const messages = `SELECT 'message' AS kind, id, id AS messageId, ${updated} AS at FROM message ${own}`;
     const parts = `SELECT 'part' AS kind, id, message_id AS messageId, ${updated} AS at FROM part ${own}`;
-    const both = [this.#tables.has('message') ? messages : [], this.#tables.has('part') ? parts : []].flat();
+    // A part whose own column names no session is of that of its message.
+    const lost = `${parts.replace(own, `WHERE (session_id IS NULL OR session_id = '')`)}
+      AND message_id IN (SELECT id FROM message ${own})`;
+    const both = [
+      this.#tables.has('message') ? messages : [],
+      this.#tables.has('part') ? parts : [],
+      this.#tables.has('message') && this.#tables.has('part') ? lost : [],
+    ].flat();
     const none = `SELECT NULL AS kind, NULL AS id, NULL AS messageId, NULL AS at WHERE @sessionKey IS NULL`;
     return [none, ...both].join(' UNION ALL ');
   }

@@ -1,28 +1,30 @@
 // opencode's record of a message -> what is put of it. All that has no field of its own stays: small in the metadata, else
 // whole in a `data` part.
 import type { Usage } from '../../../../protocol/schema.ts';
+import type { Transcript } from '../../adapter.ts';
 import type { MessageContent } from '../../kit/conversation.ts';
 import type { Model } from '../../kit/facts.ts';
 import { countOf, type Fields, findFields, isFields, type Json, timeOf } from '../../kit/json.ts';
+import { believable } from '../../kit/time.ts';
 import { agent, findModel } from './session.ts';
 
 const named = new Set(['id', 'sessionID', 'role', 'time', 'tokens', 'cost', 'error', 'modelID', 'providerID']);
 const maxMetadataUnits = 500;
-/** What the store takes of a count of tokens, and of dollars. */
-const maxTokens = 1e12;
+/** What the store takes of dollars. */
 const maxUsd = 1e9;
 
 /** `model`: the one that answered. `large`: what is too large for the metadata. */
 export function messageOf(
   info: Fields,
   role: 'user' | 'assistant',
+  transcript: Transcript,
 ): { put: MessageContent; model?: Model | undefined; large?: Fields | undefined } {
   const time = findFields(info, 'time') ?? {};
   const { metadata, large } = othersOf(info);
   const completed = timeOf(time.completed);
   if (completed !== undefined) metadata.completedAt = completed;
   const put: MessageContent = { role, agent: role === 'user' ? null : agent, metadata };
-  const createdAt = timeOf(time.created);
+  const createdAt = believable(timeOf(time.created), transcript);
   if (createdAt !== undefined) put.createdAt = createdAt;
   if (role === 'user') return { put, large };
   const model = findModel(info) ?? findModel(info.model);
@@ -40,13 +42,12 @@ export function usageOf(fields: Fields): Usage | undefined {
   if (tokens === undefined) return undefined;
   const cache = findFields(tokens, 'cache') ?? {};
   const { cost } = fields;
-  const count = (value: Json | undefined) => Math.min(countOf(value), maxTokens);
   return {
-    input: count(tokens.input),
-    output: count(tokens.output),
-    reasoning: count(tokens.reasoning),
-    cacheRead: count(cache.read),
-    cacheWrite: count(cache.write),
+    input: countOf(tokens.input),
+    output: countOf(tokens.output),
+    reasoning: countOf(tokens.reasoning),
+    cacheRead: countOf(cache.read),
+    cacheWrite: countOf(cache.write),
     ...(typeof cost === 'number' && cost >= 0 && cost <= maxUsd ? { costUsd: cost } : {}),
   };
 }

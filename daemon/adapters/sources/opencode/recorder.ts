@@ -3,8 +3,10 @@
 import type { OpParams } from '../../../../protocol/schema.ts';
 import type { Held, Transcript } from '../../adapter.ts';
 import { derivedSessionId } from '../../ids.ts';
+import { boundedFacts, boundedModel } from '../../kit/facts.ts';
 import { type Fields, findFields, findText, type Json, timeOf } from '../../kit/json.ts';
 import { Puts } from '../../kit/puts.ts';
+import { believable, writtenAt } from '../../kit/time.ts';
 import { foldTitle } from '../../kit/title.ts';
 import { messageOf } from './message.ts';
 import { partOf } from './part.ts';
@@ -31,18 +33,23 @@ export class Recorder {
   session(info: Fields): void {
     const time = findFields(info, 'time') ?? {};
     const title = findTitle(info);
-    const model = findModel(info.model);
-    const parent = findText(info, 'parentID');
+    const facts = boundedFacts({
+      directory: findText(info, 'directory'),
+      parentKey: findText(info, 'parentID'),
+      model: findModel(info.model),
+      metadata: factsOf(info),
+    });
+    const { directory = null, parentKey, model, metadata = {} } = facts;
     this.puts.put({
       key: 'session',
       type: 'session/create',
       params: {
         sessionId: this.puts.sessionId,
         title: title ?? null,
-        directory: findText(info, 'directory') ?? null,
+        directory,
         agent,
         model: model ?? null,
-        parentId: parent === undefined ? null : derivedSessionId(agent, parent),
+        parentId: parentKey === undefined ? null : derivedSessionId(agent, parentKey),
         origin: { source: agent, externalId: this.#sessionKey, path: this.#transcript.path },
       },
       occurredAt: this.#timeOf(time.created),
@@ -50,7 +57,7 @@ export class Recorder {
     const at = this.#timeOf(time.updated ?? time.created);
     if (title !== undefined) this.#update('session:title', { title }, at);
     if (model !== undefined) this.#update('session:model', { model }, at);
-    this.#update('session:metadata', { metadata: factsOf(info) }, at);
+    this.#update('session:metadata', { metadata }, at);
     const archived = (timeOf(time.archived) ?? 0) > 0;
     if (archived || this.puts.has('session:archived')) this.#update('session:archived', { archived }, at);
   }
@@ -61,13 +68,14 @@ export class Recorder {
     const time = findFields(info, 'time') ?? {};
     const at = this.#timeOf(time.completed ?? time.created);
     const role = this.#roleOf(id, info);
-    const { put, model, large } = messageOf(info, role);
+    const { put, model, large } = messageOf(info, role, this.#transcript);
     const params = { sessionId: puts.sessionId, messageId: puts.messageId(id), ...put };
     puts.put({ key: `msg:${id}`, type: 'message/put', params, occurredAt: at });
     // Says nothing: its key tells the parts, which do not know it, that a person wrote this message.
     if (role === 'user') this.#update(`user:${id}`, {}, at);
     // Where the session does not tell its model, it is that of the last answer.
-    if (model && !puts.has('session:model')) this.#update(`session:model:${id}`, { model }, at);
+    const told = boundedModel(model);
+    if (told && !puts.has('session:model')) this.#update(`session:model:${id}`, { model: told }, at);
     if (large !== undefined) this.data(`info:${id}`, 'info', large, id, at);
   }
 
@@ -123,7 +131,7 @@ export class Recorder {
   }
 
   #timeOf(value: Json | undefined): number {
-    this.at = timeOf(value) ?? this.at;
-    return this.at ?? Math.max(0, Math.floor(this.#transcript.mtimeMs));
+    this.at = believable(timeOf(value), this.#transcript) ?? this.at;
+    return this.at ?? writtenAt(this.#transcript);
   }
 }

@@ -1,6 +1,7 @@
 // What a look into the database gave, as puts: events, and rows of the tables. A record of an event is put as its table
 // holds it now: earlier versions of it are passed over, so that reading the events again changes nothing.
 import type { Held, ReadResult, Transcript } from '../../adapter.ts';
+import { boundedText } from '../../kit/facts.ts';
 import { type Fields, findFields, findText, isFields, type Json, parseJson } from '../../kit/json.ts';
 import { Recorder } from './recorder.ts';
 import { infoOfRow } from './session.ts';
@@ -93,7 +94,7 @@ class Reader {
 
   #message(id: string, info: Fields): void {
     this.#recorder.message(id, info);
-    this.#latest = id;
+    this.#latest = boundedText(id) ?? this.#latest;
   }
 
   #part(id: string, messageId: string, part: Fields): void {

@@ -3,7 +3,7 @@ import type { Held, Transcript } from '../../adapter.ts';
 import { Conversation, type MessageContent } from '../../kit/conversation.ts';
 import { type Fields, findFields, findText, isFields, type Json, timeOf } from '../../kit/json.ts';
 import { LineReader, readWith } from '../../kit/line-reader.ts';
-import { rememberIn } from '../../kit/remember.ts';
+import { rememberIn, shortId } from '../../kit/remember.ts';
 import { restOf, splitRest } from '../../kit/rest.ts';
 import { completedOf, contentOf, restOfCall, shellOf, toolOf } from './blocks.ts';
 import { answerOf, titleOf } from './message.ts';
@@ -54,7 +54,7 @@ class Reader extends LineReader<Memory> {
     const key = `entry:${type}:${name}`;
     const isTaken = type === 'message' ? this.#takeMessage(entry, name, key) : this.#takeCustom(entry, entry, name);
     if (!isTaken) conversation.data(key, type as string, entry);
-    if (type !== 'session') conversation.own.entryId = findText(entry, 'id') ?? conversation.own.entryId;
+    if (type !== 'session') conversation.own.entryId = findShortId(entry, 'id') ?? conversation.own.entryId;
   }
 
   /**
@@ -68,7 +68,7 @@ class Reader extends LineReader<Memory> {
     if (timestamp === undefined) return conversation.nameByText(id ?? text);
     const when = `${timestamp} ${entry.type}`;
     if (id === undefined) return conversation.nameByText(when);
-    const known = `${id} ${when}`;
+    const known = shortId(`${id} ${when}`);
     const name = this.#names.get(known) ?? conversation.nameByText(when);
     rememberIn(this.#names, known, name, maxNames);
     return name;
@@ -145,7 +145,7 @@ class Reader extends LineReader<Memory> {
     const entryId = findText(entry, 'id');
     if (entryId === undefined) return undefined;
     const { parentId } = entry;
-    const isNext = parentId === undefined || parentId === this.conversation.own.entryId;
+    const isNext = parentId === undefined || findShortId(entry, 'parentId') === this.conversation.own.entryId;
     return isNext ? { entryId } : { entryId, parentEntryId: parentId };
   }
 
@@ -183,6 +183,11 @@ export const readTranscript = readWith(Reader);
 const shapedRoles = new Set(['user', 'assistant', 'bashExecution']);
 /** Version 2 knows the second of them. */
 const customRoles = new Set(['custom', 'hookMessage']);
+
+function findShortId(entry: Fields, name: string): string | null {
+  const id = findText(entry, name);
+  return id === undefined ? null : shortId(id);
+}
 
 /** A content as blocks; undefined for what is none. */
 function blocksOf(content: Json | undefined): Json[] | undefined {

@@ -1,12 +1,15 @@
 // What a file's name and header say of its session.
 import type { Facts, Model } from '../../kit/facts.ts';
 import { type Fields, findText, type Json } from '../../kit/json.ts';
+import { keyIn } from '../../kit/session-key.ts';
 
 export const agent = 'pi';
 
-/** The session id in a file's name, behind its time; undefined for what is no transcript. */
-export function sessionKeyOf(file: string): string | undefined {
-  return /^[^_]+_(.+)\.jsonl$/.exec(file)?.[1];
+/** The key of the session in this file: by the id in its name, behind its time. Undefined for what is no transcript. */
+export function sessionKeyOf(path: string): string | undefined {
+  const [file = '', folder = ''] = path.split(/[/\\]/).reverse();
+  const id = /^[^_]+_(.+)\.jsonl$/.exec(file)?.[1];
+  return id === undefined ? undefined : keyIn(folder, id);
 }
 
 /** Of the header. Version 1 has the model in it, and names the file that it was branched from in another field. */
@@ -16,7 +19,7 @@ export function factsOf(header: Fields): Facts {
   return {
     directory: findText(header, 'cwd'),
     externalId: findText(header, 'id'),
-    parentKey: parent && sessionKeyOf(parent.slice(Math.max(parent.lastIndexOf('/'), parent.lastIndexOf('\\')) + 1)),
+    parentKey: parent && sessionKeyOf(parent),
     model: modelOf(header.provider, header.modelId),
     metadata: typeof version === 'number' ? { version } : undefined,
   };

@@ -1,6 +1,7 @@
 // A message of Qwen Code: what its line says of itself, and which of its words the person said.
 import type { Usage } from '../../../../protocol/schema.ts';
 import type { MessageContent } from '../../kit/conversation.ts';
+import { findCopied } from '../../kit/copied.ts';
 import { findPartText } from '../../kit/genai.ts';
 import { countOf, type Fields, findFields, findText, isFields, type Json } from '../../kit/json.ts';
 import { agent } from './session.ts';
@@ -17,11 +18,14 @@ export function messageOf(line: Fields): MessageContent {
     if (value === undefined || value === null || typeof value === 'object' || plain.has(value)) continue;
     if (String(value).length <= 200) metadata[name] = value;
   }
+  const copiedFrom = findCopied(line);
+  if (copiedFrom !== undefined) metadata.copiedFrom = copiedFrom;
   if (line.type === 'user') return { role: 'user', agent: null, metadata };
   const content: MessageContent = { role: 'assistant', agent, metadata };
   const modelId = findText(line, 'model');
   if (modelId !== undefined) content.model = { providerId: agent, modelId };
-  const usage = findUsage(line.usageMetadata);
+  // What a copy used is counted in the session that it was copied from.
+  const usage = copiedFrom === undefined ? findUsage(line.usageMetadata) : undefined;
   if (usage !== undefined) content.usage = usage;
   return content;
 }

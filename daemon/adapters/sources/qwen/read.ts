@@ -5,15 +5,16 @@ import { Conversation } from '../../kit/conversation.ts';
 import { completedOf, contentOf, displayOf, findCall, findResponse, partsOf, toolOf } from '../../kit/genai.ts';
 import { type Fields, findFields, findText, type Json, timeOf } from '../../kit/json.ts';
 import { LineReader, readWith } from '../../kit/line-reader.ts';
-import { rememberIn } from '../../kit/remember.ts';
+import { rememberIn, shortId } from '../../kit/remember.ts';
 import { restOf } from '../../kit/rest.ts';
 import { findTyped, isSynthetic, messageOf, promptOf } from './message.ts';
 import { agent, factsOf, findTitle } from './session.ts';
+import { follow, rewind, type Trail } from './trail.ts';
 
 /** What a message was told by so far: several lines may have one uuid. `modelled`: one of them told the model. */
 type Told = { lines: string[]; modelled: boolean };
 /** The latest messages. */
-type Memory = { messages: [name: string, told: Told][] };
+type Memory = { messages: [name: string, told: Told][]; trail: Trail };
 
 const maxMessages = 32;
 const maxLines = 16;
@@ -22,7 +23,7 @@ class Reader extends LineReader<Memory> {
   readonly #messages: Map<string, Told>;
 
   constructor(transcript: Transcript, state: unknown, held: Held) {
-    super(new Conversation<Memory>(agent, transcript, state, held, { messages: [] }));
+    super(new Conversation<Memory>(agent, transcript, state, held, { messages: [], trail: [] }));
     this.#messages = new Map(this.conversation.own.messages);
   }
 
@@ -31,14 +32,14 @@ class Reader extends LineReader<Memory> {
   }
 
   protected override remember(): void {
-    this.conversation.own = { messages: [...this.#messages] };
+    this.conversation.own.messages = [...this.#messages];
   }
 
   #takeFields(line: Fields, text: string): boolean {
     const conversation = this.conversation;
     const { transcript, hasMessage } = conversation;
     conversation.noteTime(timeOf(line.timestamp));
-    if (!hasMessage) conversation.note(factsOf(transcript.sessionKey, line));
+    if (!hasMessage) conversation.note(factsOf(transcript, line));
     const title = findTitle(line);
     if (title) conversation.noteTitle(...title);
     const { type } = line;
@@ -49,6 +50,8 @@ class Reader extends LineReader<Memory> {
     // Known damage: several lines with one uuid, also of several types. None may replace another, each counts once.
     const uuid = findText(line, 'uuid');
     const name = uuid === undefined ? conversation.nameByText(text) : uuid;
+    if (line.type === 'system' && line.subtype === 'rewind') this.#rewind(line);
+    if (uuid !== undefined) this.#follow(line, uuid, isMessage);
     if (isMessage) this.#takeMessage(line, parts as Json[], `${type}:${name}`, shortHash(text));
     else if (type === 'tool_result') this.#takeResult(line, parts as Json[], `${name}:${shortHash(text)}`);
     else {
@@ -56,6 +59,25 @@ class Reader extends LineReader<Memory> {
       conversation.data(uuid === undefined ? `line:${name}` : `line:${uuid}:${shortHash(text)}`, kind, line);
     }
     return true;
+  }
+
+  #follow(line: Fields, uuid: string, isMessage: boolean): void {
+    const { own } = this.conversation;
+    const type = line.type as string;
+    const message = isMessage ? { name: `${type}:${uuid}`, type, metadata: messageOf(line).metadata as Fields } : null;
+    own.trail = follow(own.trail, uuid, message);
+  }
+
+  /** What is taken back stays, marked. */
+  #rewind(line: Fields): void {
+    const { own } = this.conversation;
+    const { left, taken } = rewind(own.trail, line);
+    own.trail = left;
+    for (const { name, type, metadata } of taken) {
+      const role = type === 'user' ? 'user' : 'assistant';
+      const content = { role, metadata: { ...metadata, rewound: true }, createdAt: undefined } as const;
+      this.conversation.putMessage(name, content, `rewound:${name}`);
+    }
   }
 
   #takeMessage(line: Fields, parts: Json[], name: string, digest: string): void {
@@ -79,12 +101,12 @@ class Reader extends LineReader<Memory> {
   /** The message of this line; what a later line with its uuid tells is put over it. */
   #openMessage(line: Fields, name: string, digest: string): string {
     const conversation = this.conversation;
-    const known = this.#messages.get(name);
+    const known = this.#messages.get(shortId(name));
     if (known?.lines.includes(digest)) return conversation.goTo(name);
     const content = messageOf(line);
     const lines = [...(known?.lines ?? []), digest].slice(-maxLines);
     const told = { lines, modelled: known?.modelled === true || content.model !== undefined };
-    rememberIn(this.#messages, name, told, maxMessages);
+    rememberIn(this.#messages, shortId(name), told, maxMessages);
     if (known === undefined) return conversation.message(name, content);
     const options = { key: `amended:${name}:${digest}`, aside: known.modelled };
     return conversation.message(name, { ...content, createdAt: undefined }, options);

@@ -1,11 +1,13 @@
 // What a line of Qwen Code says of its session: where it runs, whose fork or child it is, and its title.
+import type { Transcript } from '../../adapter.ts';
 import type { Facts } from '../../kit/facts.ts';
 import { type Fields, findFields, findText } from '../../kit/json.ts';
+import { keyIn } from '../../kit/session-key.ts';
 import type { TitleRank } from '../../kit/title.ts';
 
 export const agent = 'qwen';
 
-export function factsOf(sessionKey: string, line: Fields): Facts {
+export function factsOf({ path, sessionKey }: Transcript, line: Fields): Facts {
   const metadata: Fields = {};
   for (const [name, member] of Object.entries({ cliVersion: 'version', gitBranch: 'gitBranch' })) {
     const value = findText(line, member);
@@ -14,7 +16,8 @@ export function factsOf(sessionKey: string, line: Fields): Facts {
   const payload = findFields(line, 'systemPayload') ?? {};
   const parent = line.subtype === 'parent_session' ? findText(payload, 'parentSessionId') : undefined;
   const origin = findText(findFields(line, 'forkedFrom') ?? {}, 'sessionId');
-  const parentKey = parent ?? origin;
+  const project = /([^/\\]+)[/\\]chats[/\\][^\n]*$/.exec(path)?.[1] ?? '';
+  const parentKey = (parent ?? origin) && keyIn(project, (parent ?? origin) as string);
   return {
     directory: findText(line, 'cwd'),
     parentKey: parentKey === sessionKey ? undefined : parentKey,
