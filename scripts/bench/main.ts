@@ -18,12 +18,14 @@ import { append1 } from './rows/append-1.ts';
 import { append256 } from './rows/append-256.ts';
 import { idleCpu, idleMemory, restartBytes, seenOld, seenRecent, storeBytes } from './rows/archive.ts';
 import { delivery } from './rows/delivery.ts';
+import { deltas } from './rows/deltas.ts';
 import { ingest } from './rows/ingest.ts';
 
 const rows: Record<string, Row> = {
   'append-256': append256,
   'append-1': append1,
   delivery,
+  deltas,
   ingest,
   'store-bytes': storeBytes,
   'restart-bytes': restartBytes,
@@ -60,7 +62,7 @@ function buildDaemon(): string {
   const out = join(root, 'node_modules/.cache/sessiond-bench');
   const tsx = join(root, 'node_modules/.bin/tsx');
   execFileSync(tsx, ['scripts/build.ts', '--out', out], { cwd: root, stdio: ['ignore', 2, 2] });
-  return join(out, 'daemon.js');
+  return join(out, 'daemon.mjs');
 }
 
 async function measure(name: string, home: Home, daemonPath: string, options: Options): Promise<RowResult> {
