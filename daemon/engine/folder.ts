@@ -1,14 +1,12 @@
-// The folder of a source: lists what is in it, and tells what changes as it does. chokidar costs one inotify watch a file, so
-// only folders and the files of the last days are watched; a sweep finds what changes in the others (DESIGN.md).
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+// The folder of a source: lists what is in it, and tells what changes as it does. Links below it are not watched: what is
+// behind them is found when all is listed again.
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { FSWatcher } from 'chokidar';
-import { watch } from 'chokidar';
 import type { Place, Source } from '../adapters/adapter.ts';
 import type { Runtime } from './runtime.ts';
-
-/** Files untouched for longer have no watch of their own. */
-const recentMs = 3 * 24 * 3600_000;
+import { watchBelow } from './watch.ts';
 
 /** A transcript, and how it is read. */
 export type Found = { path: string; place: Place };
@@ -24,6 +22,7 @@ export class Folder {
   readonly #source: Source;
   readonly #runtime: Runtime;
   readonly #events: FolderEvents;
+  /** While the folder is there. */
   #watcher: FSWatcher | undefined;
 
   constructor(source: Source, runtime: Runtime, events: FolderEvents) {
@@ -36,20 +35,15 @@ export class Folder {
   async list(signal: AbortSignal): Promise<Found[] | undefined> {
     const root = await folderId(this.#source.path);
     if (root === undefined) {
-      // A watcher of a folder that is gone hears nothing of another in its place.
+      // A watch of a folder that is gone hears nothing of another in its place.
       await this.close();
       return undefined;
     }
-    // Before the look, so that nothing falls between the two.
+    const { path } = this.#source;
     this.#watcher ??= await this.#watch(signal);
     const found: Found[] = [];
-    await this.#listInto(found, this.#source.path, new Set([root]), signal);
+    await this.#listInto(found, path, new Set([root]), signal);
     return found;
-  }
-
-  /** Watches a file that was too old to be, and is in use again. */
-  async follow(path: string): Promise<void> {
-    this.#watcher?.add(await realpath(path));
   }
 
   async close(): Promise<void> {
@@ -57,18 +51,33 @@ export class Folder {
     this.#watcher = undefined;
   }
 
+  #watch(signal: AbortSignal): Promise<FSWatcher> {
+    const { identify, enters, path } = this.#source;
+    return watchBelow(
+      path,
+      {
+        onChange: (changed) => void (identify(changed) && this.#events.onChange(changed)),
+        onFolder: (changed) => void this.#listNew(changed),
+        onFail: (error) => this.#events.onFail(path, error),
+      },
+      { enters, since: this.#runtime.now(), signal },
+    );
+  }
+
   /** `linked`: the folders that links led to, each entered once: links may lead round in circles, and criss-cross. */
-  async #listInto(found: Found[], folder: string, linked: Set<string>, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
+  async #listInto(found: Found[], folder: string, linked: Set<string>, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return;
     let entries: Awaited<ReturnType<typeof readFolder>>;
     try {
       entries = await readFolder(folder);
     } catch (error) {
-      this.#events.onFail(folder, error);
+      // Gone since it was found.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#events.onFail(folder, error);
       return;
     }
     for (const entry of entries) {
       const path = join(folder, entry.name);
+      if (entry.name.includes('\ufffd') && this.#isUnreachable(path)) continue;
       if (entry.isFile()) {
         const place = this.#source.identify(path);
         if (place) found.push({ path, place });
@@ -78,8 +87,16 @@ export class Folder {
     }
   }
 
+  /** A name that is no UTF-8 cannot be written as text, and so neither can the path of what it names. */
+  #isUnreachable(path: string): boolean {
+    if (existsSync(path)) return false;
+    if (this.#source.identify(path) || this.#source.enters(path))
+      this.#events.onFail(path, new Error('its name is no UTF-8, so it is not read: give it another'));
+    return true;
+  }
+
   /** What a link leads to, once: what it grows by is found by the sweep. */
-  async #listLink(found: Found[], path: string, linked: Set<string>, signal: AbortSignal): Promise<void> {
+  async #listLink(found: Found[], path: string, linked: Set<string>, signal?: AbortSignal): Promise<void> {
     const target = await stat(path).catch(() => undefined);
     const place = target?.isFile() ? this.#source.identify(path) : undefined;
     if (place) found.push({ path, place });
@@ -90,28 +107,13 @@ export class Folder {
     await this.#listInto(found, path, linked, signal);
   }
 
-  async #watch(signal: AbortSignal): Promise<FSWatcher> {
-    // The folder itself may be a link (dotfiles); links below it are left to the sweep.
-    const { path: root } = this.#source;
-    const real = await realpath(root);
-    const pathOf = (path: string) => join(root, relative(real, path));
-    const watcher = watch(real, {
-      ignoreInitial: true,
-      followSymlinks: false,
-      ignored: (path, stats) => {
-        if (path === real || stats === undefined) return false;
-        if (stats.isDirectory()) return !this.#source.enters(pathOf(path));
-        return !this.#source.identify(pathOf(path)) || this.#runtime.now() - stats.mtimeMs > recentMs;
-      },
-    });
-    watcher.on('add', (path) => this.#events.onChange(pathOf(path)));
-    watcher.on('change', (path) => this.#events.onChange(pathOf(path)));
-    watcher.on('error', (error) => this.#events.onFail(root, error));
-    await new Promise<void>((resolve) => {
-      watcher.once('ready', resolve);
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    return watcher;
+  /** What is in a folder that came: it may have been moved here with old files in it, which are not told one by one. */
+  async #listNew(path: string): Promise<void> {
+    const id = await folderId(path).catch(() => undefined);
+    if (id === undefined) return;
+    const found: Found[] = [];
+    await this.#listInto(found, path, new Set([id]));
+    for (const each of found) this.#events.onChange(each.path);
   }
 }
 

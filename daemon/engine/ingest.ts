@@ -1,6 +1,7 @@
 // One source: finds its files, takes in what is new in them, newest first, and follows them. Work grows with new bytes: a
 // file whose size and time are known is not opened (P24).
 import { statSync } from 'node:fs';
+import { RefusedError } from '../../protocol/errors.ts';
 import type { SourceStatus } from '../../protocol/methods.ts';
 import type { Place, Source } from '../adapters/adapter.ts';
 import { Folder } from './folder.ts';
@@ -10,13 +11,17 @@ import { Marks } from './marks.ts';
 import { Queue } from './queue.ts';
 import type { FileState } from './transcript.ts';
 import { fileState, stateOf } from './transcript.ts';
+import type { Rest } from './unread.ts';
+import { Unread } from './unread.ts';
 
 export type IngestDeps = IntakeDeps;
 
 const sweepMs = 60_000;
 const absentMs = 5_000;
+/** A file that was read is left alone for so long, and then looked at: one that is written to all the time costs little. */
 const settleMs = 100;
-const retryMs = 1_000;
+/** What fails is tried again after this at the latest. */
+const maxRetryMs = 3600_000;
 /** Files looked at in one turn of the event loop: a fraction of a millisecond. */
 const looksATurn = 64;
 
@@ -25,7 +30,10 @@ const lanes = 4;
 /** Files of one record each, read at once. */
 const documentLanes = 64;
 
-type Pending = { path: string; place: Place; size: number; mtimeMs: number; order: string | undefined };
+type Pending = { path: string; place: Place; file: FileState; mtimeMs: number; order: string | undefined };
+
+/** Of what is no file. */
+const noFile: FileState = { inode: 0, size: 0, mtimeMs: 0, ctimeMs: 0 };
 
 export class Ingest {
   readonly name: string;
@@ -40,8 +48,10 @@ export class Ingest {
   #unlooked = 0;
   #firstReadDone = false;
   #present = false;
-  /** path -> what is wrong with it now; what could be read again is gone from here. */
-  readonly #failures = new Map<string, string>();
+  readonly #unread = new Unread();
+  /** path -> what is wrong with a folder, as the last look at all of them found it, and the one before. */
+  #failures = new Map<string, string>();
+  #lastFailures = new Map<string, string>();
   #wake: () => void = () => {};
   #idle: (() => void)[] = [];
   #sweepDue = false;
@@ -49,29 +59,24 @@ export class Ingest {
   #ended = false;
   /** path -> when, on the monotonic clock. */
   readonly #lookAgainAt = new Map<string, number>();
-  /** path -> how long its last failure is waited out. */
-  readonly #retryMs = new Map<string, number>();
 
   constructor(source: Source, deps: IngestDeps, name: string = source.kind) {
     this.name = name;
     this.source = source;
     this.#deps = deps;
     this.#marks = new Marks(source, deps.positions);
-    this.#intake = new Intake(source, deps, this.#marks);
+    this.#intake = new Intake(source, deps, this.#marks, this.#unread);
     this.#folder = new Folder(source, deps.runtime, {
-      onChange: (path) => void this.#lookAtNews(path).then(() => this.#wake()),
-      onFail: (path, error) => this.#fail(path, error),
+      onChange: (path) => this.#onChange(path),
+      onFail: (path, error) => this.#failFolder(path, error),
     });
   }
 
   get status(): SourceStatus {
     const { kind, path } = this.source;
-    let bytesBehind = 0;
-    for (const { path: file, place, size } of this.#pending.values()) {
-      const mark = this.#marks.find(file);
-      const taken = place.reading === 'lines' ? mark?.offset : mark?.size;
-      bytesBehind += Math.max(0, size - Math.max(0, taken ?? 0));
-    }
+    let bytesBehind = this.#unread.bytes;
+    for (const { path: file, place, file: state } of this.#pending.values())
+      bytesBehind += this.#behind(file, place, state) - (this.#unread.find(file)?.bytes ?? 0);
     const files = Math.max(this.#known, this.#pending.size);
     return {
       name: this.name,
@@ -82,14 +87,25 @@ export class Ingest {
       filesDone: Math.max(0, files - this.#pending.size - this.#unlooked),
       bytesBehind,
       ...this.#marks.counts(),
-      lastError: [...this.#failures.values()].at(-1) ?? null,
+      lastError: this.#lastError ?? null,
     };
+  }
+
+  get #lastError(): string | undefined {
+    return this.#unread.lastError ?? [...this.#failures.values()].at(-1);
+  }
+
+  /** Bytes that are not taken in, as far as the mark tells. */
+  #behind(path: string, place: Place, { size }: FileState): number {
+    const mark = this.#marks.find(path);
+    const taken = place.reading === 'lines' ? mark?.offset : mark?.size;
+    return Math.max(0, size - Math.max(0, taken ?? 0));
   }
 
   #state(): SourceStatus['state'] {
     if (!this.#firstReadDone) return 'reading';
     if (!this.#present) return 'absent';
-    return this.#failures.size === 0 ? 'watching' : 'failing';
+    return this.#lastError === undefined ? 'watching' : 'failing';
   }
 
   /** Runs until the signal fires. Whatever a file holds or lacks, it goes on: trouble shows in the status. */
@@ -125,10 +141,11 @@ export class Ingest {
   async #scan(signal: AbortSignal): Promise<void> {
     this.#sweepDue = false;
     const waiting = this.#idle.splice(0);
+    if (waiting.length > 0) this.#unread.retryNow(this.#deps.runtime.monotonic());
     try {
       await this.#lookAtAll(signal);
     } catch (error) {
-      this.#fail(this.source.path, error);
+      this.#failFolder(this.source.path, error);
     }
     if (waiting.length === 0) return;
     await this.#drain(signal);
@@ -136,14 +153,15 @@ export class Ingest {
   }
 
   async #lookAtAll(signal: AbortSignal): Promise<void> {
-    const before = [...this.#failures.keys()];
-    for (const path of before) if (!this.source.identify(path)) this.#failures.delete(path);
+    // What is wrong with a folder is found anew by listing it; with a file, when that is read again.
+    this.#lastFailures = this.#failures;
+    this.#failures = new Map();
+    const left = [...this.#unread.paths];
     const found = await this.#folder.list(signal);
     this.#present = found !== undefined;
-    // What is wrong with a folder was found anew by listing it; with a file, it is when that is read again.
-    if (before.length > 0) {
-      const here = new Set(found?.map(({ path }) => path));
-      for (const path of before) if (this.source.identify(path) && !here.has(path)) this.#forgive(path);
+    if (left.length > 0) {
+      const here = new Set(found?.map(({ path, place }) => fileOf(path, place)));
+      for (const path of left) if (!here.has(path)) this.#unread.forget(path);
     }
     this.#unlooked = found?.length ?? 0;
     // A database and its log are one file of ours.
@@ -162,9 +180,28 @@ export class Ingest {
 
   /** Whether nothing of it need be read: asked at once, since a promise for each of 10,000 files costs six times as much. */
   #isKnown(path: string, place: Place): boolean {
-    if (place.reading === 'database' || !this.#marks.find(path)) return false;
+    if (place.reading === 'database' || !(this.#marks.find(path) || this.#unread.find(path))) return false;
     const stats = statSync(path, { throwIfNoEntry: false });
-    return stats?.isFile() === true && this.#marks.isUnchanged(path, stateOf(stats));
+    return stats?.isFile() === true && !this.#isDue(path, place, stateOf(stats));
+  }
+
+  /** Whether to read it now: it has something new, or may have. */
+  #isDue(path: string, place: Place, file: FileState): boolean {
+    const at = this.#unread.dueAt(path, file);
+    if (at === undefined) return !this.#marks.isRead(path, place, file);
+    if (at <= this.#deps.runtime.monotonic()) return true;
+    if (at < Number.POSITIVE_INFINITY) this.#lookAgainAt.set(path, at);
+    return false;
+  }
+
+  /** One that is read now, or soon, is looked at after that anyhow. */
+  #onChange(path: string): void {
+    const place = this.source.identify(path);
+    if (!place) return;
+    const file = fileOf(path, place);
+    const again = this.#lookAgainAt.get(file) ?? Number.POSITIVE_INFINITY;
+    if (this.#pending.has(file) || again <= this.#deps.runtime.monotonic() + settleMs) return;
+    void this.#lookAtNews(path).then(() => this.#wake());
   }
 
   /** A file that may be new since the last look at all of them. */
@@ -172,7 +209,7 @@ export class Ingest {
     const place = this.source.identify(path);
     if (!place) return;
     const file = fileOf(path, place);
-    const isNew = !this.#marks.find(file) && !this.#pending.has(file);
+    const isNew = !this.#marks.find(file) && !this.#pending.has(file) && !this.#unread.find(file);
     await this.#look(path, place);
     if (isNew && this.#pending.has(file)) this.#known += 1;
   }
@@ -182,14 +219,13 @@ export class Ingest {
     const file = fileOf(path, place);
     try {
       const state: FileState = await (place.reading === 'database' ? databaseState(file) : fileState(file));
-      if (this.#marks.isUnchanged(file, state)) return;
+      if (!this.#isDue(file, place, state)) return;
       if (state.size === 0 && !this.#marks.find(file)) return;
       const order = place.reading === 'document' ? place.order : undefined;
-      this.#pending.add({ path: file, place, size: state.size, mtimeMs: state.mtimeMs, order });
-      if (this.#firstReadDone) await this.#folder.follow(path);
+      this.#pending.add({ path: file, place, file: state, mtimeMs: state.mtimeMs, order });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') this.#forgive(file);
-      else this.#fail(file, error);
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') this.#unread.forget(file);
+      else this.#fail(file, { file: noFile, bytes: 0 }, error);
     }
   }
 
@@ -221,7 +257,7 @@ export class Ingest {
     timer.abort();
   }
 
-  /** chokidar drops a change that follows another within 5 ms: a file that had news is looked at once more. */
+  /** Files that had news, for what came since, and those that failed. */
   async #lookAgain(): Promise<void> {
     const now = this.#deps.runtime.monotonic();
     const due = [...this.#lookAgainAt].filter(([, at]) => at <= now).map(([path]) => path);
@@ -231,37 +267,29 @@ export class Ingest {
     }
   }
 
-  /** Takes in what is pending. What had to wait for other files is tried again as long as there is any progress. */
+  /** Takes in what is pending, and what waited for that. */
   async #drain(signal: AbortSignal): Promise<void> {
     if (this.#working) return;
     this.#working = true;
     try {
-      let waiting: Pending[] = [];
-      for (;;) {
-        const { progress, waits } = await this.#takePending(signal);
-        waiting = waits;
-        if (signal.aborted || !progress || waits.length === 0) break;
-        for (const again of waits) this.#pending.add(again);
+      while (this.#pending.size > 0 && !signal.aborted) {
+        await this.#takePending(signal);
+        for (const path of this.#unread.woken()) await this.#lookAtNews(path);
       }
-      for (const { path } of waiting) this.#retryLater(path);
     } finally {
       this.#working = false;
     }
   }
 
   /** Each pending file once, some at a time. */
-  async #takePending(signal: AbortSignal): Promise<{ progress: boolean; waits: Pending[] }> {
-    const waits: Pending[] = [];
-    let progress = false;
+  async #takePending(signal: AbortSignal): Promise<void> {
     const busy = new Set<string>();
     const running = new Set<Promise<void>>();
     while (!signal.aborted) {
       const pending = this.#pending.next(busy);
       if (pending) {
         busy.add(pending.path);
-        const one = this.#takeIn(pending, signal).then((outcome) => {
-          if (outcome === 'waits') waits.push(pending);
-          else progress ||= outcome === 'taken';
+        const one = this.#takeIn(pending, signal).then(() => {
           // Only what was read: a change that was seen meanwhile has put another entry here.
           this.#pending.remove(pending);
           busy.delete(pending.path);
@@ -274,40 +302,42 @@ export class Ingest {
         await Promise.race(running);
     }
     await Promise.all(running);
-    return { progress, waits };
   }
 
-  async #takeIn({ path, place }: Pending, signal: AbortSignal): Promise<'taken' | 'waits' | 'failed'> {
+  async #takeIn({ path, place, file }: Pending, signal: AbortSignal): Promise<void> {
+    const { runtime } = this.#deps;
+    const start = runtime.monotonic();
     try {
-      const outcome = await this.#intake.take(path, place, signal);
-      this.#failures.delete(path);
-      if (outcome === 'waits') return outcome;
-      this.#retryMs.delete(path);
-      this.#lookAgainAt.set(path, this.#deps.runtime.monotonic() + settleMs);
-      return outcome;
+      await this.#intake.take(path, place, signal);
     } catch (error) {
-      if (signal.aborted) return 'failed';
-      this.#fail(path, error);
-      this.#retryLater(path);
-      return 'failed';
+      if (signal.aborted) return;
+      this.#fail(path, { file, bytes: this.#behind(path, place, file) }, error);
     }
+    const now = runtime.monotonic();
+    const restUntil = this.#unread.rest(path, now - start, now);
+    this.#lookAgainAt.set(path, Math.max(now + settleMs, restUntil ?? 0));
   }
 
-  #retryLater(path: string): void {
-    const waitMs = Math.min(sweepMs, (this.#retryMs.get(path) ?? retryMs / 2) * 2);
-    this.#retryMs.set(path, waitMs);
-    this.#lookAgainAt.set(path, this.#deps.runtime.monotonic() + waitMs);
+  #fail(path: string, rest: Rest, error: unknown): void {
+    const text = textOf(path, error);
+    // What the store refuses is no fault of the file.
+    const maxMs = error instanceof RefusedError ? sweepMs : maxRetryMs;
+    if (this.#unread.fail(path, rest, text, this.#deps.runtime.monotonic(), maxMs)) this.#tell(path, error);
   }
 
-  #forgive(path: string): void {
-    this.#failures.delete(path);
-    this.#retryMs.delete(path);
+  #failFolder(path: string, error: unknown): void {
+    const text = textOf(path, error);
+    if (this.#failures.get(path) !== text && this.#lastFailures.get(path) !== text) this.#tell(path, error);
+    this.#failures.set(path, text);
   }
 
-  #fail(path: string, error: unknown): void {
-    this.#failures.set(path, `${path}: ${error instanceof Error ? error.message : String(error)}`);
+  #tell(path: string, error: unknown): void {
     this.#deps.runtime.log.warn({ err: error, path }, 'a transcript could not be read');
   }
+}
+
+function textOf(path: string, error: unknown): string {
+  return `${path}: ${error instanceof Error ? error.message : String(error)}`;
 }
 
 /** What a path stands for: the log of a database, for that. */

@@ -1,6 +1,6 @@
 // What is known of a source's files, held in memory: small marks, not the whole positions, for tens of thousands of files.
 import { sep } from 'node:path';
-import type { Source } from '../adapters/adapter.ts';
+import type { Place, Source } from '../adapters/adapter.ts';
 import type { FileMark, Position, Positions } from '../store/positions.ts';
 import type { FileState } from './transcript.ts';
 import { isUnchanged } from './transcript.ts';
@@ -19,10 +19,11 @@ export class Marks {
     return this.#marks.get(path);
   }
 
-  /** Whether the file is as it was when this version of the source last read it. */
-  isUnchanged(path: string, file: FileState): boolean {
+  /** Whether the file is as it was when this version of the source last read it, to its end. */
+  isRead(path: string, place: Place, file: FileState): boolean {
     const mark = this.#marks.get(path);
-    return mark?.version === this.#source.version && isUnchanged(mark, file);
+    if (mark?.version !== this.#source.version || !isUnchanged(mark, file)) return false;
+    return place.reading !== 'lines' || place.compressed !== undefined || mark.offset >= mark.size;
   }
 
   set({ path, sessionKey, inode, offset, size, mtimeMs, badRecords, version }: Position): void {

@@ -5,8 +5,10 @@ import { RefusedError, refuse, refuseParams } from '../../protocol/errors.ts';
 import type { SourceStatus } from '../../protocol/methods.ts';
 import type { Source } from '../adapters/adapter.ts';
 import type { SourceRow, SourceRows } from '../store/source-rows.ts';
+import { Budget } from './budget.ts';
 import type { IngestDeps } from './ingest.ts';
 import { Ingest } from './ingest.ts';
+import { budgetBytes } from './intake.ts';
 
 /** Makes a source of a kind that reads this folder. */
 export type SourceKinds = { [kind: string]: (path: string) => Source };
@@ -31,7 +33,9 @@ export class Sources {
   #lastChange: Promise<unknown> = Promise.resolve();
 
   constructor(options: SourcesOptions) {
-    this.#options = options;
+    // All of them share one.
+    const budget = new Budget(budgetBytes, options.ingest.runtime.releaseMemory);
+    this.#options = { ...options, ingest: { budget, ...options.ingest } };
   }
 
   start(): void {

@@ -1,9 +1,11 @@
 // A transcript that its agent compressed: the lines come out of zstd as they are asked for. Such a file is written once; one
 // that changed is read from its start.
 import type { FileHandle } from 'node:fs/promises';
-import { Decompress } from 'fzstd';
+import type { ZstdError } from 'fzstd';
+import { Decompress, ZstdErrorCode } from 'fzstd';
 import type { Position } from '../store/positions.ts';
-import type { FileState, LineReader, Piece } from './transcript.ts';
+import { Budget, Holding } from './budget.ts';
+import type { FileState, LineReader, Piece, ReaderOptions } from './transcript.ts';
 import { defaultMaxLineBytes, linesIn, openFile, splitLines } from './transcript.ts';
 
 /** Small: zstd makes up to 30,000 times as much of it. */
@@ -15,6 +17,7 @@ export class ZstdTranscriptReader implements LineReader {
   readonly file: FileState;
   readonly #handle: FileHandle;
   readonly #maxLineBytes: number;
+  readonly #holding: Holding;
   readonly #decompress: Decompress;
   /** What the last read brought. */
   #chunks: Uint8Array[] = [];
@@ -24,20 +27,24 @@ export class ZstdTranscriptReader implements LineReader {
   /** The line under way is too long: what comes before its end is left out. */
   #skipping = false;
   #ended = false;
+  /** It ends before what it was to hold. */
+  #torn = false;
 
-  private constructor(handle: FileHandle, file: FileState, maxLineBytes: number) {
+  private constructor(handle: FileHandle, file: FileState, options: ReaderOptions) {
     this.#handle = handle;
     this.file = file;
-    this.#maxLineBytes = maxLineBytes;
+    this.#maxLineBytes = options.maxLineBytes ?? defaultMaxLineBytes;
+    this.#holding = new Holding(options.budget ?? new Budget(Number.POSITIVE_INFINITY));
     this.#decompress = new Decompress((chunk) => this.#chunks.push(chunk));
   }
 
-  static async open(path: string, maxLineBytes = defaultMaxLineBytes): Promise<ZstdTranscriptReader> {
+  static async open(path: string, options: ReaderOptions = {}): Promise<ZstdTranscriptReader> {
     const { handle, file } = await openFile(path);
-    return new ZstdTranscriptReader(handle, file, maxLineBytes);
+    return new ZstdTranscriptReader(handle, file, options);
   }
 
   async close(): Promise<void> {
+    this.#holding.end();
     await this.#handle.close();
   }
 
@@ -52,19 +59,26 @@ export class ZstdTranscriptReader implements LineReader {
     this.#pending = this.#pending.subarray(offset - this.#begin);
     this.#begin = offset;
     for (let wanted = bytes; ; wanted *= 2) {
+      await this.#holding.exchange(wanted);
       while (!this.#ended && this.#pending.length < wanted) await this.#more();
       const last = this.#pending.lastIndexOf(newline);
       if (last < 0 && !this.#ended) continue;
       const whole = this.#pending.subarray(0, last + 1);
       const { lines, end } = splitLines(whole, offset, this.#maxLineBytes, linesIn(bytes));
-      return { lines, end, tail: nothing, atEnd: this.#ended && end === offset + whole.length };
+      const atEnd = this.#ended && end === offset + whole.length;
+      return { lines, end, tail: nothing, atEnd, ...(atEnd && this.#torn ? { torn: true } : {}) };
     }
   }
 
   async #more(): Promise<void> {
     const { buffer, bytesRead } = await this.#handle.read(Buffer.allocUnsafe(readBytes), 0, readBytes);
     this.#ended = bytesRead === 0;
-    this.#decompress.push(buffer.subarray(0, bytesRead), this.#ended);
+    try {
+      this.#decompress.push(buffer.subarray(0, bytesRead), this.#ended);
+    } catch (error) {
+      if ((error as ZstdError).code !== ZstdErrorCode.UnexpectedEOF) throw error;
+      this.#torn = true;
+    }
     const brought = Buffer.concat(this.#chunks.splice(0));
     const end = this.#skipping ? brought.indexOf(newline) : 0;
     this.#skipping = end < 0;
@@ -74,8 +88,8 @@ export class ZstdTranscriptReader implements LineReader {
       this.#pending = this.#pending.subarray(0, begun + this.#maxLineBytes);
       this.#skipping = true;
     }
-    // A file that ends without a line end: what stands there is a whole record.
-    if (this.#ended && this.#pending.length > 0 && this.#pending.at(-1) !== newline)
+    // A file that ends without a line end: what stands there is a whole record, unless the file is torn.
+    if (this.#ended && !this.#torn && this.#pending.length > 0 && this.#pending.at(-1) !== newline)
       this.#pending = Buffer.concat([this.#pending, Buffer.from('\n')]);
   }
 }

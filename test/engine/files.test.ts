@@ -278,13 +278,13 @@ describe('what is no transcript at all', () => {
     append(path, line(id, 'user', 'one'));
     const begin = statSync(path).size;
     truncateSync(path, begin + 1e9); // holes: they cost no disk
-    const reader = await TranscriptReader.open(path, 1_000);
+    const reader = await TranscriptReader.open(path, { maxLineBytes: 1_000 });
     const start = { offset: begin, tail: await tailAt(path, begin) } as Position;
     const torn = await reader.readPiece(start, 256);
     expect(torn).toMatchObject({ lines: [], end: begin, atEnd: true });
     await reader.close();
     appendFileSync(path, `\n${line(id, 'user', 'two')}`);
-    const again = await TranscriptReader.open(path, 1_000);
+    const again = await TranscriptReader.open(path, { maxLineBytes: 1_000 });
     const piece = await again.readPiece(start, 256);
     expect(piece!.lines.map(({ text }) => text)).toEqual(['\0'.repeat(1_000)]);
     expect(piece).toMatchObject({ end: begin + 1e9 + 1, atEnd: false });
@@ -297,7 +297,7 @@ describe('what is no transcript at all', () => {
     const home = testHome();
     const path = join(home.folder, 'bomb.zst');
     writeFileSync(path, compressed(`${line(id, 'user', 'one')}${'0'.repeat(4e8)}\n${line(id, 'user', 'two')}`));
-    const reader = await ZstdTranscriptReader.open(path, 1_000);
+    const reader = await ZstdTranscriptReader.open(path, { maxLineBytes: 1_000 });
     const before = process.memoryUsage.rss();
     const found: string[] = [];
     for (let position = { offset: 0 } as Position; ; ) {
