@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, loadConfig } from '../daemon/config.ts';
 import { sourceKindNames } from '../daemon/source-kinds.ts';
-import { spawnDaemonProcess, testHome } from './support/daemon.ts';
+import { connectTo, spawnDaemonProcess, startDaemon, testHome } from './support/daemon.ts';
 
 function refusalOf(text: string): string {
   const path = join(testHome().folder, 'config.toml');
@@ -18,20 +18,31 @@ function refusalOf(text: string): string {
 }
 
 describe('the config', () => {
+  const ledger = { maxAgeMs: 30 * 24 * 3600_000 };
   const allOn = Object.fromEntries(sourceKindNames.map((kind) => [kind, true]));
 
   test('that is not there is the defaults: every agent is read', () => {
-    expect(loadConfig('/nowhere/config.toml')).toEqual({ sources: allOn });
+    expect(loadConfig('/nowhere/config.toml')).toEqual({ sources: allOn, ledger });
   });
 
   test.each(sourceKindNames)('turns %s off and leaves the others on', (kind) => {
     const path = join(testHome().folder, 'config.toml');
     writeFileSync(path, `[sources]\n${kind} = false\n`);
-    expect(loadConfig(path)).toEqual({ sources: { ...allOn, [kind]: false } });
+    expect(loadConfig(path)).toEqual({ sources: { ...allOn, [kind]: false }, ledger });
+  });
+
+  test('says how long op ids are kept', () => {
+    const path = join(testHome().folder, 'config.toml');
+    writeFileSync(path, '[ledger]\nmaxAgeMs = 60000\n');
+    expect(loadConfig(path).ledger).toEqual({ maxAgeMs: 60_000 });
+  });
+
+  test.each(['0', '-1', '1.5', '"x"'])('that would keep them for %s ms is refused', (value) => {
+    expect(refusalOf(`[ledger]\nmaxAgeMs = ${value}\n`)).toMatch(/^config\.toml:2: ledger\.maxAgeMs: expected /);
   });
 
   test.each([
-    ['an unknown table', '\n[sauces]\nx = 1\n', 'config.toml:2: there is no setting sauces; allowed here: sources'],
+    ['an unknown table', '\n[sauces]\nx = 1\n', 'config.toml:2: there is no setting sauces; allowed here: ledger, sources'],
     [
       'an unknown key',
       '# mine\n[sources]\nclaude-code = true\nclade = true\n',
@@ -45,6 +56,15 @@ describe('the config', () => {
 
   test('that is no TOML is refused by its line', () => {
     expect(refusalOf('[sources]\nclaude-code =\n')).toMatch(/^config\.toml:2: /);
+  });
+
+  test('is what the daemon tells its clients, and keeps', async () => {
+    const home = testHome();
+    mkdirSync(dirname(home.paths.config), { recursive: true });
+    writeFileSync(home.paths.config, '[ledger]\nmaxAgeMs = 60000\n');
+    await startDaemon(home);
+    const client = await connectTo(home);
+    expect((await client.initialize('test', '1')).ledgerMaxAgeMs).toBe(60_000);
   });
 
   test('that is refused keeps the daemon from starting, with that message', async () => {
