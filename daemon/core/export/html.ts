@@ -49,6 +49,8 @@ function blockHtml(block: Block): string {
       return folded(block.label, proseHtml(block.text));
     case 'error':
       return `<p class="label bad">Error</p>\n<pre class="bad">${preText(block.text)}</pre>`;
+    case 'record':
+      return folded(escaped(block.kind), `<pre>${preText(block.json)}</pre>`);
     case 'file':
       return fileHtml(block);
     case 'work':

@@ -42,14 +42,14 @@ function blockText(block: Block): string {
       return quoted(`*${block.label}*\n\n${contained(visible(block.text))}`);
     case 'error':
       return `**Error**\n\n${verbatim(block.text)}`;
+    case 'record':
+      return `${plain(block.kind) || 'data'}:\n\n${verbatim(block.json, 'json')}`;
     case 'file':
       return fileText(block);
     case 'work': {
       const title = plain(block.title);
       const head = `**${plain(block.name) || 'work'}**${block.state && ` (${plain(block.state)})`}${title && `: ${title}`}`;
-      const texts = block.texts.map(
-        ([label, text]) => `${label}:\n\n${verbatim(text, label === 'Data' ? 'json' : '')}`,
-      );
+      const texts = block.texts.map(([label, text]) => `${label}:\n\n${verbatim(text)}`);
       return [head, ...texts].join('\n\n');
     }
   }

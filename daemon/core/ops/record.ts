@@ -44,6 +44,10 @@ export function addRecord(
 ): Decision | Refusal {
   const session = sessionOf(records, sessionId);
   if ('refused' in session) return session;
+  // A message whose parts need more than one document comes with each of them.
+  if (kind === 'message' && records.findMessage(record.id)?.sessionId === sessionId) {
+    return { events: [], ids: { sessionId } };
+  }
   if (kind !== 'artifact' && !isFree(records, record.id)) return taken(kind, record.id);
   const turnHere = (id: string | null) => (id !== null && records.findTurn(id)?.sessionId === sessionId ? id : null);
   const fixed = { sessionId, schemaVersion };
