@@ -18,6 +18,11 @@ export const exitCodes = {
   notFound: 5,
   versionMismatch: 6,
   busy: 7,
+  alreadyResolved: 8,
+  denied: 9,
+  rejected: 10,
+  expired: 11,
+  timedOut: 12,
 } as const;
 
 /** For --help and the man page: what each code says. */
@@ -30,6 +35,11 @@ export const exitCodeMeanings: Record<keyof typeof exitCodes, string> = {
   notFound: 'not found',
   versionMismatch: 'version mismatch',
   busy: 'busy or locked',
+  alreadyResolved: 'somebody else was first',
+  denied: 'ask: denied',
+  rejected: 'ask: rejected',
+  expired: 'ask: expired',
+  timedOut: 'ask: nobody answered in time',
 };
 
 /** A failure that a verb foresees; `hint` is what to do next, a command where there is one. */
@@ -78,7 +88,10 @@ export function failureOf(error: unknown, program: string): Failure {
   }
   if (isSystemError(error)) {
     const code = error.syscall === 'connect' ? systemCodes[error.code] : undefined;
-    return failure(code ?? exitCodes.failure, error.message);
+    if (code !== exitCodes.notAuthorised) return failure(code ?? exitCodes.failure, error.message);
+    const hint =
+      'the daemon serves the user who started it alone; SESSIOND_SOCKET or SESSIOND_HOME may name that of another';
+    return failure(code, `you may not use the socket (${error.message})`, hint);
   }
   const bug = error instanceof Error ? error : new Error(String(error));
   return { ...failure(exitCodes.failure, bug.message), ...(bug.stack && { stack: cleanText(bug.stack) }) };
@@ -96,6 +109,7 @@ function rpcFailure(error: RpcError, program: string): Failure {
 function kindHint(error: RpcError, program: string): string | undefined {
   switch (error.kind) {
     case 'NotFound':
+      if (error.data.what === 'blocker') return `what waits for an answer: ${program} inbox`;
       if (error.data.what === 'source') return `the sources there are: ${program} source ls`;
       return `the sessions there are: ${program} ls --all`;
     case 'UnsupportedVersion':

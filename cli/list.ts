@@ -3,9 +3,10 @@ import type { Client } from '../protocol/client.ts';
 import type { SourceStatus } from '../protocol/methods.ts';
 import { pathsFrom } from '../protocol/node/paths.ts';
 import type { Session } from '../protocol/schema.ts';
+import { unknownAgentText } from './agents.ts';
 import type { Context } from './context.ts';
-import { sessionPages } from './pages.ts';
-import { cleanStart, safeJson } from './render/clean.ts';
+import { askText } from './render/blocker.ts';
+import { safeJson } from './render/clean.ts';
 import { shownPath } from './render/path.ts';
 import { countOf, grouped } from './render/quantity.ts';
 import { sessionTable } from './render/sessions.ts';
@@ -16,6 +17,8 @@ import { filteredSessions } from './session-filter.ts';
 
 /** Further sessions are counted up to here: a count is not worth reading a whole archive. */
 const mostCounted = 1000;
+/** Of so many sessions that wait it is told for what: each costs a call. */
+const mostWaiting = 50;
 
 /** `filterWords`: the filter as options, for the command that shows more. */
 export type Wanted = { limit: number; filter?: SessionFilter; filterWords?: string };
@@ -34,7 +37,9 @@ export async function printSessions(context: Context, client: Client, wanted: Wa
     await out.lines(lines.flatMap((line) => wrap(line, width)));
   } else {
     const complete = more === 0 && filter.archived === true && filterWords === '';
-    await out.lines(await sessionTable(sessions, { width, style, now: context.now(), home: context.home, complete }));
+    const waits = await waitsOf(client, sessions);
+    const { home } = context;
+    await out.lines(await sessionTable(sessions, { width, style, now: context.now(), home, complete, waits }));
     if (more > 0) await out.lines(wrap(moreText(context, more, filterWords), width).map(style.dim));
   }
   await noticeReading(context, client, sources);
@@ -75,6 +80,18 @@ async function newest(
   return { sessions, more };
 }
 
+/** What the sessions that wait ask for, by their id. One that was answered meanwhile, or deleted, asks nothing. */
+async function waitsOf(client: Client, sessions: Session[]): Promise<Map<string, string>> {
+  const waiting = sessions.filter(({ status }) => status === 'waiting').slice(0, mostWaiting);
+  const asked = waiting.map(async ({ id }): Promise<[string, string]> => {
+    const { blockers } = await client.call('session/get', { sessionId: id });
+    return [id, blockers.map(askText).join('; ')];
+  });
+  return new Map(
+    (await Promise.allSettled(asked)).flatMap((each) => (each.status === 'fulfilled' ? [each.value] : [])),
+  );
+}
+
 function moreText({ program }: Context, more: number, filterWords: string): string {
   const count = more > mostCounted ? `over ${grouped(mostCounted)}` : grouped(more);
   return `${count} more: ${program} ls${filterWords} --all`;
@@ -89,22 +106,10 @@ async function nothingLines(
   const { sessions } = await client.call('daemon/status', {});
   if (sessions === 0) return emptyLines(context, sources);
   const agent = filter?.agent;
-  const agents = agent === undefined ? new Set<string>() : await agentsOf(client);
-  if (agent !== undefined && agents.size > 0 && !agents.has(agent)) {
-    const names = [...agents].map((name) => cleanStart(name, 60)).sort();
-    return [`No session is of the agent ${cleanStart(agent, 60)}; there are: ${names.join(', ')}`];
-  }
+  const unknown = agent === undefined ? undefined : await unknownAgentText(client, agent);
+  if (unknown !== undefined) return [`N${unknown.slice(1)}`];
   if (filterWords !== '') return ['No session fits.', `All there are: ${context.program} ls --all`];
   return [`No sessions but ${countOf(sessions, 'archived one')}: ${context.program} ls --all`];
-}
-
-/** All agents that a session is of. */
-async function agentsOf(client: Client): Promise<Set<string>> {
-  const agents = new Set<string>();
-  for await (const sessions of sessionPages(client, { limit: 1000 })) {
-    for (const { agent } of sessions) if (agent !== null) agents.add(agent);
-  }
-  return agents;
 }
 
 /** What an empty list says: where was looked, and how to see it work all the same. */

@@ -34,7 +34,7 @@ async function main(): Promise<void> {
     version: __VERSION__,
     env: process.env,
     home: process.env.HOME || homedir(),
-    daemonPath: fileURLToPath(new URL('./daemon.js', import.meta.url)),
+    daemonPath: fileURLToPath(new URL('./daemon.mjs', import.meta.url)),
     out,
     err,
     get input() {
@@ -47,7 +47,8 @@ async function main(): Promise<void> {
   };
   const named = args.filter((arg) => !arg.startsWith('-'));
   const wanted = named[0] === 'help' ? named[1] : named[0];
-  const root = await programCommand(context, (verb) => verb === wanted);
+  const isHelpOfAll = args.slice(0, args.indexOf(named[0] ?? '')).some((arg) => arg === '--help' || arg === '-h');
+  const root = await programCommand(context, isHelpOfAll ? undefined : wanted);
   typed = commandPath(root, named);
   if (wanted === undefined) {
     if (args.length === 0) root.help({ error: true });
@@ -75,7 +76,7 @@ async function report(error: unknown): Promise<number> {
       const { stack: _, ...shown } = told;
       await err.json({ error: shown });
     } else {
-      await err.write(failureText(told));
+      await err.write(failureText(told, await shownStack(told)));
     }
   } catch {
     // nobody reads stderr either
@@ -83,7 +84,11 @@ async function report(error: unknown): Promise<number> {
   return told.code;
 }
 
-function failureText({ message, hint, stack }: Failure): string {
+async function shownStack({ stack }: Failure): Promise<string | undefined> {
+  return stack && (await import('./stack.ts')).readableStack(stack, script);
+}
+
+function failureText({ message, hint }: Failure, stack: string | undefined): string {
   const { red, dim } = err.style;
   const hintLine = hint === undefined ? '' : `${dim(`hint: ${hint}`)}\n`;
   return `${red('error:')} ${message}\n${hintLine}${stack === undefined ? '' : `${dim(stack)}\n`}`;
@@ -95,6 +100,11 @@ function commanderFailure(error: CommanderError): Failure | undefined {
   const message =
     error.code === 'commander.help'
       ? `no ${typed.length > 0 ? 'command' : 'verb'} is given`
-      : error.message.replace(/^error: /, '');
+      : error.message
+          .replace(/^error: /, '')
+          .replace(
+            /^command-argument value '(.*)' is invalid for argument '(.*)'\. Allowed choices are/s,
+            "<$2> is one of these, not '$1':",
+          );
   return { code: exitCodes.usage, message: cleanText(message), hint: [program, ...typed, '--help'].join(' ') };
 }

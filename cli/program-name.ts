@@ -1,5 +1,5 @@
 // How the program names itself in hints, so that a command it prints works as typed, here and now.
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join, sep } from 'node:path';
 
 export type Invocation = {
@@ -16,7 +16,8 @@ export type Invocation = {
 export function programName({ script, cwd, env }: Invocation): string {
   const real = realPath(script) ?? script;
   const folders = (env.PATH ?? '').split(delimiter).filter((folder) => folder !== '' && !isOfNpm(folder));
-  if (folders.some((folder) => realPath(join(folder, 'sessiond')) === real)) return 'sessiond';
+  const isThis = (path: string) => existsSync(path) && realPath(path) === real;
+  if (folders.some((folder) => isThis(join(folder, 'sessiond')))) return 'sessiond';
   const clone = dirname(dirname(real));
   const here = realPath(cwd) ?? cwd;
   if (env.npm_command === 'exec' || here === clone || here.startsWith(clone + sep)) return 'npx sessiond';

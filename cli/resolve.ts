@@ -10,9 +10,13 @@ import { cleanLine, cleanStart } from './render/clean.ts';
 
 const prefix = 'ses_';
 const wholeId = /^ses_[A-Za-z0-9_-]{1,64}$/;
-/** What an agent's own id may be, and still be typed. */
 const agentId = /^[\w.:@/-]{1,200}$/;
 const shownCandidates = 10;
+
+/** Whether this may be an agent's own id, or its name, and can be typed without quotes. */
+export function isAgentId(text: string): boolean {
+  return agentId.test(text);
+}
 
 /**
  * The session named; of our own ids, which go before those of agents, `ses_` may be left out. Fails as not found (5), or
@@ -20,7 +24,7 @@ const shownCandidates = 10;
  */
 export async function resolveSession(context: Context, client: Client, given: string): Promise<Session> {
   const start = given.startsWith(prefix) ? given : prefix + given;
-  if (!wholeId.test(start) && !agentId.test(given)) {
+  if (!wholeId.test(start) && !isAgentId(given)) {
     throw new CliError(exitCodes.usage, `"${cleanStart(given, 100)}" is not an id`, listHint(context));
   }
   const exact = await findExact(client, start, given);

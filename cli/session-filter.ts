@@ -36,7 +36,7 @@ export async function* filteredSessions(client: Client, filter: SessionFilter): 
 }
 
 /** Whether a session's directory is this folder or below it, as it was typed or as its links resolve. */
-function insideOf(given: string): (session: Session) => boolean {
+export function insideOf(given: string): (session: Pick<Session, 'directory'>) => boolean {
   const roots = [resolve(given)];
   try {
     roots.push(realpathSync(roots[0]!));

@@ -8,8 +8,9 @@ type VerbEntry = { group: string; summary: string; load: () => Promise<Verb> };
 
 type ExitCode = keyof typeof exitCodes;
 
-const [reading, managing, daemon, scripting, learning] = [
+const [reading, answering, managing, daemon, scripting, learning] = [
   'Reading:',
+  'Answering:',
   'Managing:',
   'The daemon:',
   'Scripting:',
@@ -30,6 +31,22 @@ export const verbs: Record<string, VerbEntry> = {
     load: () => import('./commands/stats.ts'),
   },
   tail: { group: reading, summary: 'follow events, live or from a cursor', load: () => import('./commands/tail.ts') },
+  inbox: {
+    group: answering,
+    summary: 'list what waits for an answer, over all agents',
+    load: () => import('./commands/inbox.ts'),
+  },
+  answer: { group: answering, summary: 'answer what waits', load: () => import('./commands/answer.ts') },
+  reject: {
+    group: answering,
+    summary: 'turn down what waits, without an answer',
+    load: () => import('./commands/reject.ts'),
+  },
+  ask: {
+    group: answering,
+    summary: 'put a question or a permission into the inbox, and wait for the answer',
+    load: () => import('./commands/ask.ts'),
+  },
   resume: {
     group: managing,
     summary: "print or run the agent's own command that resumes a session",
@@ -42,6 +59,21 @@ export const verbs: Record<string, VerbEntry> = {
     load: () => import('./commands/archive.ts'),
   },
   rm: { group: managing, summary: 'delete sessions for good', load: () => import('./commands/rm.ts') },
+  fork: {
+    group: managing,
+    summary: 'copy a session, or the beginning of it, into a new one',
+    load: () => import('./commands/fork.ts'),
+  },
+  export: {
+    group: managing,
+    summary: 'write a session as json, markdown or html',
+    load: () => import('./commands/export.ts'),
+  },
+  import: {
+    group: managing,
+    summary: 'take in a session that export wrote as json',
+    load: () => import('./commands/import.ts'),
+  },
   source: {
     group: managing,
     summary: 'list, add and remove the places that transcripts are read from',
@@ -79,17 +111,24 @@ const hidden: Record<string, Omit<VerbEntry, 'group'>> = {
   __complete: { summary: 'what a completion script asks', load: () => import('./commands/complete.ts') },
 };
 
-/** The program with its verbs. Only those that are `wanted` are loaded; of the others --help needs no more than the summary. */
-export async function programCommand(context: Context, wanted: (verb: string) => boolean): Promise<Command> {
+const entries: Record<string, Omit<VerbEntry, 'group'> & { group?: string }> = { ...verbs, ...hidden };
+
+/**
+ * The program with the verb named, or with all of them where it is no verb: --help and what is suggested for a word that
+ * was mistyped need no more than their summaries, so that they are `loaded` only when asked for.
+ */
+export async function programCommand(context: Context, verb?: string, loaded = false): Promise<Command> {
   const root = rootCommand(context);
-  for (const [name, entry] of Object.entries({ ...verbs, ...hidden })) {
+  const wanted = verb !== undefined && Object.hasOwn(entries, verb) ? [verb] : Object.keys(entries);
+  for (const name of wanted) {
+    const entry = entries[name]!;
     const command = root
       .command(name, { hidden: name in hidden })
       .summary(entry.summary)
       .description(`${sentence(entry.summary)}.`)
       .helpOption('-h, --help', 'show this help');
-    if ('group' in entry) command.helpGroup(entry.group as string);
-    if (wanted(name)) (await entry.load()).configure(command, context);
+    if (entry.group !== undefined) command.helpGroup(entry.group);
+    if (loaded || wanted.length === 1) (await entry.load()).configure(command, context);
   }
   root.hook('preAction', () => {
     const options = root.opts<{ json?: boolean; spawn: boolean }>();
@@ -102,7 +141,8 @@ export async function programCommand(context: Context, wanted: (verb: string) =>
 function rootCommand(context: Context): Command {
   const { program, version, err } = context;
   const codes = Object.entries(exitCodeMeanings).map(([name, meaning]) => `${exitCodes[name as ExitCode]} ${meaning}`);
-  const codesHelp = `Exit codes:\n  ${codes.slice(0, 5).join(' · ')}\n  ${codes.slice(5).join(' · ')}`;
+  const codeLines = [codes.slice(0, 4), codes.slice(4, 8), codes.slice(8, 11), codes.slice(11)];
+  const codesHelp = `Exit codes:\n${codeLines.map((line) => `  ${line.join(' · ')}`).join('\n')}`;
   return new Command(program)
     .usage('VERB [options]')
     .description('One true record of the coding-agent sessions on this machine.')

@@ -42,7 +42,7 @@ const examples = [
 
 /** The page as roff. */
 export async function manPage(version: string): Promise<string> {
-  const root = await programCommand(contextOf(version), () => true);
+  const root = await programCommand(contextOf(version), undefined, true);
   const verbs = root.createHelp().visibleCommands(root);
   const groups = new Map<string, Command[]>();
   for (const verb of verbs.filter((command) => command.name() !== 'help')) {

@@ -66,8 +66,12 @@ test('the tarball holds what runs and what explains it, and nothing else', () =>
   const beside = files.filter((file) => !file.startsWith('dist/')).sort();
   expect(beside).toEqual(['LICENSE', 'README.md', 'package.json', 'protocol/PROTOCOL.md']);
   const inDist = files.filter((file) => file.startsWith('dist/')).map((file) => file.slice('dist/'.length));
-  expect(inDist).toEqual(expect.arrayContaining(['cli.js', 'daemon.js', 'sessiond.1', 'sql/0001.sql']));
-  expect(inDist.filter((file) => !/^(cli|daemon)[\w-]*\.js$|^sessiond\.1$|^sql\/\d{4}\.sql$/.test(file))).toEqual([]);
+  expect(inDist).toEqual(expect.arrayContaining(['cli.js', 'cli.js.map', 'daemon.mjs', 'sessiond.1', 'sql/0001.sql']));
+  expect(
+    inDist.filter(
+      (file) => !/^cli\.js(\.map)?$|^daemon\.mjs$|^package\.json$|^sessiond\.1$|^sql\/\d{4}\.sql$/.test(file),
+    ),
+  ).toEqual([]);
 });
 
 test('[P36] the shipped bundle holds no failpoint', () => {
@@ -76,7 +80,7 @@ test('[P36] the shipped bundle holds no failpoint', () => {
     filesIn(folder).filter((file) => failpoint.test(readFileSync(join(folder, file), 'utf8')));
   expect(holding(join(installed, 'dist'))).toEqual([]);
   // The same search finds them in the build that crash tests kill.
-  expect(holding(crashBuild)).toEqual(['daemon.js']);
+  expect(holding(crashBuild)).toEqual(['daemon.mjs']);
 });
 
 test('the installed program tells its version and its socket without a daemon', () => {
@@ -92,7 +96,7 @@ test('the installed program starts its daemon, lists, and stops it', () => {
   expect(existsSync(home.paths.socket)).toBe(true);
   if (process.platform === 'linux') {
     // The daemon that it started is the installed one.
-    expect(readFileSync(`/proc/${started.pid}/cmdline`, 'utf8')).toContain(join(installed, 'dist/daemon.js'));
+    expect(readFileSync(`/proc/${started.pid}/cmdline`, 'utf8')).toContain(join(installed, 'dist/daemon.mjs'));
   }
 
   sessiond('rpc', 'session/create', JSON.stringify({ title: 'made by the installed program' }));

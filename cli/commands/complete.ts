@@ -3,13 +3,14 @@
 import type { Command } from 'commander';
 import { Argument } from 'commander';
 import type { Client } from '../../protocol/client.ts';
-import type { Session } from '../../protocol/schema.ts';
+import { agentsOf } from '../agents.ts';
 import type { Asked } from '../completion/model.ts';
 import { askable } from '../completion/model.ts';
 import { connectIfRunning } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { sessionPages } from '../pages.ts';
-import { cleanLine, cleanStart } from '../render/clean.ts';
+import { cleanLine, cleanStart, isClean } from '../render/clean.ts';
+import { isAgentId } from '../resolve.ts';
 
 /** Whoever pressed TAB thinks that it hangs when this takes longer. */
 const patienceMs = 1500;
@@ -23,7 +24,9 @@ export function configure(command: Command, context: Context): void {
     .argument('[start]', 'what was typed of it')
     .action(async (what: Asked, start = '') => {
       const candidates = await inTime(ask(context, what, start).catch(() => []));
-      await context.out.lines(candidates.filter(([name]) => name.startsWith(start)).map((pair) => pair.join('\t')));
+      await context.out.lines(
+        candidates.filter(([name]) => name.startsWith(start)).map((pair) => pair.join('\t').trimEnd()),
+      );
     });
 }
 
@@ -38,14 +41,27 @@ async function ask(context: Context, what: Asked, start: string): Promise<Candid
 }
 
 const candidatesFor: Record<Asked, (client: Client, start: string) => Promise<Candidate[]>> = {
-  /** The newest that fit; more than these nobody reads in a shell. */
+  /** The newest that fit; more than these nobody reads in a shell. The agents' own ids only once one is begun. */
   sessions: async (client, start) => {
-    const fitting: Session[] = [];
+    const fitting: Candidate[] = [];
     for await (const sessions of sessionPages(client, { limit: 1000 })) {
-      fitting.push(...sessions.filter(({ id }) => id.startsWith(start)));
+      for (const { id, origin, title } of sessions) {
+        const own = origin?.externalId ?? '';
+        const names = start === '' || !isAgentId(own) ? [id] : [id, own];
+        for (const name of names)
+          if (name.startsWith(start)) fitting.push([cleanLine(name), cleanStart(title ?? '', 60)]);
+      }
       if (fitting.length >= mostSessions) break;
     }
-    return fitting.slice(0, mostSessions).map(({ id, title }) => [cleanLine(id), cleanStart(title ?? '', 60)]);
+    return fitting.slice(0, mostSessions);
+  },
+  agents: async (client) => (await agentsOf(client)).filter(isAgentId).map((name) => [name, '']),
+  folders: async (client) => {
+    const folders = new Set<string>();
+    for await (const sessions of sessionPages(client, { limit: 1000 })) {
+      for (const { directory } of sessions) if (directory !== null && isOneLine(directory)) folders.add(directory);
+    }
+    return [...folders].slice(0, mostSessions).map((folder) => [folder, '']);
   },
   sources: async (client) => {
     const { items } = await client.call('source/list', {});
@@ -56,6 +72,10 @@ const candidatesFor: Record<Asked, (client: Client, start: string) => Promise<Ca
     return methods.map(({ name, summary }) => [cleanLine(name), cleanLine(summary ?? '')]);
   },
 };
+
+function isOneLine(text: string): boolean {
+  return isClean(text) && !/[\n\t]/.test(text);
+}
 
 function inTime(candidates: Promise<Candidate[]>): Promise<Candidate[]> {
   return new Promise((resolve) => {

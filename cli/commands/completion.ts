@@ -27,7 +27,7 @@ export function configure(command: Command, context: Context): void {
         '  source <(sessiond completion bash)             # for this shell only',
     )
     .action(async (shell: string) => {
-      const root = await programCommand(context, () => true);
+      const root = await programCommand(context, undefined, true);
       const known = { kind: Object.keys(agentFolders(context.env)), verb: Object.keys(verbs), cursor: ['start'] };
       const script = scripts[shell]!(modelOf(root, known));
       if (context.json) await context.out.json({ shell, script });

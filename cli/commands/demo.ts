@@ -1,6 +1,6 @@
 // demo: a bundled session, played live through a daemon of its own in a throwaway home. The user's own store, folders and
 // daemon are never touched, and nothing is left behind, also after Ctrl-C or a closed pipe.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +11,7 @@ import { SpawnError } from '../../protocol/node/spawn.ts';
 import type { Connected } from '../connect.ts';
 import { connect } from '../connect.ts';
 import type { Context } from '../context.ts';
+import { makeDemoFolder, removeLeftDemos } from '../demo/left.ts';
 import { playDemo } from '../demo/play.ts';
 import { DemoScreen } from '../demo/watch.ts';
 import { CliError, failureOf } from '../exit.ts';
@@ -32,7 +33,8 @@ export function configure(command: Command, context: Context): void {
     .action(async (options: { fast?: boolean }) => {
       const stop = new AbortController();
       const undo = onStopSignal(() => stop.abort());
-      const home = mkdtempSync(join(tmpdir(), 'sessiond-demo-'));
+      await removeLeftDemos(tmpdir());
+      const home = makeDemoFolder(tmpdir());
       try {
         await demo(throwaway(context, home), options.fast === true || !context.out.isTerminal, stop.signal);
       } catch (error) {

@@ -5,6 +5,7 @@ import { jsonRpcCodes, RpcError } from '../../protocol/errors.ts';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { CliError, exitCodes } from '../exit.ts';
+import { cleanStart } from '../render/clean.ts';
 
 export function configure(command: Command, context: Context): void {
   const { program } = context;
@@ -18,7 +19,9 @@ export function configure(command: Command, context: Context): void {
     )
     .action(async (method: string, given: string | undefined) => {
       const params = parse(given === '-' ? await text(context.input) : (given ?? '{}'), context);
-      const result = await withDaemon(context, ({ client }) => client.callRaw(method, params).catch(asUsage(context)));
+      const result = await withDaemon(context, ({ client }) =>
+        client.callRaw(method, params).catch(asUsage(context, method)),
+      );
       await context.out.json(result, { pretty: context.out.isTerminal && !context.json });
     });
 }
@@ -36,12 +39,14 @@ function parse(json: string, context: Context): unknown {
 }
 
 /** What the caller typed does not fit the method table: wrong usage, not a failure of the daemon. */
-function asUsage(context: Context): (error: unknown) => never {
+function asUsage(context: Context, method: string): (error: unknown) => never {
   return (error) => {
     if (error instanceof RpcError) {
       const { code, message } = error;
-      if (code === jsonRpcCodes.methodNotFound || code === jsonRpcCodes.invalidParams)
-        throw wrongUsage(context, message);
+      if (code === jsonRpcCodes.methodNotFound) {
+        throw wrongUsage(context, `the daemon knows no method ${cleanStart(method, 100)}`);
+      }
+      if (code === jsonRpcCodes.invalidParams) throw wrongUsage(context, message);
     }
     throw error;
   };

@@ -10,6 +10,7 @@ import type { Output } from '../output.ts';
 import { paged } from '../pager.ts';
 import { pages } from '../pages.ts';
 import { safeJson } from '../render/clean.ts';
+import { openLines } from '../render/open.ts';
 import { countOf } from '../render/quantity.ts';
 import { localDate } from '../render/time.ts';
 import { countHidden, headerLines, messageLines } from '../render/transcript.ts';
@@ -18,6 +19,8 @@ import { resolveSession } from '../resolve.ts';
 import { isSubagent } from '../resume-command.ts';
 
 type Items = Result<'message/list'>['items'];
+/** What is under way, asked behind the messages: reading a long session takes a while. */
+type Open = () => Promise<Result<'session/get'>>;
 type Options = { full?: boolean; last?: number; tools?: boolean; records?: boolean; pager: boolean };
 
 /** After so long without news, a tool without a result will have none. */
@@ -42,8 +45,9 @@ export function configure(command: Command, context: Context): void {
       await withDaemon(context, async ({ client }) => {
         const session = await resolveSession(context, client, id);
         const messages = () => messagesOf(client, session, options.last);
-        if (context.json) return printJson(context.out, session, messages());
-        const print = (out: Output) => printText(context, out, session, messages(), options);
+        const open = () => client.call('session/get', { sessionId: session.id });
+        if (context.json) return printJson(context.out, session, messages(), open);
+        const print = (out: Output) => printText(context, out, session, messages(), open, options);
         await (options.pager ? paged(context, print) : print(context.out));
       });
     });
@@ -69,6 +73,7 @@ async function printText(
   out: Output,
   session: Session,
   messages: AsyncIterable<Items>,
+  open: Open,
   { full = false, tools = false, records = false, last }: Options,
 ): Promise<void> {
   const { style, width } = out;
@@ -90,9 +95,12 @@ async function printText(
     }
   }
   if (hidden > 0) await out.lines(['', style.dim(`+ ${countOf(hidden, 'other record')} (--records)`)]);
+  const { turns, blockers } = await open();
+  const lines = openLines(turns, blockers, { width, style, now: now() });
+  if (lines.length > 0) await out.lines(['', ...lines]);
 }
 
-async function printJson(out: Output, session: Session, messages: AsyncIterable<Items>): Promise<void> {
+async function printJson(out: Output, session: Session, messages: AsyncIterable<Items>, open: Open): Promise<void> {
   await out.write(`{"session":${safeJson(session)},"messages":[`);
   let separator = '\n';
   for await (const items of messages) {
@@ -100,5 +108,6 @@ async function printJson(out: Output, session: Session, messages: AsyncIterable<
     await out.write(separator + items.map((item) => safeJson(item)).join(',\n'));
     separator = ',\n';
   }
-  await out.line('\n]}');
+  const { turns, blockers } = await open();
+  await out.line(`\n],"turns":${safeJson(turns)},"blockers":${safeJson(blockers)}}`);
 }

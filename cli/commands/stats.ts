@@ -1,8 +1,10 @@
 // stats: tokens and cost by agent, by model and by day of the local clock.
 import type { Command } from 'commander';
 import type { Client } from '../../protocol/client.ts';
+import { unknownAgentText } from '../agents.ts';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
+import { CliError, exitCodes } from '../exit.ts';
 import { pastTime } from '../option-values.ts';
 import { pages } from '../pages.ts';
 import { statsLines } from '../render/stats.ts';
@@ -29,7 +31,11 @@ export function configure(command: Command, context: Context): void {
     .action(async (options: Options) => {
       const since = options.since === undefined ? undefined : pastTime('--since', context.now)(options.since);
       const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-      const sums = await withDaemon(context, ({ client }) => read(client, since, timeZone, options.agent));
+      const sums = await withDaemon(context, async ({ client }) => {
+        const counted = await read(client, since, timeZone, options.agent);
+        if (counted.total.messages === 0 && options.agent !== undefined) await refuseUnknown(client, options.agent);
+        return counted;
+      });
       if (context.json) await context.out.json({ since: since ?? null, timeZone, ...sums });
       else await print(context, sums, options);
     });
@@ -50,6 +56,12 @@ async function read(
     summer.add(agent === undefined ? items : items.filter((item) => item.agent === agent));
   }
   return summer.end();
+}
+
+/** An agent that no session is of was mistyped, most likely: not found (5), with those that there are. */
+async function refuseUnknown(client: Client, agent: string): Promise<void> {
+  const unknown = await unknownAgentText(client, agent);
+  if (unknown !== undefined) throw new CliError(exitCodes.notFound, unknown);
 }
 
 async function print({ out, program }: Context, sums: UsageSums, { since, agent, all }: Options): Promise<void> {

@@ -29,6 +29,13 @@ _sessiond_files() {
   COMPREPLY=($(compgen -f -- "$cur"))
 }
 
+_sessiond_folders() {
+  local IFS=$'\\n'
+  compopt -o filenames 2>/dev/null
+  _sessiond_ask folders
+  COMPREPLY+=($(compgen -d -- "$cur"))
+}
+
 _sessiond() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]}
   local at='' given=0 value='' word i
@@ -115,6 +122,8 @@ function bashValues(values: Values): string {
       return `_sessiond_words '${values.words.join(' ')}'`;
     case 'file':
       return '_sessiond_files';
+    case 'folder':
+      return '_sessiond_folders';
     case 'asked':
       return `_sessiond_ask ${values.what}`;
     case 'anything':

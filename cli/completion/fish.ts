@@ -88,6 +88,8 @@ function valueWords(values: Values): string {
       return ` -a ${quoted(values.words.join(' '))}`;
     case 'file':
       return ' -F';
+    case 'folder':
+      return " -a '(__sessiond_ask folders; __fish_complete_directories (commandline -ct))'";
     case 'asked':
       return ` -a '(__sessiond_ask ${values.what})'`;
     case 'anything':

@@ -3,17 +3,18 @@
 import type { Argument, Command, Option } from 'commander';
 
 /**
- * What may be typed as a value: one of some words; a file; one of what a daemon that runs knows, asked with `__complete`;
+ * What may be typed as a value: one of some words; a file; a folder, also one that sessions are in; one of what a daemon that runs knows, asked with `__complete`;
  * or anything, of which a script has nothing to say.
  */
 export type Values =
   | { is: 'words'; words: string[] }
   | { is: 'file' }
+  | { is: 'folder' }
   | { is: 'asked'; what: Asked }
   | { is: 'anything' };
 
 /** What `__complete` can be asked. */
-export const askable = ['sessions', 'sources', 'methods'] as const;
+export const askable = ['sessions', 'agents', 'folders', 'sources', 'methods'] as const;
 export type Asked = (typeof askable)[number];
 
 export type OptionModel = {
@@ -59,12 +60,15 @@ function isForVerbs({ long }: Option): boolean {
   return long !== '--help' && long !== '--version';
 }
 
+/** Options whose placeholder says less than their name. */
+const optionValues: Record<string, Values> = { '--agent': { is: 'asked', what: 'agents' }, '--dir': { is: 'folder' } };
+
 function optionModel(option: Option, words: (name: string) => Values): OptionModel {
   const names = [option.short, option.long].filter((name) => name !== undefined);
   const { description } = option;
   if (!option.required) return { names, description };
-  const placeholder = option.long === '--agent' ? 'kind' : (/<([^>.]+)/.exec(option.flags)?.[1] ?? '');
-  return { names, description, value: choicesOf(option) ?? words(placeholder) };
+  const placeholder = /<([^>.]+)/.exec(option.flags)?.[1] ?? '';
+  return { names, description, value: optionValues[option.long ?? ''] ?? choicesOf(option) ?? words(placeholder) };
 }
 
 function argumentModel(argument: Argument, words: (name: string) => Values) {

@@ -7,13 +7,18 @@ export function zshScript(model: CommandModel): string {
   return `#compdef sessiond
 # zsh completion for sessiond, made by: sessiond completion zsh
 
-_sessiond_ask() {
+__sessiond_ask() {
   local -a found
   local line
   for line in "\${(@f)$(_call_program sessiond-$1 \${(q)sessiond_program} --no-spawn __complete $1 \${(q)PREFIX} 2>/dev/null)}"; do
     [[ -n $line ]] && found+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
   done
   _describe -V $1 found
+}
+
+__sessiond_folders() {
+  __sessiond_ask folders
+  _files -/
 }
 
 ${allCommands(model).reverse().map(commandFunction).join('\n\n')}
@@ -82,8 +87,10 @@ function action(values: Values): string {
       return `(${values.words.join(' ')})`;
     case 'file':
       return '_files';
+    case 'folder':
+      return '__sessiond_folders';
     case 'asked':
-      return ` _sessiond_ask ${values.what}`; // a blank first: called with these words and no others
+      return ` __sessiond_ask ${values.what}`; // a blank first: called with these words and no others
     case 'anything':
       return ' ';
   }

@@ -1,11 +1,15 @@
 // One event as one line: when, in which session, what, and in a few words what it says.
-import type { Event, Part } from '../../protocol/schema.ts';
+import type { Event, Part, Turn } from '../../protocol/schema.ts';
+import { blockerText } from './blocker.ts';
 import { cleanLine, cleanStart } from './clean.ts';
+import { errorText } from './error-text.ts';
+import { patchSummary } from './patch.ts';
 import { shownPath } from './path.ts';
 import { shortId } from './short-id.ts';
 import type { Style } from './style.ts';
-import { localDate, localTime } from './time.ts';
+import { duration, localDate, localTime } from './time.ts';
 import { toolSummary } from './tool.ts';
+import { usageText } from './usage.ts';
 import { pad, truncateEnd } from './width.ts';
 
 const longestType = 'artifact/updated'.length;
@@ -41,8 +45,9 @@ export function eventBrief(event: Event, home: string): string {
     case 'session/deleted':
       return '';
     case 'message/updated': {
-      const { role, agent, model } = event.data;
-      return join([role, agent, model?.modelId]);
+      const { role, agent, model, error, usage } = event.data;
+      const failure = error === null || error === undefined ? null : errorText(error);
+      return join([role, agent, model?.modelId, failure, usage && usageText(usage)]);
     }
     case 'message/removed':
       return brief(event.data.messageId);
@@ -53,8 +58,9 @@ export function eventBrief(event: Event, home: string): string {
     case 'part/removed':
       return brief(event.data.partId);
     case 'turn/updated':
+      return turnBrief(event.data);
     case 'blocker/updated':
-      return join([event.data.state, event.type === 'blocker/updated' ? event.data.kind : event.data.finish]);
+      return brief(blockerText(event.data));
     case 'artifact/updated':
     case 'artifact/removed':
       return join([event.data.kind, event.data.key]);
@@ -68,6 +74,13 @@ function unknownBrief(event: never): string {
   return brief(JSON.stringify((event as { data?: unknown }).data) ?? '');
 }
 
+/** `created · codex · gpt-5`, `failed · ApiError: overloaded · 8.5k tokens in, 612 out · after 12s`. */
+function turnBrief({ state, agent, model, finish, error, usage, startedAt, endedAt }: Turn): string {
+  if (typeof endedAt !== 'number') return join([state, agent, model?.modelId]);
+  const failure = error === null || error === undefined ? null : errorText(error);
+  return join([state, finish, failure, usage && usageText(usage), `after ${duration(endedAt - startedAt)}`]);
+}
+
 function partBrief(part: Part): string {
   switch (part.type) {
     case 'text':
@@ -79,7 +92,7 @@ function partBrief(part: Part): string {
     case 'file':
       return join([part.mime, part.filename]);
     case 'patch':
-      return 'patch';
+      return `patch ${patchSummary(part.files)}`.trim();
     case 'step':
       return join([`step ${part.phase}`, part.reason]);
     case 'data':

@@ -17,10 +17,14 @@ export type SessionTableOptions = {
   home: string;
   /** Whether these are all sessions there are. */
   complete: boolean;
+  /** What sessions that wait ask for, by their id. */
+  waits: Map<string, string>;
 };
 
 /** Narrower than this, rows are not set in below the heading of their directory. */
 const leastIndented = 40;
+/** How much is told of what a session waits for, so that its title is still seen. */
+const mostWait = 60;
 
 /**
  * The table's lines: below each directory its sessions, the newest first, the directory with the newest one first. A
@@ -41,17 +45,19 @@ export async function sessionTable(sessions: Session[], options: SessionTableOpt
     options.complete,
   );
   const groups = byDirectory(sessions, options.home);
-  const rows = [...groups.values()]
-    .flat()
-    .map(({ session, depth }) => [
-      cleanLine(ids.get(session.id)!),
-      cleanStart(session.agent ?? '', 40),
-      relativeTime(session.updatedAt, options.now),
-      grouped(session.messageCount),
-      `${marker(depth)}${stateOf(session)}${cleanStart(session.title ?? '', 500) || '(no title)'}`,
-    ]);
+  const listedSessions = [...groups.values()].flat();
+  const paintRow = (at: number) => (listedSessions[at]!.session.status === 'waiting' ? style.yellow : undefined);
+  const rows = listedSessions.map(({ session, depth }) => [
+    cleanLine(ids.get(session.id)!),
+    cleanStart(session.agent ?? '', 40),
+    relativeTime(session.updatedAt, options.now),
+    grouped(session.messageCount),
+    `${marker(depth)}${stateOf(session, options.waits)}${cleanStart(session.title ?? '', 500) || '(no title)'}`,
+  ]);
   await loadWidths([...rows.flat(), ...groups.keys()]);
-  const [header, ...lines] = table(columns, rows, width - indent.length, style.dim).map((line) => indent + line);
+  const [header, ...lines] = table(columns, rows, width - indent.length, style.dim, paintRow).map(
+    (line) => indent + line,
+  );
   let at = 0;
   const listed = [...groups].flatMap(([directory, { length }]) => {
     at += length;
@@ -72,9 +78,11 @@ function byDirectory(sessions: Session[], home: string): Map<string, { session: 
   return groups;
 }
 
-/** What is not usual about a session, before its title. */
-function stateOf({ archivedAt, status }: Session): string {
-  const states = [archivedAt !== null && 'archived', status !== 'idle' && cleanLine(status)].filter((state) => state);
+/** What is not usual about a session, before its title: `[waiting: Bash (npm test)] `. */
+function stateOf({ id, archivedAt, status }: Session, waits: Map<string, string>): string {
+  const wait = cleanStart(waits.get(id) ?? '', mostWait);
+  const statusText = wait === '' ? cleanLine(status) : `${cleanLine(status)}: ${wait}`;
+  const states = [archivedAt !== null && 'archived', status !== 'idle' && statusText].filter((state) => state);
   return states.map((state) => `[${state}] `).join('');
 }
 

@@ -4,7 +4,7 @@ import { cleanStart } from './clean.ts';
 import { countOf, grouped } from './quantity.ts';
 import type { Style } from './style.ts';
 import type { Column } from './table.ts';
-import { table } from './table.ts';
+import { leftOut, table } from './table.ts';
 import { displayWidth, loadWidths, truncateMiddle, wrap } from './width.ts';
 
 export type StatsOptions = {
@@ -22,7 +22,8 @@ export async function statsLines(sums: UsageSums, options: StatsOptions): Promis
   const more = sums.days.length - days.length;
   await loadWidths([...sums.agents, ...sums.models, ...sums.days].map(nameOf));
   const isPriced = sums.total.pricedMessages > 0;
-  const section = (header: string, rows: UsageSum[]) => sumTable(header, rows, isPriced, options);
+  const missing = new Set<string>();
+  const section = (header: string, rows: UsageSum[]) => sumTable(header, rows, isPriced, missing, options);
   return [
     ...section('agent', sums.agents.length === 1 ? sums.agents : [...sums.agents, { ...sums.total, name: 'total' }]),
     '',
@@ -31,6 +32,7 @@ export async function statsLines(sums: UsageSums, options: StatsOptions): Promis
     ...(days.length > 0 ? section('day', days) : []),
     ...(more > 0 ? wrap(`+ ${countOf(more, 'more day')}: ${allDays}`, width).map(style.dim) : []),
     '',
+    ...(missing.size > 0 ? wrap(`Left out for want of room: ${[...missing].join(', ')}.`, width) : []),
     ...wrap(costText(sums.total), width).map(style.dim),
   ];
 }
@@ -39,7 +41,14 @@ function isUsed({ usage: { input, output, cacheRead, cacheWrite, costUsd = 0 } }
   return input + output + cacheRead + cacheWrite + costUsd > 0;
 }
 
-function sumTable(header: string, sums: UsageSum[], isPriced: boolean, { width, style }: StatsOptions): string[] {
+/** The headers of columns that found no room are added to `missing`. */
+function sumTable(
+  header: string,
+  sums: UsageSum[],
+  isPriced: boolean,
+  missing: Set<string>,
+  { width, style }: StatsOptions,
+): string[] {
   const right = { align: 'right' } as const;
   const columns: Column[] = [
     { header, cut: { at: 'middle', least: leastDistinct(sums.map(nameOf)) }, paint: style.cyan },
@@ -58,6 +67,7 @@ function sumTable(header: string, sums: UsageSum[], isPriced: boolean, { width, 
     ),
     sum.usage.costUsd === undefined ? '' : dollars(sum.usage.costUsd),
   ]);
+  for (const each of leftOut(columns, rows, width)) missing.add(each);
   return table(columns, rows, width, style.dim);
 }
 

@@ -52,6 +52,12 @@ export function table(
   ];
 }
 
+/** The headers of the columns that are left out for want of room. */
+export function leftOut(columns: Column[], rows: string[][], width: number): string[] {
+  const { kept } = fitColumns(columns, rows, width);
+  return columns.filter((_, index) => !kept.includes(index)).map(({ header }) => header);
+}
+
 /** Which columns are kept, and how wide each of these is. */
 function fitColumns(columns: Column[], rows: string[][], width: number): { kept: number[]; widths: number[] } {
   const natural = columns.map((column, index) =>

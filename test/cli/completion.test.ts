@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { sourceKindNames } from '../../daemon/source-kinds.ts';
+import type { Params } from '../../protocol/methods.ts';
 import { root } from '../support/build.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { within } from '../support/deadline.ts';
 import type { Home } from '../support/home.ts';
-import { cli, cliHome, daemonPid, run, seedSession } from './run-cli.ts';
+import { cli, clientOf, cliHome, daemonPid, run, seedSession } from './run-cli.ts';
 
 /** What a shell offers for each of these lines, sorted. */
 type Ask = (home: Home, script: string, lines: string[]) => Promise<string[][]>;
@@ -119,6 +120,47 @@ describe.each(Object.entries(shells))('in %s', (name, ask) => {
       method: ['source/list'],
       file: ['folder-file'],
     });
+  });
+});
+
+describe.each(Object.entries(shells))('in %s', (name, ask) => {
+  test("agents' own ids are completed once one is begun; agents and folders are those that there are", async () => {
+    const home = cliHome();
+    const script = await scriptFor(home, name);
+    await startDaemon(home);
+    const client = await clientOf(home);
+    const create = (session: Params<'session/create'>) => client.call('session/create', session);
+    const origin = { source: 'codex', externalId: '0199-aa' };
+    await create({ sessionId: 'ses_a', agent: 'codex', directory: '/src/shop', origin });
+    await create({
+      sessionId: 'ses_b',
+      agent: 'mine',
+      directory: '/src/it is',
+      origin: { ...origin, externalId: 'x;y' },
+    });
+    await create({ sessionId: 'ses_c', agent: '$(touch pwned)' });
+    mkdirSync(join(home.folder, 'here', 'inner'), { recursive: true });
+    writeFileSync(join(home.folder, 'here', 'infile'), '');
+    const [all, own, unsafe, agents, statsAgents, folders, local] = await ask(home, script, [
+      'sessiond show ',
+      'sessiond show 01',
+      'sessiond show x',
+      'sessiond ls --agent ',
+      'sessiond stats --agent co',
+      'sessiond ls --dir /src/s',
+      'sessiond ls --dir here/in',
+    ]);
+    // A shell may write a folder with the slash behind it.
+    const bare = (offers: string[] = []) => offers.map((offer) => offer.replace(/\/$/, ''));
+    expect({ all, own, unsafe, agents, statsAgents, folders: bare(folders) }).toEqual({
+      all: ['ses_a', 'ses_b', 'ses_c'],
+      own: ['0199-aa'],
+      unsafe: [],
+      agents: ['codex', 'mine'],
+      statsAgents: ['codex'],
+      folders: ['/src/shop'],
+    });
+    expect(bare(local).map((offer) => offer.split('/').at(-1))).toEqual(['inner']);
   });
 });
 

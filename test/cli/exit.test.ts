@@ -48,7 +48,11 @@ describe('the exit code', () => {
 
   test('of what keeps a connection from being made', () => {
     const system = (code: string) => Object.assign(new Error(`connect ${code} /s`), { code, syscall: 'connect' });
-    expect(failureOf(system('EACCES'), 'sessiond').code).toBe(4);
+    expect(failureOf(system('EACCES'), 'sessiond')).toMatchObject({
+      code: 4,
+      message: 'you may not use the socket (connect EACCES /s)',
+      hint: expect.stringContaining('serves the user who started it'),
+    });
     expect(failureOf(system('ECONNREFUSED'), 'sessiond').code).toBe(3);
     expect(failureOf(system('EAGAIN'), 'sessiond').code).toBe(7);
     expect(failureOf(new TransportClosedError(), 'sessiond').code).toBe(3);

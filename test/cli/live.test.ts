@@ -1,12 +1,14 @@
 // Verbs that run until they are ended: tail, run, demo; and pipes that their reader closes.
 import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { Client } from '../../protocol/client.ts';
 import { connectSocket } from '../../protocol/node/socket.ts';
-import { startDaemon } from '../support/daemon.ts';
+import { afterTest, startDaemon } from '../support/daemon.ts';
 import { within } from '../support/deadline.ts';
 import type { Home } from '../support/home.ts';
 import { cli, clientOf, cliHome, daemonPid, run, shownProgram, start } from './run-cli.ts';
@@ -222,7 +224,7 @@ test('a demo that is ended by a signal or a closed pipe leaves nothing behind', 
   expect(readdirSync(temp)).toEqual([]);
 });
 
-test('the daemon of a demo that is killed ends with it', async () => {
+test('the daemon of a demo that is killed ends with it, and the next demo removes its folder, and only such', async () => {
   const home = cliHome();
   const { temp, env } = demoEnv(home);
   const demo = start(home, ['demo'], env);
@@ -231,4 +233,20 @@ test('the daemon of a demo that is killed ends with it', async () => {
   const client = new Client(await connectSocket(join(temp, folder!, 'run', 'sessiond.sock')));
   demo.child.kill('SIGKILL');
   await within('the daemon of the demo to end', client.closed);
+  await demo.ended;
+
+  const alive = `sessiond-demo-${process.pid}-abcdef`;
+  const gone = folder!.split('-')[2]!;
+  const others = [alive, 'sessiond-demo-mine', `other-demo-${gone}-abcdef`];
+  for (const name of others) mkdirSync(join(temp, name));
+  const link = `sessiond-demo-${gone}-linked`;
+  symlinkSync(join(temp, 'sessiond-demo-mine'), join(temp, link));
+  // One in which a daemon still listens, as in another container: its process is not seen here.
+  const listened = `sessiond-demo-${gone}-listen`;
+  mkdirSync(join(temp, listened, 'run'), { recursive: true });
+  const server = createServer().listen(join(temp, listened, 'run', 'sessiond.sock'));
+  afterTest(() => void server.close());
+  await within('the server to listen', once(server, 'listening'));
+  expect((await run(home, ['demo', '--json'], { env })).code).toBe(0);
+  expect(readdirSync(temp).sort()).toEqual([...others, link, listened].sort());
 });

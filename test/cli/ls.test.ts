@@ -132,6 +132,28 @@ test('the first read is told only while there is something to read, or nothing w
   expect(await notice(0, 0)).toContain('the first read is still going on');
 });
 
+test('a session that waits stands out, and says for what', async () => {
+  const { home, client } = await seeded({ a: {}, b: {}, c: {} });
+  const { context, out } = fakeTerminal(home);
+  out.columns = 120;
+  const call = async (method: string, params: { sessionId?: string }) => {
+    const result = await client.call(method as 'session/list', params as object);
+    if (method === 'session/list') {
+      const waits = (id: string) => ['ses_a', 'ses_c'].includes(id);
+      return { ...result, items: result.items.map((each) => (waits(each.id) ? { ...each, status: 'waiting' } : each)) };
+    }
+    if (method !== 'session/get') return result;
+    if (params.sessionId === 'ses_c') throw new Error('deleted meanwhile');
+    return { ...result, blockers: [{ request: { permission: 'Bash', patterns: ['npm test'] } }] };
+  };
+  await printSessions(context, { call } as unknown as Client, { limit: 5 });
+  const lineOf = (id: string) => out.text.split('\n').find((text) => text.includes(id))!;
+  expect(lineOf('ses_a')).toContain('[waiting: Bash (npm test)] title of a');
+  expect(lineOf('ses_a')).toContain('\x1b[33m');
+  expect(lineOf('ses_c')).toContain('[waiting] title of c');
+  expect(lineOf('ses_b')).not.toMatch(/waiting|\x1b\[33m/);
+});
+
 test('with the sources turned off, an empty list says that the config did it', async () => {
   const home = cliHome();
   const { items } = JSON.parse((await run(home, ['rpc', 'source/list'])).stdout) as { items: { kind: string }[] };

@@ -37,7 +37,10 @@ test('rm without a terminal deletes nothing unless --yes is given, and never wai
   expect(stdout).toContain('deleted ses_one  title of ses_one\ndeleted ses_two  title of ses_two\n');
   expect(stdout).toContain('transcripts are left alone');
   expect(await listed(home, '--all')).toEqual(['ses_three']);
-  expect(JSON.parse((await run(home, ['rm', 'three', '--yes', '--json'])).stdout)).toEqual({ deleted: ['ses_three'] });
+  expect(JSON.parse((await run(home, ['rm', 'three', '--yes', '--json'])).stdout)).toEqual({
+    deleted: ['ses_three'],
+    subagentsLeft: [],
+  });
 });
 
 test('rm of several deletes none when one of them is not known', async () => {
@@ -66,6 +69,22 @@ test('rm asks on a terminal: only a yes deletes', async () => {
   expect(await listed(home)).toEqual(['ses_one']);
   await (await ask('Y\n')).asked;
   expect(await listed(home)).toEqual([]);
+});
+
+test('rm of a parent tells how many sessions of subagents stay, and --subagents deletes them too', async () => {
+  const home = await homeWith('ses_top', 'ses_other');
+  await seedSession(home, 'ses_sub', 'below', 'ses_top');
+  await seedSession(home, 'ses_subsub', 'below that', 'ses_sub');
+  const refused = await run(home, ['rm', 'top', '--subagents']);
+  expect(refused.stderr).toContain(`${shownProgram} rm top --subagents --yes`);
+  expect((await run(home, ['rm', 'top'])).stderr).toContain('2 sessions of subagents stay without --subagents');
+  const { stdout } = await run(home, ['rm', 'ses_sub', '--yes']);
+  expect(stdout).toContain(`1 session of a subagent stays (${shownProgram} rm ses_subsub)\n`);
+  await seedSession(home, 'ses_new', 'below anew', 'ses_top');
+  await seedSession(home, 'ses_newest', 'below that', 'ses_new');
+  const all = await run(home, ['rm', 'ses_top', '--subagents', '--yes', '--json']);
+  expect(JSON.parse(all.stdout)).toEqual({ deleted: ['ses_newest', 'ses_new', 'ses_top'], subagentsLeft: [] });
+  expect((await listed(home)).sort()).toEqual(['ses_other', 'ses_subsub']);
 });
 
 test("rm leaves the agent's transcript alone, and the session stays deleted when that grows", async () => {

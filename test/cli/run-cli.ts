@@ -15,7 +15,7 @@ import { makeHome } from '../support/home.ts';
 
 /** The command that is tested. */
 export const cli = join(dist, 'cli.js');
-export const daemonBundle = join(dist, 'daemon.js');
+export const daemonBundle = join(dist, 'daemon.mjs');
 
 export type Run = { code: number | string; stdout: string; stderr: string };
 

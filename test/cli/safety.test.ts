@@ -112,7 +112,13 @@ describe('nothing that a terminal would obey comes out of', () => {
 
   test('the table of sessions', () =>
     alwaysSafe(fc.array(session, { maxLength: 4 }), (sessions, options) =>
-      sessionTable(sessions, { ...options, home, now, complete: true }),
+      sessionTable(sessions, {
+        ...options,
+        home,
+        now,
+        complete: true,
+        waits: new Map(sessions.map(({ id, title }) => [id, title ?? ''])),
+      }),
     ));
 
   test('the header of a transcript, and the names of sessions', () =>

@@ -109,6 +109,15 @@ describe('the tables', () => {
     }
   });
 
+  test('say which columns a narrow terminal has no room for, and nothing where all fit', async () => {
+    const sums = sumsOf([item({ costUsd: 5 })]);
+    const told = async (width: number) =>
+      (await statsLines(sums, { ...options, width })).join(' ').match(/Left out for want of room: ([^.]+)\./)?.[1];
+    expect(await told(100)).toBeUndefined();
+    expect(await told(60)).toBe('sessions, cache write');
+    expect((await told(20))!.split(', ')).toEqual(expect.arrayContaining(['messages', 'input', 'cost']));
+  });
+
   test('fit a narrow terminal', async () => {
     const { default: stringWidth } = await import('string-width');
     const items = [item({ input: 123_456_789_012, costUsd: 5 }), item({ agent: 'an-agent-with-quite-a-long-name' })];
@@ -156,5 +165,10 @@ test('stats over the daemon: what transcripts tell, since a time, of one agent, 
   expect(await stats(['--since', '2026-01-02', '--agent', 'mine'])).toBe(
     'Nothing was counted for --since 2026-01-02 --agent mine.\n',
   );
+  for (const json of [[], ['--json']]) {
+    const unknown = await run(home, ['stats', '--agent', 'claude', ...json]);
+    expect(unknown).toMatchObject({ code: 5, stdout: '' });
+    expect(unknown.stderr).toContain('no session is of the agent claude; there are: claude-code, mine');
+  }
   expect(await run(home, ['stats', '--since', 'soon'])).toMatchObject({ code: 2, stdout: '' });
 });

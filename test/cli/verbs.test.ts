@@ -153,6 +153,22 @@ test('what nobody foresaw while run starts the daemon is told with the stack', a
   expect(stderr).toMatch(/^ +at .*loadConfig/m);
 });
 
+test('a value or method that there is not is told by its name', async () => {
+  const home = cliHome();
+  expect((await run(home, ['completion', 'tcsh'])).stderr).toContain(
+    "<shell> is one of these, not 'tcsh': bash, zsh, fish",
+  );
+  await startDaemon(home);
+  const { code, stderr } = await run(home, ['rpc', 'session/lisst']);
+  expect(code).toBe(2);
+  expect(stderr).toContain('the daemon knows no method session/lisst');
+});
+
+test('--help before a verb lists all verbs', async () => {
+  const home = cliHome();
+  expect((await run(home, ['--help', 'ls'])).stdout).toBe((await run(home, ['--help'])).stdout);
+});
+
 test('with --json a verb that lacks its command prints the error alone', async () => {
   const { code, stdout, stderr } = await run(cliHome(), ['source', '--json']);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -243,7 +259,7 @@ test('--help lists the verbs and exit codes, each verb has an example, --version
   expect(help).toMatchObject({ code: 0, stderr: '' });
   const names = Object.keys(verbs);
   for (const verb of names) expect(help.stdout).toMatch(new RegExp(`^  ${verb} `, 'm'));
-  const groups = ['Reading', 'Managing', 'The daemon', 'Scripting', 'Learning'];
+  const groups = ['Reading', 'Answering', 'Managing', 'The daemon', 'Scripting', 'Learning'];
   expect(help.stdout.match(/^[A-Z][\w ]+(?=:\n {2}[a-z]+ {2})/gm)).toEqual(groups);
   expect(help.stdout).toContain('3 daemon not reachable');
   for (const verb of names) {

@@ -1,0 +1,94 @@
+// What waits for an answer, and from what a person types to one of these: its id, or the start of it.
+import type { Client } from '../protocol/client.ts';
+import { RpcError } from '../protocol/errors.ts';
+import type { Params } from '../protocol/methods.ts';
+import type { Blocker } from '../protocol/schema.ts';
+import type { Context } from './context.ts';
+import { CliError, exitCodes } from './exit.ts';
+import { askText, blockerText } from './render/blocker.ts';
+import { cleanLine, cleanStart } from './render/clean.ts';
+import { localDateTime, relativeTime } from './render/time.ts';
+
+const prefix = 'blk_';
+const wholeId = /^blk_[A-Za-z0-9_-]{1,64}$/;
+const shownCandidates = 10;
+
+export type Pending = {
+  /** The oldest first. */
+  blockers: Blocker[];
+  /** Whoever subscribes from here misses nothing: what is told again, of later pages, is known by its id. */
+  cursor: string;
+};
+
+/** All that waits, over all sessions. */
+export async function pendingBlockers(client: Client): Promise<Pending> {
+  const { blockers, cursor } = await blockersThat(client, { state: 'pending' });
+  return { blockers: blockers.sort((a, b) => (a.askedAt ?? 0) - (b.askedAt ?? 0)), cursor };
+}
+
+/** The blocker as it stands; undefined when there is none. */
+export async function findBlocker(client: Client, blockerId: string): Promise<Blocker | undefined> {
+  try {
+    return (await client.call('blocker/wait', { blockerId, timeoutMs: 0 })).blocker;
+  } catch (error) {
+    if (error instanceof RpcError && error.kind === 'NotFound') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The blocker named; `blk_` may be left out. A start is looked for among those that wait, then among all. Fails as not
+ * found (5), or with the candidates as ambiguous (2).
+ */
+export async function resolveBlocker(context: Context, client: Client, given: string): Promise<Blocker> {
+  const start = given.startsWith(prefix) ? given : prefix + given;
+  if (!wholeId.test(start)) {
+    throw new CliError(exitCodes.usage, `"${cleanStart(given, 100)}" is not an id`, inboxHint(context));
+  }
+  const exact = await findBlocker(client, start);
+  if (exact) return exact;
+  const startsSo = ({ id }: Blocker) => id.startsWith(start);
+  const waiting = (await pendingBlockers(client)).blockers.filter(startsSo);
+  const found = waiting.length > 0 ? waiting : (await blockersThat(client, {})).blockers.filter(startsSo);
+  const [only] = found;
+  if (!only) {
+    throw new CliError(
+      exitCodes.notFound,
+      `nothing that was asked has an id that starts with ${start}`,
+      inboxHint(context),
+    );
+  }
+  if (found.length > 1) throw ambiguous(start, found);
+  return only;
+}
+
+/** For somebody whose answer came too late: who was first, with what, and when. */
+export function alreadyResolved(blocker: Blocker, now: number): CliError {
+  const { id, resolvedAt } = blocker;
+  const when = resolvedAt === null ? '' : `, ${localDateTime(resolvedAt)} (${relativeTime(resolvedAt, now)})`;
+  return new CliError(exitCodes.alreadyResolved, `${cleanLine(id)} was ${blockerText(blocker)}${when}`);
+}
+
+async function blockersThat(client: Client, params: Params<'blocker/list'>): Promise<Pending> {
+  const first = await client.call('blocker/list', { ...params, limit: 1000 });
+  const blockers = new Map(first.items.map((blocker) => [blocker.id, blocker]));
+  for (let pageToken = first.nextPageToken; pageToken !== undefined; ) {
+    const page = await client.call('blocker/list', { ...params, limit: 1000, pageToken });
+    for (const blocker of page.items) blockers.set(blocker.id, blocker);
+    pageToken = page.nextPageToken;
+  }
+  return { blockers: [...blockers.values()], cursor: first.cursor };
+}
+
+function ambiguous(start: string, found: Blocker[]): CliError {
+  const lines = found
+    .slice(0, shownCandidates)
+    .map((blocker) => `  ${cleanLine(blocker.id)}  ${cleanStart(askText(blocker), 60)}`.trimEnd());
+  if (found.length > shownCandidates) lines.push(`  and ${found.length - shownCandidates} more`);
+  const message = `${found.length} questions have ids that start with ${start}:\n${lines.join('\n')}`;
+  return new CliError(exitCodes.usage, message, 'give more of the id');
+}
+
+function inboxHint({ program }: Context): string {
+  return `what waits for an answer: ${program} inbox`;
+}

@@ -1,0 +1,31 @@
+// reject ID: turns down what waits: whoever asked goes on without an answer.
+import type { Command } from 'commander';
+import { resolveBlocker } from '../blockers.ts';
+import { withDaemon } from '../connect.ts';
+import type { Context } from '../context.ts';
+import { exitCodes } from '../exit.ts';
+import { cleanLine } from '../render/clean.ts';
+import { throwWinner } from './answer.ts';
+
+export function configure(command: Command, context: Context): void {
+  const { program, out } = context;
+  command
+    .argument('<blocker>', 'the id of what waits, or the start of it, as inbox prints it')
+    .option('--reason <TEXT>', 'why, for whoever asked')
+    .addHelpText(
+      'after',
+      `\nIt is no answer: to say no to a permission, ${program} answer ID deny.\n` +
+        `Where somebody else was first, it says who, with what and when, and exits with ${exitCodes.alreadyResolved}.\n\n` +
+        `Example:\n  ${program} reject blk_4kZq --reason "ask me tomorrow"`,
+    )
+    .action(async (given: string, { reason }: { reason?: string }) => {
+      await withDaemon(context, async ({ client }) => {
+        const { id: blockerId, sessionId } = await resolveBlocker(context, client, given);
+        const told = reason === undefined ? {} : { reason: reason.toWellFormed() };
+        const call = client.call('blocker/reject', { sessionId, blockerId, ...told });
+        const { duplicate } = await call.catch((error) => throwWinner(context, client, blockerId, error));
+        if (context.json) await out.json({ blockerId, ...told });
+        else await out.line(`${cleanLine(blockerId)} ${duplicate ? 'was rejected before' : 'is rejected'}`);
+      });
+    });
+}
