@@ -7,7 +7,7 @@ import { SocketTransport } from '../protocol/node/socket.ts';
 import type { Transport } from '../protocol/transport.ts';
 import type { Source } from './adapters/adapter.ts';
 import { Bell } from './engine/bell.ts';
-import { beforeWrite } from './engine/failpoint.ts';
+import { failpointBeforeWrites } from './engine/failpoint.ts';
 import type { Runtime } from './engine/runtime.ts';
 import { Series } from './engine/series.ts';
 import type { SourceKinds } from './engine/sources.ts';
@@ -76,7 +76,7 @@ export class Daemon {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    this.#store = openStore(options.paths.data, beforeWrite ? { onWrite: beforeWrite } : {});
+    this.#store = openStore(options.paths.data, { onWrite: failpointBeforeWrites() });
     const { db } = this.#store;
     const journal = new Journal(db);
     const tables = new Tables(db, journal);

@@ -48,6 +48,50 @@ const ops: Pick<Op, 'type' | 'params'>[] = [
   { type: 'message/remove', params: { sessionId: 'ses_a', messageId: 'msg_c' } },
   { type: 'artifact/put', params: { sessionId: 'ses_a', kind: 'todo', key: '1', data: { done: false } } },
   { type: 'session/delete', params: { sessionId: 'ses_gone' } },
+  {
+    type: 'turn/start',
+    params: {
+      sessionId: 'ses_b',
+      turnId: 'trn_done',
+      agent: 'fixture',
+      model: { providerId: 'p', modelId: 'm' },
+      parts: [{ id: 'prt_ask', type: 'text', text: 'go on' }],
+    },
+  },
+  {
+    type: 'blocker/ask',
+    params: {
+      sessionId: 'ses_b',
+      blockerId: 'blk_done',
+      turnId: 'trn_done',
+      kind: 'permission',
+      request: { permission: 'bash' },
+    },
+  },
+  {
+    type: 'blocker/answer',
+    params: { sessionId: 'ses_b', blockerId: 'blk_done', answer: { decision: 'always' } },
+  },
+  { type: 'turn/finish', params: { turnId: 'trn_done', state: 'completed', parts: [{ type: 'text', text: 'done' }] } },
+  {
+    type: 'turn/start',
+    params: {
+      sessionId: 'ses_b',
+      turnId: 'trn_open',
+      agent: 'fixture',
+      model: { providerId: 'p', modelId: 'm' },
+      parts: [],
+    },
+  },
+  {
+    type: 'blocker/ask',
+    params: {
+      sessionId: 'ses_b',
+      blockerId: 'blk_open',
+      kind: 'question',
+      request: { questions: [{ question: 'Which?', header: 'Pick', options: [{ label: 'a' }] }] },
+    },
+  },
 ];
 const author = { principal: 'owner', actorId: 'fixture/c1' };
 for (const [index, op] of ops.entries()) await writer.appendOne(author, { ...op, opId: `op-${index}` } as Op);

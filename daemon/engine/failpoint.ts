@@ -28,5 +28,7 @@ export function failpointsOf(type: OpType | undefined): void {
   if (__FAILPOINTS__) applying = type;
 }
 
-/** To be called before each statement that writes; undefined in the shipped bundle. */
-export const beforeWrite: (() => void) | undefined = __FAILPOINTS__ ? () => applying && failpoint(applying) : undefined;
+/** What is to be called before each statement that writes; undefined in the shipped bundle. */
+export function failpointBeforeWrites(): (() => void) | undefined {
+  return __FAILPOINTS__ ? () => applying && failpoint(applying) : undefined;
+}

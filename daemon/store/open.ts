@@ -29,7 +29,7 @@ export type OpenOptions = {
   /** Told before each statement batch that changes the schema; a crash test dies here. */
   onMigration?: (version: number) => void;
   /** Told before each statement that writes; a crash test dies here. */
-  onWrite?: () => void;
+  onWrite?: (() => void) | undefined;
 };
 
 /** "sesd": marks the file as ours, so that no other program's database is migrated. */
