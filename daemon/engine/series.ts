@@ -116,8 +116,10 @@ export class Series {
             if (!records.findSession(into)) return notFound('session', into);
             return { events: [], ids: { sessionId: into }, silent: true };
           }
-          const id = keepsIds() ? session.id : derivedId(`${author.principal}\n${opId}`, session.id);
-          return addSession(records, { ...session, id });
+          if (keepsIds()) return addSession(records, session);
+          // A copy beside the original is not what its agent would resume.
+          const id = derivedId(`${author.principal}\n${opId}`, session.id);
+          return addSession(records, { ...session, id, origin: null });
         },
       },
     ]);

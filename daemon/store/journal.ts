@@ -53,7 +53,9 @@ export class Journal {
   readonly #insertBody;
   readonly #deleteBody;
   readonly #saveHead;
+  readonly #saveFloor;
   readonly #tagAt;
+  readonly #timeAt;
   readonly #reads = new Map<string, ReturnType<Db['prepare']>>();
 
   constructor(db: Db) {
@@ -74,6 +76,8 @@ export class Journal {
     this.#insertBody = db.prepare('INSERT INTO body VALUES (?, ?)');
     this.#deleteBody = db.prepare('DELETE FROM body WHERE seq = ?');
     this.#saveHead = db.prepare('UPDATE store SET head_seq = ?, head_tag = ?, last_at = ?');
+    this.#saveFloor = db.prepare('UPDATE store SET floor_seq = ?, floor_tag = ?');
+    this.#timeAt = db.prepare('SELECT at FROM event WHERE seq = ?').pluck();
     this.#tagAt = db.prepare('SELECT tag FROM event WHERE seq = ?').pluck();
   }
 
@@ -84,6 +88,29 @@ export class Journal {
   /** The oldest cursor that can still be resumed from. */
   get earliest(): Cursor {
     return this.#cursor(this.#floor);
+  }
+
+  /** The seq of `earliest`: what was pruned lies up to there. */
+  get floorSeq(): number {
+    return this.#floor.seq;
+  }
+
+  /** The newest seq whose event is from before `time` (ms since the epoch); `floorSeq` when none is. */
+  agedBefore(time: number): number {
+    // `at` never decreases, and no seq behind the floor is missing.
+    let [aged, kept] = [this.#floor.seq, this.#head.seq + 1];
+    while (kept - aged > 1) {
+      const middle = Math.floor((aged + kept) / 2);
+      if ((this.#timeAt.get(middle) as number) < time) aged = middle;
+      else kept = middle;
+    }
+    return aged;
+  }
+
+  /** What is up to `seq` has gone, of which `tag` is the last. Only inside the transaction in which it went. */
+  moveFloor(seq: number, tag: string): void {
+    this.#floor = { seq, tag: Number.parseInt(tag, 36) };
+    this.#saveFloor.run(seq, this.#floor.tag);
   }
 
   /** Starts a transaction's appends. Returns `at` for its events, which never decreases, whatever the clock does. */
@@ -126,8 +153,10 @@ export class Journal {
 
   /** Back to what the store holds, after a rollback. */
   reload(): void {
-    const row = this.#db.prepare('SELECT head_seq, head_tag, last_at FROM store').raw().get() as number[];
+    const sql = 'SELECT head_seq, head_tag, last_at, floor_seq, floor_tag FROM store';
+    const row = this.#db.prepare(sql).raw().get() as number[];
     this.#head = { seq: row[0]!, tag: row[1]! };
+    this.#floor = { seq: row[3]!, tag: row[4]! };
     this.#tagFrom = Number.MAX_SAFE_INTEGER;
     this.#lastAt = row[2]!;
   }
@@ -135,13 +164,17 @@ export class Journal {
   /** The cursor of an event still held, else head: for the results of mutations, which nobody resumes from. */
   cursorAt(seq: number | null): Cursor {
     if (seq === null) return this.head;
+    if (seq === this.#floor.seq) return this.earliest;
     if (seq > this.#tagFrom && seq <= this.#head.seq) return this.#cursor({ seq, tag: this.#tag });
     const tag = this.#tagAt.get(seq) as number | undefined;
     return tag === undefined ? this.head : this.#cursor({ seq, tag });
   }
 
-  /** Judges a cursor for resuming: never clamped, never skipped (P1, P2, P3). */
-  check(text: string): Cursor | Refusal {
+  /**
+   * Judges a cursor for resuming: never clamped, never skipped (P1, P2, P3). `floor`: the seq up to which events are not to
+   * be served any more, whether they went already or not (P4).
+   */
+  check(text: string, floor = this.#floor.seq): Cursor | Refusal {
     const cursor = parseCursor(text);
     const head = formatCursor(this.head);
     if (!cursor) return refuseParams(`not a cursor: ${JSON.stringify(text)}`, { member: 'cursor' });
@@ -149,9 +182,9 @@ export class Journal {
       const message = 'the cursor is from another store: read the state anew and subscribe from there';
       return refuse('StoreChanged', message, { storeId: this.storeId, head });
     }
-    if (cursor.seq < this.#floor.seq) {
+    if (cursor.seq < floor) {
       const message = 'the events after this cursor are pruned: read the state anew and subscribe from there';
-      return refuse('CursorExpired', message, { earliest: formatCursor(this.earliest), head });
+      return refuse('CursorExpired', message, { earliest: formatCursor(this.cursorAt(floor)), head });
     }
     if (cursor.seq > this.#head.seq) {
       return refuse('CursorInFuture', 'the cursor is ahead of this store, which was put back to an older state', {

@@ -125,7 +125,7 @@ describe('session/export as json, and session/import', () => {
     expect(again).toMatchObject({ duplicate: true, ids: first.ids, version: first.version });
     const copy = await whole(client, first.ids.sessionId!);
     const original = await whole(client, 'ses_a');
-    expect(copy.session).toMatchObject({ title: 'Mend the roof', usage, messageCount: 3 });
+    expect(copy.session).toMatchObject({ title: 'Mend the roof', usage, messageCount: 3, origin: null });
     expect(copy.messages.map(({ parts }) => parts.length)).toEqual(original.messages.map(({ parts }) => parts.length));
     const all = (held: Whole) =>
       held.messages.flatMap(({ message, parts }) => [message.id, ...parts.map(({ id }) => id)]);
