@@ -3,20 +3,32 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
+import type { RetentionRule } from './core/retention.ts';
 import type { SourceKind } from './source-kinds.ts';
 import { sourceKindNames } from './source-kinds.ts';
 
 const duration = z.int('expected a whole number of ms').min(1, 'expected at least 1 ms').max(Number.MAX_SAFE_INTEGER);
 
+const count = z.int('expected a whole number').min(1, 'expected at least 1').max(Number.MAX_SAFE_INTEGER);
+
 const Config = z.strictObject({
+  retention: z
+    .strictObject({ maxEvents: count.optional(), maxAgeMs: duration.optional(), maxLagEvents: count.optional() })
+    .optional(),
   ledger: z.strictObject({ maxAgeMs: duration.optional() }).optional(),
   sources: z.strictObject(Object.fromEntries(sourceKindNames.map((kind) => [kind, z.boolean().optional()]))).optional(),
 });
 
-/** `sources`: which are read by default. `ledger.maxAgeMs`: how long op ids are kept (PROTOCOL.md 5). */
-export type Config = { sources: Record<SourceKind, boolean>; ledger: { maxAgeMs: number } };
+/** `sources`: which are read by default. `ledger`, `retention`: how long op ids and events are kept (PROTOCOL.md 5). */
+export type Config = {
+  sources: Record<SourceKind, boolean>;
+  ledger: { maxAgeMs: number };
+  retention: RetentionRule;
+};
 
-const thirtyDaysMs = 30 * 24 * 3600_000;
+const dayMs = 24 * 3600_000;
+export const defaultLedger: Config['ledger'] = { maxAgeMs: 30 * dayMs };
+export const defaultRetention: RetentionRule = { maxEvents: 2_000_000, maxAgeMs: 90 * dayMs, maxLagEvents: 1_000_000 };
 
 export class ConfigError extends Error {
   readonly exitCode = 1;
@@ -34,12 +46,18 @@ export function loadConfig(path: string): Config {
   }
   const parsed = Config.safeParse(raw);
   if (!parsed.success) throw new ConfigError(describe(path, text, parsed.error.issues[0]!));
-  const { sources, ledger } = parsed.data;
+  const { sources, ledger, retention } = parsed.data;
   const read = sourceKindNames.map((kind) => [kind, sources?.[kind] ?? true]);
   return {
     sources: Object.fromEntries(read) as Config['sources'],
-    ledger: { maxAgeMs: ledger?.maxAgeMs ?? thirtyDaysMs },
+    ledger: { ...defaultLedger, ...given(ledger) },
+    retention: { ...defaultRetention, ...given(retention) },
   };
+}
+
+/** What was written, without what was left out. */
+function given<T extends object>(table: T | undefined): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return (table ?? {}) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
 
 function describe(path: string, text: string, issue: z.core.$ZodIssue): string {

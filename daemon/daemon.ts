@@ -6,8 +6,11 @@ import type { Paths } from '../protocol/node/paths.ts';
 import { SocketTransport } from '../protocol/node/socket.ts';
 import type { Transport } from '../protocol/transport.ts';
 import type { Source } from './adapters/adapter.ts';
+import { defaultLedger, defaultRetention } from './config.ts';
+import type { RetentionRule } from './core/retention.ts';
 import { Bell } from './engine/bell.ts';
 import { failpointBeforeWrites } from './engine/failpoint.ts';
+import { Retention } from './engine/retention.ts';
 import type { Runtime } from './engine/runtime.ts';
 import { Series } from './engine/series.ts';
 import type { SourceKinds } from './engine/sources.ts';
@@ -29,6 +32,7 @@ import { Lists } from './store/lists.ts';
 import type { OpenStore } from './store/open.ts';
 import { openStore } from './store/open.ts';
 import { Positions } from './store/positions.ts';
+import { Pruner } from './store/pruner.ts';
 import { SourceRows } from './store/source-rows.ts';
 import { Tables } from './store/tables.ts';
 
@@ -41,8 +45,10 @@ export type DaemonOptions = {
   /** What can be added beside them. */
   sourceKinds?: SourceKinds;
   limits?: Partial<Limits>;
-  /** How long op ids are kept, ms. */
-  ledgerMaxAgeMs: number;
+  /** How long op ids are kept. */
+  ledger?: { maxAgeMs: number };
+  /** How much of the journal is kept. */
+  retention?: RetentionRule;
 };
 
 /** How the daemon ended: asked to, or because the store could not be written (P11). */
@@ -85,8 +91,15 @@ export class Daemon {
     this.#writer = new Writer(db, journal, tables, bell, runtime, (error) => void this.stop({ kind: 'failed', error }));
     const ledger = new Ledger(db);
     const lists = new Lists(db, journal);
-    const { ledgerMaxAgeMs } = options;
-    this.#sweep = new Sweep({ writer: this.#writer, lists, ledger, runtime, ledgerMaxAgeMs });
+    const { maxAgeMs: ledgerMaxAgeMs } = options.ledger ?? defaultLedger;
+    const retention = new Retention({
+      journal,
+      pruner: new Pruner(db, journal),
+      writer: this.#writer,
+      runtime,
+      rule: options.retention ?? defaultRetention,
+    });
+    this.#sweep = new Sweep({ writer: this.#writer, lists, ledger, retention, runtime, ledgerMaxAgeMs });
     const deps = { writer: this.#writer, tables, ledger, positions, runtime };
     this.#sources = new Sources({
       defaults: options.sources,
@@ -103,8 +116,9 @@ export class Daemon {
       journal,
       lists,
       ledgerMaxAgeMs,
+      retention,
       writer: this.#writer,
-      series: new Series({ writer: this.#writer, lists, records: tables }),
+      series: new Series({ writer: this.#writer, lists, records: tables, ledger, journal }),
       bell,
       runtime,
       limits: this.#limits,

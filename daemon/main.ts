@@ -38,8 +38,8 @@ async function main(): Promise<number> {
     const folders = agentFolders(process.env);
     const wanted = sourceKindNames.filter((kind) => config.sources[kind]);
     const sources = wanted.map((kind) => sourceKinds[kind](folders[kind]));
-    const ledgerMaxAgeMs = config.ledger.maxAgeMs;
-    const daemon = new Daemon({ paths, version: __VERSION__, runtime, sources, sourceKinds, ledgerMaxAgeMs });
+    const { ledger, retention } = config;
+    const daemon = new Daemon({ paths, version: __VERSION__, runtime, sources, sourceKinds, ledger, retention });
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void daemon.stop());
     if (tiedFd !== undefined)
       new Socket({ fd: tiedFd })

@@ -46,7 +46,7 @@ export type Method = {
 const anything = z.unknown();
 const cursor = z.string().max(128);
 const version = z.int().min(0);
-const timestamp = z.int().min(0);
+const timestamp = z.int().min(0).max(8.64e15);
 const size = z.int().min(0);
 
 const page = {
@@ -432,6 +432,7 @@ export const notifications = {
     more: z.boolean().optional(),
   }),
   'events/caughtUp': z.object({ subscription: z.string(), prev: cursor, cursor }),
+  'events/reset': z.object({ subscription: z.string(), reason: z.string(), earliest: cursor, head: cursor }),
   'events/ended': z.object({
     subscription: z.string(),
     reason: z.enum(['unsubscribed', 'takenOver', 'revoked', 'expired', 'shuttingDown']),

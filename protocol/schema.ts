@@ -19,13 +19,20 @@ export const blockerId = idOf('blk');
 export const opId = z.string().min(1).max(128);
 
 const count = z.int().min(0);
+/** A place in a list, with room behind it. */
+const index = count.max(2 ** 31 - 1);
 /** Bounded so that the sum over a session stays exact. */
 const tokens = count.max(1e12);
-const timestamp = z.int().min(0);
+/** As far as a Date goes. */
+const timestamp = z.int().min(0).max(8.64e15);
 /** Any JSON value. What arrives here came out of JSON.parse, so only its presence is checked: z.json() walks every node. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 const json = z.custom<Json>((value) => value !== undefined, 'required');
-const metadata = z.record(z.string(), json);
+/** A plain object. Its members are not walked: what arrives here came out of JSON.parse. */
+const metadata = z.custom<{ [key: string]: Json }>(isPlainObject, 'expected an object');
+function isPlainObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 export const Model = z.strictObject({
   providerId: z.string(),
@@ -74,7 +81,7 @@ export const Session = z.object({
 
 export const Message = z.object({
   id: messageId,
-  messageIndex: count,
+  messageIndex: index,
   sessionId,
   turnId: turnId.nullable(),
   role: z.enum(['user', 'assistant', 'system']),
@@ -122,7 +129,7 @@ export const partContents = [
 
 export const PartContent = z.discriminatedUnion('type', partContents);
 
-const partIdentity = { id: partId, messageId, sessionId, index: count, ...written };
+const partIdentity = { id: partId, messageId, sessionId, index, ...written };
 export const Part = z.discriminatedUnion(
   'type',
   partContents.map((content) => z.object({ ...partIdentity, ...content.shape })) as unknown as typeof partContents,
@@ -163,10 +170,13 @@ export const Blocker = z.object({
   ...written,
 });
 
+const kind = z.string().min(1).max(128);
+const key = z.string().min(1).max(512);
+
 export const Artifact = z.object({
   sessionId,
-  kind: z.string(),
-  key: z.string(),
+  kind,
+  key,
   data: json,
   createdAt: timestamp,
   updatedAt: timestamp,
@@ -175,8 +185,6 @@ export const Artifact = z.object({
 
 // --- ops ---------------------------------------------------------------------------------------------------------
 
-const kind = z.string().min(1).max(128);
-const key = z.string().min(1).max(512);
 /** A day at most: who lives longer without a word renews it. */
 const leaseMs = z
   .int()

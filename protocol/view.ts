@@ -9,6 +9,7 @@ export type MessageView = { message: Message; parts: Map<string, Part> };
 export type SessionView = {
   session: Session;
   turns: Map<string, Turn>;
+  openTurns: number;
   messages: Map<string, MessageView>;
   blockers: Map<string, Blocker>;
   artifacts: Map<string, Artifact>;
@@ -37,6 +38,7 @@ export function reduce(view: View, event: Event): View {
     view.set(event.sessionId, {
       session: event.data,
       turns: new Map(),
+      openTurns: 0,
       messages: new Map(),
       blockers: new Map(),
       artifacts: new Map(),
@@ -51,7 +53,7 @@ export function reduce(view: View, event: Event): View {
   const around = {
     message: known.messages.get(messageIdOf(event))?.message,
     blocker: event.type === 'blocker/updated' ? known.blockers.get(event.data.id) : undefined,
-    openTurns: () => [...known.turns.values()].filter(isOpenTurn).length,
+    openTurns: () => known.openTurns,
   };
   apply(known, event);
   known.session = deriveSession(known.session, event, around);
@@ -89,6 +91,7 @@ function apply(target: SessionView, event: Exclude<Event, { type: 'session/creat
       target.messages.get(event.data.messageId)?.parts.delete(event.data.partId);
       return;
     case 'turn/updated':
+      target.openTurns += Number(isOpenTurn(event.data)) - Number(isOpen(target.turns.get(event.data.id)));
       target.turns.set(event.data.id, event.data);
       return;
     case 'blocker/updated':
@@ -103,6 +106,10 @@ function apply(target: SessionView, event: Exclude<Event, { type: 'session/creat
     default:
       ignoreUnknown(event);
   }
+}
+
+function isOpen(turn: Turn | undefined): boolean {
+  return turn !== undefined && isOpenTurn(turn);
 }
 
 /** A newer daemon's event types are ignored, not refused; the compiler still checks that all known ones are handled. */

@@ -18,17 +18,20 @@ function refusalOf(text: string): string {
 }
 
 describe('the config', () => {
-  const ledger = { maxAgeMs: 30 * 24 * 3600_000 };
+  const others = {
+    ledger: { maxAgeMs: 30 * 24 * 3600_000 },
+    retention: { maxEvents: 2_000_000, maxAgeMs: 90 * 24 * 3600_000, maxLagEvents: 1_000_000 },
+  };
   const allOn = Object.fromEntries(sourceKindNames.map((kind) => [kind, true]));
 
   test('that is not there is the defaults: every agent is read', () => {
-    expect(loadConfig('/nowhere/config.toml')).toEqual({ sources: allOn, ledger });
+    expect(loadConfig('/nowhere/config.toml')).toEqual({ sources: allOn, ...others });
   });
 
   test.each(sourceKindNames)('turns %s off and leaves the others on', (kind) => {
     const path = join(testHome().folder, 'config.toml');
     writeFileSync(path, `[sources]\n${kind} = false\n`);
-    expect(loadConfig(path)).toEqual({ sources: { ...allOn, [kind]: false }, ledger });
+    expect(loadConfig(path)).toEqual({ sources: { ...allOn, [kind]: false }, ...others });
   });
 
   test('says how long op ids are kept', () => {
@@ -37,12 +40,19 @@ describe('the config', () => {
     expect(loadConfig(path).ledger).toEqual({ maxAgeMs: 60_000 });
   });
 
-  test.each(['0', '-1', '1.5', '"x"'])('that would keep them for %s ms is refused', (value) => {
-    expect(refusalOf(`[ledger]\nmaxAgeMs = ${value}\n`)).toMatch(/^config\.toml:2: ledger\.maxAgeMs: expected /);
+  test.each(['0', '-1', '1.5', '"x"'])('[P4] that would keep op ids or events for %s is refused', (value) => {
+    for (const name of ['ledger.maxAgeMs', 'retention.maxAgeMs', 'retention.maxEvents', 'retention.maxLagEvents']) {
+      const [table, key] = name.split('.') as [string, string];
+      expect(refusalOf(`[${table}]\n${key} = ${value}\n`)).toContain(`config.toml:2: ${name}: expected `);
+    }
   });
 
   test.each([
-    ['an unknown table', '\n[sauces]\nx = 1\n', 'config.toml:2: there is no setting sauces; allowed here: ledger, sources'],
+    [
+      'an unknown table',
+      '\n[sauces]\nx = 1\n',
+      'config.toml:2: there is no setting sauces; allowed here: retention, ledger, sources',
+    ],
     [
       'an unknown key',
       '# mine\n[sources]\nclaude-code = true\nclade = true\n',

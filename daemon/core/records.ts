@@ -9,6 +9,8 @@ export interface Records {
   findPart(id: string): Part | undefined;
   /** The part without its streamed text, and the UTF-16 lengths held; a delta's cost must not grow with the text. */
   findPartLengths(id: string): PartLengths | undefined;
+  /** What a part holds of a text from `offset` on, at most `length` units; its cost does not grow with the rest of it. */
+  findText(partId: string, field: 'text' | 'output', offset: number, length: number): string;
   findTurn(id: string): Turn | undefined;
   /** In the order of their session. */
   messagesOfTurn(turnId: string): Message[];

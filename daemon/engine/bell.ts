@@ -20,3 +20,27 @@ export class Bell {
     for (const wake of waiting) wake();
   }
 }
+
+/** A bell for each key: who waits for one thing is not woken by the others. */
+export class KeyedBell {
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  /** Calls `wake` at the next ring of the key, once. What it returns takes the wait back. */
+  onRing(key: string, wake: () => void): () => void {
+    const waiting = this.#waiting.get(key) ?? new Set();
+    this.#waiting.set(key, waiting.add(wake));
+    return () => {
+      waiting.delete(wake);
+      if (waiting.size === 0 && this.#waiting.get(key) === waiting) this.#waiting.delete(key);
+    };
+  }
+
+  /** Rings the keys given, or all. */
+  ring(keys: Iterable<string> = [...this.#waiting.keys()]): void {
+    for (const key of keys) {
+      const waiting = this.#waiting.get(key);
+      this.#waiting.delete(key);
+      for (const wake of waiting ?? []) wake();
+    }
+  }
+}

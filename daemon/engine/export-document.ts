@@ -3,6 +3,7 @@
 import { RefusedError, refuseParams } from '../../protocol/errors.ts';
 import type { Session as SessionRecord } from '../../protocol/schema.ts';
 import { Artifact, Blocker, Message, Part, Session, Turn } from '../../protocol/schema.ts';
+import { unfitText } from '../../protocol/unfit-text.ts';
 import { exportHeader } from '../core/export/json.ts';
 import type { AddedRecord } from '../core/ops/record.ts';
 
@@ -11,6 +12,8 @@ export type ExportDocument = { session: SessionRecord; added: AddedRecord[] };
 /** Throws RefusedError (-32602) naming what is wrong and where. */
 export function parseExport(text: string): ExportDocument {
   const document = parseJson(text);
+  const fault = unfitText(document);
+  if (fault !== undefined) throw unfit('text', fault);
   const { format, formatVersion } = exportHeader;
   if (!isObject(document) || document.format !== format) {
     throw unfit('text', `it is not a session that 'session/export' gave as json: its "format" must be "${format}"`);
@@ -33,9 +36,19 @@ export function parseExport(text: string): ExportDocument {
     added.push({ kind: 'message', record: check(Message, message, `${path}.message`) });
     if (!Array.isArray(parts)) throw unfit(`text.${path}.parts`, 'it must be a list');
     for (const [index, part] of parts.entries()) {
-      added.push({ kind: 'part', record: check(Part, part, `${path}.parts.${index}`) });
+      const record = check(Part, part, `${path}.parts.${index}`);
+      if (record.messageId !== (message as { id?: string }).id) {
+        throw unfit(`text.${path}.parts.${index}.messageId`, 'it must be that of the message it stands under');
+      }
+      added.push({ kind: 'part', record });
     }
   });
+  const ids = new Set<string>();
+  for (const { kind, record } of added) {
+    const id = kind === 'artifact' ? JSON.stringify([record.kind, record.key]) : record.id;
+    if (ids.has(id)) throw unfit('text', `it holds two records of one id, ${id}`);
+    ids.add(id);
+  }
   const own = added.find(({ record }) => record.sessionId !== session.id);
   if (own) throw unfit('text', `it holds a ${own.kind} of another session, ${own.record.sessionId}`);
   return { session, added };

@@ -12,8 +12,11 @@ export const exportFormats: Record<'json' | 'markdown' | 'html', ExportFormat> =
   html: htmlExport,
 };
 
-/** Where a page begins: in which list, and behind which item of it (null: before the first). */
-export type ExportPlace = [list: number, after: string | null];
+/**
+ * Where a page begins: in which list of its format, and behind which item of it (null: before the first). `last`: the index
+ * of the last message there was when the first page was read: what came since would belong to turns that are not there.
+ */
+export type ExportPlace = [list: ExportList, after: string | null, last: number];
 export type ExportPage = { text: string; next: ExportPlace | undefined };
 
 const maxPageBytes = 256 * 1024;
@@ -29,18 +32,23 @@ export function exportPage(
   const record = lists.findSession(sessionId);
   if (record === undefined) return undefined;
   let text = place ? '' : format.begin(JSON.parse(record) as Session);
-  const [firstList, firstAfter] = place ?? [0, null];
+  const [beginsIn, firstAfter, last] = place ?? [
+    format.lists[0]!,
+    null,
+    lists.lastMessage(sessionId)?.messageIndex ?? -1,
+  ];
+  const firstList = format.lists.indexOf(beginsIn);
   for (let at = firstList; at < format.lists.length; at += 1) {
     const list = format.lists[at]!;
     let after = at === firstList ? firstAfter : null;
     if (after === null) text += format.openList(list);
     for (;;) {
-      const page = readList(lists, sessionId, list, itemsAtOnce, after ?? undefined);
+      const page = readList(lists, sessionId, list, after ?? undefined, last);
       if (!page) return undefined;
       for (const [index, item] of page.items.entries()) text += format.item(list, item, after === null && index === 0);
       if (page.next === undefined) break;
       after = page.next;
-      if (Buffer.byteLength(text) >= maxPageBytes) return { text, next: [at, after] };
+      if (Buffer.byteLength(text) >= maxPageBytes) return { text, next: [list, after, last] };
     }
     text += format.closeList(list);
   }
@@ -52,9 +60,10 @@ function readList(
   lists: Lists,
   sessionId: string,
   list: ExportList,
-  limit: number,
   after: string | undefined,
+  last: number,
 ): Page | undefined {
+  const limit = itemsAtOnce;
   switch (list) {
     case 'turns':
       return lists.readRows('turn', { sessionId }, limit, after);
@@ -63,6 +72,6 @@ function readList(
     case 'artifacts':
       return lists.readArtifacts(sessionId, undefined, limit, after);
     case 'messages':
-      return lists.readMessages(sessionId, 'asc', limit, after);
+      return lists.readMessages(sessionId, 'asc', limit, after, last);
   }
 }

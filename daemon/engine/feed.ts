@@ -64,12 +64,18 @@ export class Feed {
     const target = this.#journal.head.seq;
     let caughtUp = false;
     while (!this.#ended) {
+      if (this.#isPassed) {
+        await this.#sink.send('events/reset', () => this.#reset());
+        this.end('expired');
+        break;
+      }
       let moved = false;
       await this.#sink.send('events/batch', () => {
-        const batch = this.#ended ? undefined : this.#read();
+        const batch = this.#ended || this.#isPassed ? undefined : this.#read();
         moved = batch !== undefined;
         return batch;
       });
+      if (this.#isPassed) continue;
       if (!caughtUp && this.#cursor.seq >= target) {
         caughtUp = true;
         await this.#sink.send('events/caughtUp', () => this.#advance(this.#cursor));
@@ -85,6 +91,16 @@ export class Feed {
     }
     await this.#sink.send('events/ended', () => `"reason":"${this.#ended}"`);
     for (const fence of this.#fences) fence.resolve(this.#cursor);
+  }
+
+  /** Whether retention has passed the place where this reader stalled: what it missed is gone, and is never skipped. */
+  get #isPassed(): boolean {
+    return this.#cursor.seq < this.#journal.floorSeq;
+  }
+
+  #reset(): string {
+    const { earliest, head } = this.#journal;
+    return `"reason":"CursorExpired","earliest":"${formatCursor(earliest)}","head":"${formatCursor(head)}"`;
   }
 
   /** The next batch, from the cursor, which moves; undefined when nothing there matched. */

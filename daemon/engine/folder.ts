@@ -3,9 +3,10 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { FSWatcher } from 'chokidar';
 import type { Place, Source } from '../adapters/adapter.ts';
 import type { Runtime } from './runtime.ts';
+import { isGone } from './transcript.ts';
+import type { Watch } from './watch.ts';
 import { watchBelow } from './watch.ts';
 
 /** A transcript, and how it is read. */
@@ -23,7 +24,9 @@ export class Folder {
   readonly #runtime: Runtime;
   readonly #events: FolderEvents;
   /** While the folder is there. */
-  #watcher: FSWatcher | undefined;
+  #watch: Watch | undefined;
+  /** Which folder each path was when it was listed last: another one in its place has no watch. */
+  readonly #ids = new Map<string, string>();
 
   constructor(source: Source, runtime: Runtime, events: FolderEvents) {
     this.#source = source;
@@ -40,18 +43,21 @@ export class Folder {
       return undefined;
     }
     const { path } = this.#source;
-    this.#watcher ??= await this.#watch(signal);
+    if (this.#ids.get(path) !== root) await this.close();
+    this.#watch ??= await this.#startWatch(signal);
+    this.#ids.set(path, root);
     const found: Found[] = [];
     await this.#listInto(found, path, new Set([root]), signal);
     return found;
   }
 
   async close(): Promise<void> {
-    await this.#watcher?.close();
-    this.#watcher = undefined;
+    await this.#watch?.close();
+    this.#watch = undefined;
+    this.#ids.clear();
   }
 
-  #watch(signal: AbortSignal): Promise<FSWatcher> {
+  #startWatch(signal: AbortSignal): Promise<Watch> {
     const { identify, enters, path } = this.#source;
     return watchBelow(
       path,
@@ -65,14 +71,21 @@ export class Folder {
   }
 
   /** `linked`: the folders that links led to, each entered once: links may lead round in circles, and criss-cross. */
-  async #listInto(found: Found[], folder: string, linked: Set<string>, signal?: AbortSignal): Promise<void> {
+  async #listInto(
+    found: Found[],
+    folder: string,
+    linked: Set<string>,
+    signal?: AbortSignal,
+    isLinked = false,
+  ): Promise<void> {
     if (signal?.aborted) return;
+    if (!isLinked) await this.#renewWatch(folder);
     let entries: Awaited<ReturnType<typeof readFolder>>;
     try {
       entries = await readFolder(folder);
     } catch (error) {
       // Gone since it was found.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#events.onFail(folder, error);
+      if (!isGone(error)) this.#events.onFail(folder, error);
       return;
     }
     for (const entry of entries) {
@@ -82,7 +95,7 @@ export class Folder {
         const place = this.#source.identify(path);
         if (place) found.push({ path, place });
       } else if (entry.isDirectory()) {
-        if (this.#source.enters(path)) await this.#listInto(found, path, linked, signal);
+        if (this.#source.enters(path)) await this.#listInto(found, path, linked, signal, isLinked);
       } else if (entry.isSymbolicLink()) await this.#listLink(found, path, linked, signal);
     }
   }
@@ -104,7 +117,15 @@ export class Folder {
     const id = `${target.dev}:${target.ino}`;
     if (linked.has(id)) return;
     linked.add(id);
-    await this.#listInto(found, path, linked, signal);
+    await this.#listInto(found, path, linked, signal, true);
+  }
+
+  /** A folder that was removed and made anew under its name is another one, of which the old watch hears nothing. */
+  async #renewWatch(folder: string): Promise<void> {
+    const id = await folderId(folder).catch(() => undefined);
+    const before = this.#ids.get(folder);
+    if (id !== undefined) this.#ids.set(folder, id);
+    if (before !== undefined && before !== id) this.#watch?.renew(folder);
   }
 
   /** What is in a folder that came: it may have been moved here with old files in it, which are not told one by one. */
@@ -127,7 +148,7 @@ async function folderId(path: string): Promise<string | undefined> {
     const { dev, ino } = await stat(path);
     return `${dev}:${ino}`;
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    if (isGone(error)) return undefined;
     throw error;
   }
 }

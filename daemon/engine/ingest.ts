@@ -10,7 +10,7 @@ import { databaseState, Intake } from './intake.ts';
 import { Marks } from './marks.ts';
 import { Queue } from './queue.ts';
 import type { FileState } from './transcript.ts';
-import { fileState, stateOf } from './transcript.ts';
+import { fileState, isGone, stateOf } from './transcript.ts';
 import type { Rest } from './unread.ts';
 import { Unread } from './unread.ts';
 
@@ -208,23 +208,23 @@ export class Ingest {
   async #lookAtNews(path: string): Promise<void> {
     const place = this.source.identify(path);
     if (!place) return;
-    const file = fileOf(path, place);
-    const isNew = !this.#marks.find(file) && !this.#pending.has(file) && !this.#unread.find(file);
-    await this.#look(path, place);
-    if (isNew && this.#pending.has(file)) this.#known += 1;
+    await this.#look(path, place, true);
   }
 
-  /** Remembers a file that has something new. */
-  async #look(path: string, place: Place): Promise<void> {
+  /** Remembers a file that has something new. `counts`: one that nobody knew is one more. */
+  async #look(path: string, place: Place, counts = false): Promise<void> {
     const file = fileOf(path, place);
     try {
       const state: FileState = await (place.reading === 'database' ? databaseState(file) : fileState(file));
       if (!this.#isDue(file, place, state)) return;
       if (state.size === 0 && !this.#marks.find(file)) return;
       const order = place.reading === 'document' ? place.order : undefined;
+      // No await between this and the next line: of two looks at the same file one finds it known.
+      const isKnown = this.#marks.find(file) || this.#pending.has(file) || this.#unread.find(file);
+      if (counts && !isKnown) this.#known += 1;
       this.#pending.add({ path: file, place, file: state, mtimeMs: state.mtimeMs, order });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') this.#unread.forget(file);
+      if (isGone(error)) this.#unread.forget(file);
       else this.#fail(file, { file: noFile, bytes: 0 }, error);
     }
   }

@@ -10,7 +10,7 @@ import { Budget } from './budget.ts';
 import type { Marks } from './marks.ts';
 import type { Runtime } from './runtime.ts';
 import type { FileState, LineReader, Piece } from './transcript.ts';
-import { defaultMaxLineBytes, fileState, stateOf, TranscriptReader } from './transcript.ts';
+import { defaultMaxLineBytes, fileState, isGone, stateOf, TranscriptReader } from './transcript.ts';
 import type { Rest, Unread } from './unread.ts';
 import type { Writer } from './writer.ts';
 import { ZstdTranscriptReader } from './zstd-transcript.ts';
@@ -77,7 +77,7 @@ export class Intake {
       return undefined;
     } catch (error) {
       // Deleted in the meantime: what was taken in stays (P25).
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if (isGone(error)) return undefined;
       throw error;
     } finally {
       this.#upgrades.delete(path);

@@ -11,7 +11,6 @@ import type { Journal } from '../store/journal.ts';
 import type { Ledger } from '../store/ledger.ts';
 import type { Tables } from '../store/tables.ts';
 import { failpointsOf } from './failpoint.ts';
-import type { Leases } from './leases.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Who writes: ops are idempotent for a principal, events are marked with the actor. */
@@ -24,12 +23,18 @@ export type OpResult = { outcome: 'applied' | 'duplicate'; entry: Applied } | { 
 /** Something that is done once. `digest`: of its content; undefined where the op id alone stands for it (series). */
 export type Once = { opId: string; digest: Buffer | undefined; occurredAt?: number | undefined };
 
-export type OpApplierDeps = { journal: Journal; tables: Tables; ledger: Ledger; leases: Leases; runtime: Runtime };
+/** Leases to note, waits to wake: in memory, so that they must not be ahead of the store. */
+export type Effects = { turns: NonNullable<Decision['turn']>[]; blockers: string[]; sessionsDeleted: boolean };
+
+export type EffectsMark = { turns: number; blockers: number };
+
+const noEffects = (): Effects => ({ turns: [], blockers: [], sessionsDeleted: false });
+
+export type OpApplierDeps = { journal: Journal; tables: Tables; ledger: Ledger; runtime: Runtime };
 
 export class OpApplier {
   readonly #deps: OpApplierDeps;
-  /** Whether blockers changed, or went with their session, since this was last asked. */
-  #blockersChanged = false;
+  #effects: Effects = noEffects();
 
   constructor(deps: OpApplierDeps) {
     this.#deps = deps;
@@ -45,7 +50,7 @@ export class OpApplier {
 
   /** What `decided` says happens now, unless the op id was applied before: then its first result is given. */
   once(author: Author, given: Once, at: number, decided: (context: Context) => Decision | Refusal): OpResult {
-    const { ledger, leases, runtime } = this.#deps;
+    const { ledger, runtime } = this.#deps;
     const { opId, digest, occurredAt } = given;
     const held = ledger.find(author.principal, opId);
     if (held) {
@@ -58,7 +63,7 @@ export class OpApplier {
     const { ids, silent, turn } = decision;
     const { seq, version } = this.write(decision, opId, occurredAt, actorId, at);
     ledger.put(author.principal, opId, { digest: digest ?? noDigest, seq, version, ids }, at);
-    if (turn) leases.note(turn, runtime.monotonic());
+    if (turn) this.#effects.turns.push(turn);
     return { outcome: seq === null && !silent ? 'duplicate' : 'applied', entry: { opId, seq, version, ids } };
   }
 
@@ -84,15 +89,32 @@ export class OpApplier {
       seq = journal.append({ session, version, type: draft.type, occurredAt, actor, opId, opRest, json });
       const event = { ...draft, seq, version, at, actorId, opId, ...(occurredAt === undefined ? {} : { occurredAt }) };
       tables.apply(event as Event);
-      if (draft.type === 'blocker/updated' || draft.type === 'session/deleted') this.#blockersChanged = true;
+      if (draft.type === 'blocker/updated') this.#effects.blockers.push(draft.data.id);
+      if (draft.type === 'session/deleted') this.#effects.sessionsDeleted = true;
     }
     return { seq, version };
   }
 
-  takeBlockersChanged(): boolean {
-    const changed = this.#blockersChanged;
-    this.#blockersChanged = false;
-    return changed;
+  /** What is to be done outside of the store once all that was applied is committed, and nothing of it if it is not. */
+  takeEffects(): Effects {
+    const effects = this.#effects;
+    this.#effects = noEffects();
+    return effects;
+  }
+
+  isOnTurn(turnId: string): boolean {
+    return this.#effects.turns.some(({ id }) => id === turnId);
+  }
+
+  /** How far the effects go now. */
+  get effectsMark(): EffectsMark {
+    return { turns: this.#effects.turns.length, blockers: this.#effects.blockers.length };
+  }
+
+  /** Drops those behind a mark, with what was rolled back. */
+  dropEffects({ turns, blockers }: EffectsMark): void {
+    this.#effects.turns.length = turns;
+    this.#effects.blockers.length = blockers;
   }
 
   #missing(author: Author, op: Op): Refusal | undefined {

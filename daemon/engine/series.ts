@@ -3,18 +3,27 @@
 // on where it stands when it is sent again, and nothing is there twice.
 import { hash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { formatCursor } from '../../protocol/cursor.ts';
 import { RefusedError, refuse } from '../../protocol/errors.ts';
 import type { Message, Part } from '../../protocol/schema.ts';
 import type { AddedRecord } from '../core/ops/record.ts';
-import { addRecord, addSession, closedPart, isFree } from '../core/ops/record.ts';
+import { addRecord, addSession, isFree } from '../core/ops/record.ts';
 import type { Records } from '../core/records.ts';
+import type { Journal } from '../store/journal.ts';
+import type { Ledger } from '../store/ledger.ts';
 import type { Lists } from '../store/lists.ts';
 import { parseExport } from './export-document.ts';
 import type { Author } from './op-applier.ts';
 import { contentDigest } from './op-applier.ts';
 import type { AppendedOne, Step, Writer } from './writer.ts';
 
-export type SeriesDeps = { writer: Writer; lists: Lists; records: Records };
+export type SeriesDeps = {
+  writer: Writer;
+  lists: Lists;
+  records: Records;
+  ledger: Pick<Ledger, 'find'>;
+  journal: Pick<Journal, 'cursorAt'>;
+};
 
 export type ForkParams = {
   opId: string;
@@ -73,6 +82,8 @@ export class Series {
     ]);
     const { sessionId: target, throughIndex } = first.ids as { sessionId: string; throughIndex: string };
     const series = new SeriesRun(this.#deps, author, opId, target, first);
+    const ended = series.ended();
+    if (ended) return ended;
     const rename = (id: string) => derivedId(target, id);
     let after: string | undefined;
     do {
@@ -86,7 +97,7 @@ export class Series {
         const copy: Message = { ...message, id: messageId, turnId: null, usage: null };
         await series.add({ kind: 'message', record: copy }, text.length);
         for (const part of parts) {
-          const record = closedPart({ ...part, id: rename(part.id), messageId });
+          const record = { ...part, id: rename(part.id), messageId };
           await series.add({ kind: 'part', record }, 0);
         }
       }
@@ -100,12 +111,11 @@ export class Series {
    * the session that the import of an earlier text made, of which this holds more. Rejects with RefusedError.
    */
   async importSession(author: Author, { opId, ...params }: ImportParams): Promise<AppendedOne> {
-    const { writer, records } = this.#deps;
-    const { text, sessionId } = params;
+    const { writer, records, ledger } = this.#deps;
+    const { text, sessionId: into } = params;
     const { session, added } = parseExport(text);
     const digest = contentDigest({ type: 'session/import', params });
     const keepsIds = () => isFree(records, session.id) && added.every((each) => isNew(records, each));
-    const into = sessionId;
     const first = await writer.appendSeries(author, [
       {
         opId,
@@ -113,7 +123,8 @@ export class Series {
         occurredAt: session.updatedAt,
         decide: () => {
           if (into !== undefined) {
-            if (!records.findSession(into)) return notFound('session', into);
+            // Not any session: what is added as it was goes past the rules of ops.
+            if (!ledger.find(author.principal, importedInto(into))) return notFound('import into session', into);
             return { events: [], ids: { sessionId: into }, silent: true };
           }
           if (keepsIds()) return addSession(records, session);
@@ -124,8 +135,13 @@ export class Series {
       },
     ]);
     const target = first.ids.sessionId!;
+    const marked = { events: [], ids: { sessionId: target }, silent: true as const };
+    const mark: Step = { opId: importedInto(target), digest: undefined, decide: () => marked };
+    await writer.appendSeries(author, [mark]);
     const rename = target === session.id ? (id: string) => id : (id: string) => derivedId(target, id);
     const series = new SeriesRun(this.#deps, author, opId, target, first, session.updatedAt);
+    const ended = series.ended();
+    if (ended) return ended;
     for (const each of added) await series.add(renamed(each, rename), JSON.stringify(each.record).length);
     return series.end();
   }
@@ -166,10 +182,28 @@ class SeriesRun {
     if (this.#steps.length >= stepRecords || this.#units >= stepUnits) await this.#write();
   }
 
-  /** Writes the rest. The result is that of the last op, a duplicate when all of them are. */
+  /** The result of the whole where it was done before: then what it was made of is not looked at again. */
+  ended(): AppendedOne | undefined {
+    const { ledger, journal } = this.#deps;
+    const held = ledger.find(this.#author.principal, this.#endId);
+    if (!held) return undefined;
+    const seq = Number(held.ids.seq);
+    const cursor = formatCursor(journal.cursorAt(seq));
+    return { ...this.#result, cursor, seq, version: Number(held.ids.version), duplicate: true };
+  }
+
+  /** Writes the rest, and that it is the end. The result is that of the last op. */
   async end(): Promise<AppendedOne> {
     await this.#write();
+    const { seq, version } = this.#result;
+    const ids = { sessionId: this.#target, seq: String(seq), version: String(version) };
+    const decide = () => ({ events: [], ids, silent: true as const });
+    await this.#deps.writer.appendSeries(this.#author, [{ opId: this.#endId, digest: undefined, decide }]);
     return this.#result;
+  }
+
+  get #endId(): string {
+    return `${this.#name}/end`;
   }
 
   async #write(): Promise<void> {
@@ -183,6 +217,11 @@ class SeriesRun {
     const last = await this.#deps.writer.appendSeries(this.#author, steps);
     this.#result = { ...last, ids, duplicate: duplicate && last.duplicate };
   }
+}
+
+/** The op id that stands for this: the session was made by an import of the same principal. */
+function importedInto(sessionId: string): string {
+  return `series_import/${sessionId}`;
 }
 
 function isNew(records: Records, added: AddedRecord): boolean {

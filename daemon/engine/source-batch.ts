@@ -42,7 +42,8 @@ export class SourceApplier {
     const result: SourceResult = { applied: 0, refused: [] };
     // A record that is put in several versions ends with the last of them, also when only an earlier one is another now.
     const changed = new Set<string>();
-    // Then each record is put once, as it ends: a tool that has completed must not be seen running again.
+    // Then each record that was there is put once, as it ends: a tool that has completed must not be seen running again.
+    const known = new Map<string, boolean>();
     const last = new Map(batch.upgrade ? batch.ops.map((op) => [targetOf(op), op]) : []);
     for (const given of batch.ops) {
       const sessionId = given.params.sessionId!;
@@ -50,7 +51,9 @@ export class SourceApplier {
       const digest = hash('sha256', given.opId + content, 'buffer').subarray(0, 16);
       const target = targetOf(given);
       if (!changed.has(target) && ledger.findRecord(sessionId, given.opId)?.equals(digest)) continue;
-      if (batch.upgrade && (last.get(target) !== given || this.#isEdited(given, batch.actorId))) {
+      if (batch.upgrade && !known.has(target)) known.set(target, this.#isHeld(given));
+      const seen = known.get(target) && (last.get(target) !== given || this.#isEdited(given, batch.actorId));
+      if (batch.upgrade && seen) {
         ledger.putRecord(sessionId, given.opId, digest);
         continue;
       }
@@ -78,6 +81,13 @@ export class SourceApplier {
     }
     positions.put(batch.position);
     return result;
+  }
+
+  #isHeld({ type, params }: SourceOp): boolean {
+    const { tables } = this.#deps;
+    if (type === 'part/put') return tables.findPartLengths(params.partId!) !== undefined;
+    if (type === 'message/put') return tables.findMessage(params.messageId!) !== undefined;
+    return tables.findSession(params.sessionId!) !== undefined;
   }
 
   /** Whether somebody else was the last to write the record. */

@@ -1,9 +1,10 @@
-// What happens by the passing of time alone: leases that run out, op ids too old to keep. Ticks take `now`, so that tests
+// What happens by the passing of time alone: leases that run out, events and op ids too old to keep. Ticks take `now`, so that tests
 // need no clock.
 import { RefusedError } from '../../protocol/errors.ts';
 import type { Ledger } from '../store/ledger.ts';
 import type { Lists } from '../store/lists.ts';
 import type { Author } from './op-applier.ts';
+import type { Retention } from './retention.ts';
 import type { Runtime } from './runtime.ts';
 import type { Writer } from './writer.ts';
 
@@ -11,6 +12,7 @@ export type SweepDeps = {
   writer: Writer;
   lists: Pick<Lists, 'allOpenTurns'>;
   ledger: Pick<Ledger, 'hasBefore' | 'prune'>;
+  retention: Pick<Retention, 'cut'>;
   runtime: Runtime;
   ledgerMaxAgeMs: number;
 };
@@ -21,6 +23,8 @@ const system: Author = { principal: 'system', actorId: 'system' };
 const tickMs = 500;
 /** A tick that comes later than this had the machine asleep or the process stopped: no client could renew (PROTOCOL.md 3). */
 const lateMs = 5_000;
+/** How long a turn that could not be ended is left alone. */
+const retryMs = 10_000;
 const pruneEveryMs = 60_000;
 /** Rows deleted in one transaction, so that the event loop is never held long. */
 const pruneRows = 1_000;
@@ -61,23 +65,27 @@ export class Sweep {
     if (now > this.#due + lateMs) leases.renewAll(now);
     this.#due = now + tickMs;
     await Promise.all(leases.runOut(now).map((id) => this.#abort(id, now)));
+    await this.#deps.retention.cut();
     if (now < this.#pruneAt) return;
     this.#pruneAt = now + pruneEveryMs;
     await this.#pruneLedger();
   }
 
   async #abort(turnId: string, now: number): Promise<void> {
-    const { writer } = this.#deps;
+    const { writer, runtime } = this.#deps;
     const error = { kind: 'LeaseExpired', message: 'nothing was heard of this turn for as long as its lease' };
     const params = { turnId, state: 'aborted' as const, error };
     // Looked at again when its turn to be written comes: a word that was read meanwhile has renewed it.
-    const still = () => writer.leases.hasRunOut(turnId, now);
+    const still = () => writer.leases.hasRunOut(turnId, now) && !writer.isOnTurn(turnId);
     try {
       await writer.appendIf(system, { opId: `lease:${turnId}`, type: 'turn/finish', params }, still);
     } catch (error) {
-      if (!(error instanceof RefusedError)) throw error;
-      // Gone with its session. What else is refused, the disk full say, is tried again at the next tick.
-      if (error.refusal.refused === 'NotFound') writer.leases.drop(turnId);
+      // Gone with its session.
+      if (error instanceof RefusedError && error.refusal.refused === 'NotFound') return writer.leases.drop(turnId);
+      // The disk is full, say: tried again. One turn that cannot be ended must not keep the others, or the daemon, from
+      // going on.
+      if (!(error instanceof RefusedError)) runtime.log.error({ err: error, turnId }, 'a turn could not be ended');
+      writer.leases.note({ id: turnId, leaseMs: retryMs }, now);
     }
   }
 

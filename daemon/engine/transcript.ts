@@ -50,6 +50,11 @@ export async function openFile(path: string): Promise<{ handle: FileHandle; file
   }
 }
 
+/** Whether an error says that a file, or a folder on its way, is not there any more. */
+export function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
 /** Whether a file is still as it was when its position was written: then nothing of it need be read. */
 export function isUnchanged(mark: FileMark | undefined, file: FileState): boolean {
   return mark !== undefined && mark.size === file.size && mark.mtimeMs === file.mtimeMs && mark.inode === file.inode;

@@ -2,8 +2,7 @@
 // 10,000 recent files took 90 MB), so it is shown the folders alone, and the files that change from now on. What changes in
 // the others it tells as raw events of the folders that they lie in.
 import { realpath } from 'node:fs/promises';
-import { join, relative } from 'node:path';
-import type { FSWatcher } from 'chokidar';
+import { basename, join, relative } from 'node:path';
 import { watch } from 'chokidar';
 
 export type WatchEvents = {
@@ -21,11 +20,17 @@ export type WatchOptions = {
   signal: AbortSignal;
 };
 
+export type Watch = {
+  close(): Promise<void>;
+  /** Watches anew what is in the place of a folder. */
+  renew(folder: string): void;
+};
+
 /**
  * Watches what is below `root`, which may be a link; links below it are not followed. Resolves when nothing that changes
  * from then on can be missed. Rejects when there is no such folder.
  */
-export async function watchBelow(root: string, events: WatchEvents, options: WatchOptions): Promise<FSWatcher> {
+export async function watchBelow(root: string, events: WatchEvents, options: WatchOptions): Promise<Watch> {
   const { enters, since, signal } = options;
   const real = await realpath(root);
   const pathOf = (path: string) => join(root, relative(real, path));
@@ -40,7 +45,8 @@ export async function watchBelow(root: string, events: WatchEvents, options: Wat
   });
   watcher.on('raw', (_event, name, details) => {
     const { watchedPath } = details as { watchedPath?: string };
-    if (name && watchedPath) events.onChange(pathOf(join(watchedPath, name)));
+    // Of a file that has a watch of its own it tells the file's name and path; that file's change is told below.
+    if (name && watchedPath && basename(watchedPath) !== name) events.onChange(pathOf(join(watchedPath, name)));
   });
   watcher.on('add', (path) => events.onChange(pathOf(path)));
   watcher.on('change', (path) => events.onChange(pathOf(path)));
@@ -50,5 +56,12 @@ export async function watchBelow(root: string, events: WatchEvents, options: Wat
     watcher.once('ready', resolve);
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  return watcher;
+  const realOf = (path: string) => join(real, relative(root, path));
+  return {
+    close: () => watcher.close(),
+    renew(folder) {
+      watcher.unwatch(realOf(folder));
+      watcher.add(realOf(folder));
+    },
+  };
 }

@@ -12,10 +12,11 @@ import type { Db } from '../store/open.ts';
 import { storeFault } from '../store/open.ts';
 import { Positions } from '../store/positions.ts';
 import type { Tables } from '../store/tables.ts';
-import { Bell } from './bell.ts';
+import type { Bell } from './bell.ts';
+import { KeyedBell } from './bell.ts';
 import { failpoint, failpointsOf } from './failpoint.ts';
 import { Leases } from './leases.ts';
-import type { Applied, Author, Once, OpResult } from './op-applier.ts';
+import type { Applied, Author, EffectsMark, Once, OpResult } from './op-applier.ts';
 import { OpApplier } from './op-applier.ts';
 import type { Runtime } from './runtime.ts';
 import type { SourceBatch, SourceResult } from './source-batch.ts';
@@ -48,12 +49,14 @@ export class Writer {
   readonly #sources: SourceApplier;
   /** Of the turns that are open. */
   readonly leases = new Leases();
-  /** Rings when blockers were asked, resolved, or deleted with their session. */
-  readonly blockerBell = new Bell();
+  /** Rings by the id of a blocker that was asked or resolved, and for all when a session was deleted. */
+  readonly blockerBell = new KeyedBell();
   readonly #bell: Bell;
   readonly #runtime: Runtime;
   readonly #onFatal: (error: unknown) => void;
   #queue: Job[] = [];
+  /** What the transactions before the one under way have left to do. */
+  #effectsBefore: EffectsMark = { turns: 0, blockers: 0 };
   #scheduled = false;
   #closed: Refusal | undefined;
 
@@ -70,8 +73,7 @@ export class Writer {
     this.#journal = journal;
     this.#tables = tables;
     this.#ledger = new Ledger(db);
-    const { leases } = this;
-    this.#applier = new OpApplier({ journal, tables, ledger: this.#ledger, leases, runtime });
+    this.#applier = new OpApplier({ journal, tables, ledger: this.#ledger, runtime });
     const positions = new Positions(db);
     this.#sources = new SourceApplier({ applier: this.#applier, tables, ledger: this.#ledger, positions, runtime });
     this.#bell = bell;
@@ -106,6 +108,11 @@ export class Writer {
     return this.#enqueue(1, (at) => {
       if (still()) this.#answer(this.#applier.apply(author, op, at));
     });
+  }
+
+  /** Whether an op of the transaction under way is on the turn. */
+  isOnTurn(turnId: string): boolean {
+    return this.#applier.isOnTurn(turnId);
   }
 
   /** Applies what a source read, and its position, in one transaction. */
@@ -164,10 +171,11 @@ export class Writer {
     failpoint('beforeReply');
     for (const reply of replies) reply();
     // After the replies: those are sent within the promises' turn that follows this one, and the bell in the next.
-    const blockers = this.#applier.takeBlockersChanged();
+    const { turns, blockers, sessionsDeleted } = this.#applier.takeEffects();
+    for (const turn of turns) this.leases.note(turn, this.#runtime.monotonic());
     setImmediate(() => {
       this.#bell.ring();
-      if (blockers) this.blockerBell.ring();
+      this.blockerBell.ring(sessionsDeleted ? undefined : blockers);
     });
     if (this.#queue.length > 0 && !this.#scheduled) {
       this.#scheduled = true;
@@ -178,6 +186,7 @@ export class Writer {
   /** The replies of the jobs, committed. Undefined when a write threw: the caller tries the jobs one by one. */
   #commit(jobs: Job[], alone = false): (() => void)[] | undefined {
     const before = this.#journal.head.seq;
+    this.#effectsBefore = this.#applier.effectsMark;
     try {
       this.#db.exec('BEGIN IMMEDIATE');
       const at = this.#journal.begin(this.#runtime.now());
@@ -225,6 +234,7 @@ export class Writer {
     if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
     this.#tables.reset();
     this.#journal.reload();
+    this.#applier.dropEffects(this.#effectsBefore);
   }
 
   #appendBatch(author: Author, ops: Op[], options: AppendOptions, at: number): AppendResult {
@@ -258,6 +268,7 @@ export class Writer {
     this.#tables.flush();
     this.#journal.saveHead();
     this.#db.exec('SAVEPOINT batch');
+    const effects = this.#applier.effectsMark;
     try {
       apply();
       this.#tables.flush();
@@ -266,6 +277,7 @@ export class Writer {
       if (this.#db.inTransaction) this.#db.exec('ROLLBACK TO batch; RELEASE batch');
       this.#tables.reset();
       this.#journal.reload();
+      this.#applier.dropEffects(effects);
       throw error;
     }
   }

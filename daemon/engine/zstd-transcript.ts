@@ -23,6 +23,10 @@ export class ZstdTranscriptReader implements LineReader {
   #chunks: Uint8Array[] = [];
   /** Decompressed and not yet taken; it begins at `#begin` of the text. */
   #pending: Buffer = nothing;
+  /** Where it lies, with room behind it: what is appended to a long line must not copy the line. */
+  #room: Buffer = nothing;
+  /** Where its last line begins. */
+  #lineBegin = 0;
   #begin = 0;
   /** The line under way is too long: what comes before its end is left out. */
   #skipping = false;
@@ -56,14 +60,13 @@ export class ZstdTranscriptReader implements LineReader {
   /** Pieces follow one another; a last line without an end is whole, since nothing more is written. */
   async readPiece({ offset }: Position, bytes: number): Promise<Piece> {
     if (offset < this.#begin) throw new Error(`a compressed transcript cannot be read back to ${offset}`);
-    this.#pending = this.#pending.subarray(offset - this.#begin);
+    this.#drop(offset - this.#begin);
     this.#begin = offset;
     for (let wanted = bytes; ; wanted *= 2) {
       await this.#holding.exchange(wanted);
       while (!this.#ended && this.#pending.length < wanted) await this.#more();
-      const last = this.#pending.lastIndexOf(newline);
-      if (last < 0 && !this.#ended) continue;
-      const whole = this.#pending.subarray(0, last + 1);
+      if (this.#lineBegin === 0 && !this.#ended) continue;
+      const whole = this.#pending.subarray(0, this.#lineBegin);
       const { lines, end } = splitLines(whole, offset, this.#maxLineBytes, linesIn(bytes));
       const atEnd = this.#ended && end === offset + whole.length;
       return { lines, end, tail: nothing, atEnd, ...(atEnd && this.#torn ? { torn: true } : {}) };
@@ -82,14 +85,35 @@ export class ZstdTranscriptReader implements LineReader {
     const brought = Buffer.concat(this.#chunks.splice(0));
     const end = this.#skipping ? brought.indexOf(newline) : 0;
     this.#skipping = end < 0;
-    if (end >= 0) this.#pending = Buffer.concat([this.#pending, brought.subarray(end)]);
-    const begun = this.#pending.lastIndexOf(newline) + 1;
-    if (this.#pending.length - begun > this.#maxLineBytes) {
-      this.#pending = this.#pending.subarray(0, begun + this.#maxLineBytes);
+    if (end >= 0) this.#append(brought.subarray(end));
+    if (this.#pending.length - this.#lineBegin > this.#maxLineBytes) {
+      this.#pending = this.#pending.subarray(0, this.#lineBegin + this.#maxLineBytes);
       this.#skipping = true;
     }
     // A file that ends without a line end: what stands there is a whole record, unless the file is torn.
     if (this.#ended && !this.#torn && this.#pending.length > 0 && this.#pending.at(-1) !== newline)
-      this.#pending = Buffer.concat([this.#pending, Buffer.from('\n')]);
+      this.#append(Buffer.from('\n'));
+  }
+
+  #append(bytes: Buffer): void {
+    const { length } = this.#pending;
+    const needed = length + bytes.length;
+    if (needed > this.#room.length) {
+      const room = Buffer.allocUnsafe(Math.max(needed, 2 * this.#room.length));
+      this.#pending.copy(room);
+      this.#room = room;
+    }
+    this.#room.set(bytes, length);
+    this.#pending = this.#room.subarray(0, needed);
+    const last = bytes.lastIndexOf(newline);
+    if (last >= 0) this.#lineBegin = length + last + 1;
+  }
+
+  /** Lets go of what was taken. */
+  #drop(bytes: number): void {
+    if (bytes === 0) return;
+    this.#room = Buffer.from(this.#pending.subarray(bytes));
+    this.#pending = this.#room;
+    this.#lineBegin = Math.max(0, this.#lineBegin - bytes);
   }
 }

@@ -6,6 +6,7 @@ import type { WireError } from '../../protocol/errors.ts';
 import { jsonRpcCodes, RefusedError, refuse, toWireError } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/framing.ts';
 import type { Transport } from '../../protocol/transport.ts';
+import { maxDepth, unfitText } from '../../protocol/unfit-text.ts';
 import type { Limits } from './limits.ts';
 
 /** A result that is JSON text already: stored text is passed on, never parsed and written anew. */
@@ -335,9 +336,6 @@ function mayHoldUnfitText(text: string): boolean {
   return /\\u(?:[dD][89a-fA-F]|00[5-7])|__proto__|\d[eE]\+?\d{3}|\d{309}/.test(text);
 }
 
-/** Deeper than any record of ours; recursive code downstream has a stack to overflow. */
-const maxDepth = 500;
-
 /** A cheap look at the raw text: brackets in strings count too, so that it errs on the careful side. */
 function mayNestTooDeep(text: string): boolean {
   if (text.length < 2 * maxDepth) return false;
@@ -349,25 +347,4 @@ function mayNestTooDeep(text: string): boolean {
     if (depth > maxDepth) return true;
   }
   return false;
-}
-
-/**
- * What makes a message unfit: lone surrogates cannot be stored as UTF-8, a member named __proto__ means different things
- * to different parsers, and what nests too deep overflows them.
- */
-function unfitText(value: unknown): string | undefined {
-  const open: { value: unknown; depth: number }[] = [{ value, depth: 1 }];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { value: found, depth } = next;
-    if (typeof found === 'string' && !found.isWellFormed()) return 'a string holds a lone surrogate, which is not text';
-    if (found === Number.POSITIVE_INFINITY || found === Number.NEGATIVE_INFINITY) return 'a number is too large';
-    if (typeof found !== 'object' || found === null) continue;
-    if (depth > maxDepth) return `values may nest ${maxDepth} levels deep`;
-    for (const [name, member] of Object.entries(found)) {
-      if (name === '__proto__') return 'a member may not be named __proto__';
-      if (!name.isWellFormed()) return 'a member name holds a lone surrogate, which is not text';
-      open.push({ value: member, depth: depth + 1 });
-    }
-  }
-  return undefined;
 }

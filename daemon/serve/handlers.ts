@@ -8,6 +8,7 @@ import type { Bell } from '../engine/bell.ts';
 import type { ExportPlace } from '../engine/export.ts';
 import { exportFormats, exportPage } from '../engine/export.ts';
 import type { Page, Reads } from '../engine/reads.ts';
+import type { Retention } from '../engine/retention.ts';
 import type { Runtime } from '../engine/runtime.ts';
 import type { Series } from '../engine/series.ts';
 import type { Sources } from '../engine/sources.ts';
@@ -32,6 +33,7 @@ export type HandlerDeps = Reads & {
   version: string;
   startedAt: number;
   peers: ReadonlySet<Peer>;
+  retention: Pick<Retention, 'floor'>;
   /** How long op ids are kept (PROTOCOL.md 5), ms. */
   ledgerMaxAgeMs: number;
   storeBytes(): number;
@@ -89,7 +91,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     'session/import': ({ opId = deps.runtime.newId('op'), ...params }, peer) =>
       series.importSession(peer.author, { opId, ...params }).then(seriesResult),
     'session/export': ({ sessionId, format, pageToken }) => {
-      const place = placeOf(pageToken, 'export');
+      const { lists: shown } = exportFormats[format];
+      const place = placeOf(pageToken, 'export', (given) => shown.includes((given as ExportPlace)[0]));
       const from = place === undefined ? undefined : (JSON.parse(place) as ExportPlace);
       const page = exportPage(lists, sessionId, exportFormats[format], from);
       if (!page) throw noSession(sessionId);
@@ -132,7 +135,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       startedAt: deps.startedAt,
       storeId: journal.storeId,
       head: head(),
-      earliest: formatCursor(journal.earliest),
+      earliest: formatCursor(journal.cursorAt(deps.retention.floor)),
       storeBytes: deps.storeBytes(),
       sessions: lists.countSessions(),
       events: journal.count(),

@@ -10,22 +10,34 @@ const shapes: Record<Place, (value: unknown) => boolean> = {
   index: (value) => Number.isSafeInteger(value),
   pair: (value) => isTuple(value, 2, Number.isSafeInteger),
   numbers: (value) => isTuple(value, 4, Number.isSafeInteger),
-  export: (value) => {
-    return Array.isArray(value) && value.length === 2 && Number.isSafeInteger(value[0]) && typeof value[1] === 'string';
-  },
+  export: (value) => isTuple(value, 3, () => true) && isExportPlace(value as unknown[]),
   texts: (value) => isTuple(value, 2, (member) => typeof member === 'string'),
 };
 
-/** The place that a token stands for. Throws -32602 for what no page of that list gave. */
-export function placeOf(token: string | undefined, kind: Place): string | undefined {
+/** The place that a token stands for. Throws -32602 for what no page of that list gave; `fits`: what else it must be. */
+export function placeOf(
+  token: string | undefined,
+  kind: Place,
+  fits: (place: unknown) => boolean = () => true,
+): string | undefined {
   if (token === undefined) return undefined;
   const place = Buffer.from(token, 'base64url').toString('utf8');
   try {
-    if (shapes[kind](JSON.parse(place))) return place;
+    const value: unknown = JSON.parse(place);
+    if (shapes[kind](value) && fits(value)) return place;
   } catch {
     // not a place: refused below
   }
   throw new RefusedError(refuseParams('pageToken: not one that a page of this list gave', { member: 'pageToken' }));
+}
+
+const listShapes = { turns: 'pair', blockers: 'pair', artifacts: 'texts', messages: 'index' } as const;
+
+/** In which list, behind which item of it, and the last message of the export. */
+function isExportPlace([list, after, last]: unknown[]): boolean {
+  const shape = new Map<unknown, Place>(Object.entries(listShapes)).get(list);
+  if (!shape || typeof after !== 'string' || !Number.isSafeInteger(last)) return false;
+  return shapes[shape](JSON.parse(after));
 }
 
 function isTuple(value: unknown, length: number, fits: (member: unknown) => boolean): boolean {

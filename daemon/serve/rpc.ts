@@ -100,11 +100,17 @@ function nearest(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
 
 /** The first thing that is wrong, by the name of its member; all of them in the data. */
 function describe(error: z.ZodError): [string, Record<string, unknown>] {
-  const issues = error.issues.flatMap(nearest).map((issue) => {
-    const path = issue.path.map(String);
-    const members = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...path, key]) : [path];
-    return { member: members.map((member) => member.join('.')).join(', '), message: issue.message };
-  });
+  const issues = error.issues
+    .slice(0, 10)
+    .flatMap(nearest)
+    .map((issue) => {
+      const path = issue.path.map(String);
+      if (issue.code !== 'unrecognized_keys') return { member: path.join('.'), message: issue.message };
+      // Named by whoever sent them, as many and as long as they please.
+      const named = issue.keys.slice(0, 10).map((key) => [...path, key.slice(0, 100)].join('.'));
+      const keys = named.length < issue.keys.length ? [...named, '…'] : named;
+      return { member: keys.join(', '), message: `unknown: ${keys.join(', ')}` };
+    });
   const [first] = issues;
   const message = first ? `${first.member || 'params'}: ${first.message}` : 'invalid params';
   return [message, { member: first?.member ?? '', issues: issues.slice(0, 10) }];

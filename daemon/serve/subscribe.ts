@@ -8,22 +8,28 @@ import type { Bell } from '../engine/bell.ts';
 import type { FeedSink } from '../engine/feed.ts';
 import { Feed } from '../engine/feed.ts';
 import type { EventFilter, Reads } from '../engine/reads.ts';
+import type { Retention } from '../engine/retention.ts';
 import type { Runtime } from '../engine/runtime.ts';
 import { RawJson } from './connection.ts';
 import type { Limits } from './limits.ts';
 import type { Peer } from './peer.ts';
 import type { Handlers } from './rpc.ts';
-import { bellOrTimeout } from './wait.ts';
+import { ringOrTimeout } from './wait.ts';
 
 type SubscribeHandlers = Pick<Handlers, 'events/subscribe' | 'events/unsubscribe' | 'events/sync' | 'events/read'>;
 
-export type SubscribeDeps = Pick<Reads, 'journal'> & { bell: Bell; runtime: Runtime; limits: Limits };
+export type SubscribeDeps = Pick<Reads, 'journal'> & {
+  retention: Pick<Retention, 'floor'>;
+  bell: Bell;
+  runtime: Runtime;
+  limits: Limits;
+};
 
-export function subscribeHandlers({ journal, bell, runtime, limits }: SubscribeDeps): SubscribeHandlers {
+export function subscribeHandlers({ journal, retention, bell, runtime, limits }: SubscribeDeps): SubscribeHandlers {
   let lastId = 0;
 
   const resume = (text: string): Cursor => {
-    const cursor = journal.check(text);
+    const cursor = journal.check(text, retention.floor);
     if (isRefusal(cursor)) throw new RefusedError(cursor);
     return cursor;
   };
@@ -54,7 +60,8 @@ export function subscribeHandlers({ journal, bell, runtime, limits }: SubscribeD
         throw new RefusedError(refuse('LimitExceeded', 'too many subscriptions: end one or connect again', data));
       }
       const from = params.from ?? 'now';
-      const cursor = from === 'now' ? journal.head : from === 'start' ? journal.earliest : resume(from);
+      const cursor =
+        from === 'now' ? journal.head : from === 'start' ? journal.cursorAt(retention.floor) : resume(from);
       const subscription = `sub_${++lastId}`;
       const filter: EventFilter = { ...params.filter, deltas: params.deltas };
       const sink: FeedSink = {
@@ -105,10 +112,11 @@ export function subscribeHandlers({ journal, bell, runtime, limits }: SubscribeD
         const texts = events.map((event) => event.text).join(',');
         return new RawJson(`{"events":[${texts}],"cursor":"${formatCursor(through)}","more":${more}}`);
       };
+      const nextRing = (wake: () => void) => bell.onRing(wake);
       const readOn = async () => {
         for (;;) {
           if (from.seq < journal.head.seq) await new Promise((resolve) => setImmediate(resolve));
-          else await call.wait(() => bellOrTimeout(bell, runtime, until - runtime.monotonic(), signal));
+          else await call.wait(() => ringOrTimeout(nextRing, runtime, until - runtime.monotonic(), signal));
           // Retention may have passed the place while this waited: judged again, never clamped.
           from = resume(formatCursor(from));
           const answer = read();

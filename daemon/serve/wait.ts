@@ -1,8 +1,6 @@
 // Waits on behalf of a connection: for a ring, for a blocker. Nothing of them is left once they end or their client is gone
 // (P18).
 import { RefusedError, refuse } from '../../protocol/errors.ts';
-import type { Blocker } from '../../protocol/schema.ts';
-import type { Bell } from '../engine/bell.ts';
 import type { Reads } from '../engine/reads.ts';
 import type { Runtime } from '../engine/runtime.ts';
 import type { Writer } from '../engine/writer.ts';
@@ -11,10 +9,15 @@ import { RawJson } from './connection.ts';
 import type { Peer } from './peer.ts';
 
 /** The next ring, the time-out, or the end of the connection, whichever is first; nothing of it is left behind. */
-export async function bellOrTimeout(bell: Bell, runtime: Runtime, ms: number, signal: AbortSignal): Promise<void> {
+export async function ringOrTimeout(
+  onRing: (wake: () => void) => () => void,
+  runtime: Runtime,
+  ms: number,
+  signal: AbortSignal,
+): Promise<void> {
   const timer = new AbortController();
   const stop = () => timer.abort();
-  const cancel = bell.onRing(stop);
+  const cancel = onRing(stop);
   signal.addEventListener('abort', stop);
   if (signal.aborted) stop();
   try {
@@ -40,20 +43,19 @@ export function waitForBlocker(
   const until = timeoutMs === undefined ? Number.POSITIVE_INFINITY : runtime.monotonic() + timeoutMs;
   /** The answer, or undefined while there is reason and time to wait. */
   const read = (): RawJson | undefined => {
-    const text = lists.findBlocker(blockerId);
-    if (text === undefined) {
+    const state = lists.blockerState(blockerId);
+    if (state === undefined) {
       const data = { what: 'blocker', id: blockerId };
       throw new RefusedError(refuse('NotFound', `there is no blocker ${blockerId}`, data));
     }
-    const pending = (JSON.parse(text) as Blocker).state === 'pending';
-    if (pending && runtime.monotonic() < until && !signal.aborted) return undefined;
-    return new RawJson(`{"blocker":${text}}`);
+    if (state === 'pending' && runtime.monotonic() < until && !signal.aborted) return undefined;
+    return new RawJson(`{"blocker":${lists.findBlocker(blockerId)}}`);
   };
   const wait = async () => {
     for (;;) {
       // Long waits in several sleeps: a timer takes no more than 2^31 ms.
       const ms = Math.min(until - runtime.monotonic(), 3600_000);
-      await bellOrTimeout(writer.blockerBell, runtime, ms, signal);
+      await ringOrTimeout((wake) => writer.blockerBell.onRing(blockerId, wake), runtime, ms, signal);
       const answer = read();
       if (answer) return answer;
     }

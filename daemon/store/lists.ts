@@ -64,6 +64,7 @@ export class Lists {
         SELECT b.json FROM blocker r JOIN body b ON b.seq = r.body WHERE r.session = ? AND r.state = 'pending'
          ORDER BY r.idx`)
         .pluck(),
+      blockerState: db.prepare('SELECT state FROM blocker WHERE id = ?').pluck(),
       blocker: db.prepare('SELECT b.json FROM blocker r JOIN body b ON b.seq = r.body WHERE r.id = ?').pluck(),
       artifacts: db.prepare(`
         SELECT a.kind, a.key, b.json FROM artifact a JOIN body b ON b.seq = a.body
@@ -96,6 +97,10 @@ export class Lists {
   lastMessage(sessionId: string): Message | undefined {
     const row = this.#sql.desc.get(this.#key(sessionId), Number.MAX_SAFE_INTEGER, 1) as { json: string } | undefined;
     return row && (JSON.parse(row.json) as Message);
+  }
+
+  blockerState(id: string): string | undefined {
+    return this.#sql.blockerState.get(id) as string | undefined;
   }
 
   findBlocker(id: string): string | undefined {
@@ -172,8 +177,14 @@ export class Lists {
     return [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, head, maxKey];
   }
 
-  /** Messages with their parts; undefined when there is no such session. */
-  readMessages(sessionId: string, order: 'asc' | 'desc', limit: number, after: string | undefined): Page | undefined {
+  /** Messages with their parts, none behind the index `last`; undefined when there is no such session. */
+  readMessages(
+    sessionId: string,
+    order: 'asc' | 'desc',
+    limit: number,
+    after: string | undefined,
+    last = Number.MAX_SAFE_INTEGER,
+  ): Page | undefined {
     const key = this.#key(sessionId);
     if (key === undefined) return undefined;
     const items: string[] = [];
@@ -184,6 +195,7 @@ export class Lists {
       const wanted = Math.min(16, limit - items.length);
       const rows = this.#sql[order].all(key, place, wanted) as { idx: number; json: string }[];
       for (const row of rows) {
+        if (row.idx > last) return { items, next: undefined };
         const item = `{"message":${row.json},"parts":[${this.#parts.readTexts(key, row.idx).join(',')}]}`;
         const size = Buffer.byteLength(item);
         if (items.length > 0 && bytes + size > maxPageBytes) return { items, next: String(place) };
@@ -193,7 +205,7 @@ export class Lists {
       }
       if (rows.length < wanted) return { items, next: undefined };
     }
-    const more = (this.#sql[order].all(key, place, 1) as unknown[]).length > 0;
+    const more = (this.#sql[order].all(key, place, 1) as { idx: number }[]).some(({ idx }) => idx <= last);
     return { items, next: more ? String(place) : undefined };
   }
 

@@ -9,8 +9,9 @@ export class Pruner {
 
   constructor(db: Db, journal: Journal) {
     this.#journal = journal;
-    const isBodyOf = (table: string) =>
-      `EXISTS (SELECT 1 FROM ${table} r WHERE r.id = body.json ->> '$.id' AND r.body = body.seq)`;
+    // Every record begins with its id. SQLite's own JSON functions fail at depths that a source may bring.
+    const id = `substr(body.json, 8, instr(substr(body.json, 8, 80), '"') - 1)`;
+    const isBodyOf = (table: string) => `EXISTS (SELECT 1 FROM ${table} r WHERE r.id = ${id} AND r.body = body.seq)`;
     this.#sql = {
       opEnd: db.prepare('SELECT op_last FROM event WHERE seq = ?').pluck(),
       dropBodies: db.prepare(`

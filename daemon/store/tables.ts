@@ -87,6 +87,10 @@ export class Tables implements Records {
     return this.#parts.findLengths(id);
   }
 
+  findText(partId: string, field: 'text' | 'output', offset: number, length: number): string {
+    return this.#parts.findText(partId, field, offset, length);
+  }
+
   findTurn(id: string): Turn | undefined {
     return this.#turns.find(id)?.turn;
   }
@@ -233,6 +237,8 @@ export class Tables implements Records {
         return;
       case 'part/removed':
         this.#parts.remove(event.data.partId);
+        // The next part goes behind those that are there, in this process as in any other.
+        this.#messages.delete(event.data.messageId);
         this.#sql.takeId.run(event.data.partId);
         return;
       case 'artifact/updated': {

@@ -15,6 +15,7 @@ function listsOf({ session, messages, blockers }: Exported, most: number): Lists
   };
   const lists: Partial<Lists> = {
     findSession: () => JSON.stringify(session),
+    lastMessage: () => undefined,
     readMessages: (_session, _order, limit, after) => page(messages, limit, after),
     readRows: (_kind, _query, limit, after) => page(blockers, limit, after),
   };

@@ -117,6 +117,7 @@ export function records(has: Has = {}): Records {
     findMessage: (id) => (there.message && id === 'msg_a' ? message : undefined),
     findPart: (id) => (there.part && id === 'prt_a' ? text : undefined),
     findPartLengths: (id) => (there.part && id === 'prt_a' ? lengths : undefined),
+    findText: (_part, _field, offset, length) => (text as Part & { text: string }).text.slice(offset, offset + length),
     findTurn: (id) => (there.turn && id === 'trn_a' ? turn : undefined),
     messagesOfTurn: () => [],
     unsettledPartsOfTurn: () => [],

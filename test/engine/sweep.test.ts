@@ -36,7 +36,8 @@ async function turnWithLease(leaseMs?: number) {
 }
 
 function sweepOf({ writer, lists, db, runtime }: Records, ledgerMaxAgeMs = 30 * day): Sweep {
-  return new Sweep({ writer, lists, ledger: new Ledger(db), runtime, ledgerMaxAgeMs });
+  const retention = { cut: async () => {} };
+  return new Sweep({ writer, lists, ledger: new Ledger(db), retention, runtime, ledgerMaxAgeMs });
 }
 
 /** Ticks as the loop would, each 500 ms, up to `uptime`. */

@@ -125,9 +125,10 @@ describe('FrameTooLarge', () => {
     await onSocket();
     const client = await connectTo(home);
     const text = 'x'.repeat(8 * 1024 * 1024 - 200);
-    await client.call('session/create', { sessionId: 'ses_1', metadata: { text } });
+    await client.call('session/create', { sessionId: 'ses_1' });
+    await client.call('artifact/put', { sessionId: 'ses_1', kind: 'k', key: 'k', data: text });
     const { collector } = await subscribe(client, { from: 'start' });
-    await collector.until('the event', (got) => got.events.length === 1);
+    await collector.until('the events', (got) => got.events.length === 2);
     await client.call('ping', {});
   });
 });

@@ -45,6 +45,48 @@ const calls: [MethodName, object | ((seen: Record<string, Anything>) => object)]
   ['part/delta', { ...at, partId: 'prt_tool', field: 'output', offset: 0, text: 'out' }],
   ['artifact/put', { ...at, kind: 'todo', key: 'k', data: [1] }],
   ['artifact/put', { ...at, kind: 'todo', key: 'l', data: null }],
+  [
+    'turn/start',
+    {
+      ...at,
+      turnId: 'trn_1',
+      agent: 'a',
+      model,
+      leaseMs: 60_000,
+      parts: [{ id: 'prt_ask', type: 'text', text: 'go' }],
+    },
+  ],
+  ['turn/heartbeat', { turnId: 'trn_1' }],
+  ['message/put', { ...at, messageId: 'msg_3', role: 'assistant', turnId: 'trn_1' }],
+  [
+    'blocker/ask',
+    { ...at, blockerId: 'blk_1', turnId: 'trn_1', kind: 'permission', request: { permission: 'p', patterns: ['x'] } },
+  ],
+  ['blocker/answer', { ...at, blockerId: 'blk_1', answer: { decision: 'once', message: 'm' } }],
+  ['blocker/reject', { ...at, blockerId: 'blk_2', reason: 'early' }],
+  [
+    'blocker/ask',
+    {
+      ...at,
+      blockerId: 'blk_3',
+      turnId: 'trn_1',
+      kind: 'question',
+      request: {
+        questions: [{ question: 'q', header: 'h', options: [{ label: 'l', description: 'd' }], multiple: true }],
+      },
+    },
+  ],
+  ['session/get', at],
+  ['turn/list', {}],
+  ['turn/finish', { turnId: 'trn_1', state: 'failed', finish: 'f', error: { e: 1 }, usage, parts: [] }],
+  ['blocker/wait', { blockerId: 'blk_3' }],
+  ['turn/list', { ...at, state: 'failed' }],
+  ['blocker/list', { limit: 1 }],
+  ['session/fork', { ...at, newSessionId: 'ses_3' }],
+  ['session/export', { ...at, format: 'markdown' }],
+  ['session/export', { ...at, format: 'html' }],
+  ['session/export', { ...at, format: 'json' }],
+  ['session/import', (seen) => ({ text: seen['session/export'].text })],
   ['session/list', { limit: 1 }],
   ['session/get', at],
   ['message/list', at],
@@ -101,9 +143,10 @@ describe('[P21] the method table', () => {
         types.add(event.type);
       }
     }
-    const later = eventTypes.filter((type) => /^(turn|blocker)\//.test(type));
-    expect([...types, ...later].toSorted()).toEqual(eventTypes.toSorted());
-    expect(Object.keys(notifications).filter((name) => wire.notifications(name).length === 0)).toEqual([]);
+    expect([...types].toSorted()).toEqual(eventTypes.toSorted());
+    // A reset needs a journal that was cut off: test/engine/retention.test.ts.
+    const missing = Object.keys(notifications).filter((name) => wire.notifications(name).length === 0);
+    expect(missing).toEqual(['events/reset']);
   });
 
   it('ops/append answers every op once: applied, duplicate or rejected with the data of its error', async () => {

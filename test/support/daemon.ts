@@ -106,7 +106,6 @@ export function daemonInProcess(home: Home, options: Partial<DaemonOptions> = {}
     version: '0.0.0-test',
     runtime: systemRuntime(quiet),
     sources: [],
-    ledgerMaxAgeMs: 30 * 24 * 3600_000,
     ...options,
   });
   afterTest(() => daemon.stop());

@@ -8,7 +8,7 @@ import { Lists } from '../../daemon/store/lists.ts';
 import { openStore } from '../../daemon/store/open.ts';
 import { Tables } from '../../daemon/store/tables.ts';
 import type { Blocker, Event, Message, Op, OpParams, OpType, Part, Session, Turn } from '../../protocol/schema.ts';
-import type { View } from '../../protocol/view.ts';
+import type { SessionView, View } from '../../protocol/view.ts';
 import { emptyView, reduce } from '../../protocol/view.ts';
 import { afterTest } from './daemon.ts';
 
@@ -22,7 +22,7 @@ export class HandRuntime implements Runtime {
   readonly log = { info() {}, warn() {}, error: (fields: object) => void this.errors.push(fields) };
   now = () => this.time;
   monotonic = () => this.time;
-  sleep = () => new Promise<void>(() => {});
+  sleep: Runtime['sleep'] = () => new Promise<void>(() => {});
   newId = (prefix: string) => `${prefix}_made${++lastMade}`;
   releaseMemory = () => {};
 }
@@ -95,7 +95,7 @@ export function readTables({ lists }: Pick<Records, 'lists'>): Map<string, Liste
 }
 
 /** A view in the form of readTables, to compare the two. */
-export function viewTables(view: View): Map<string, Listed> {
+export function viewTables(view: Map<string, Omit<SessionView, 'openTurns'>>): Map<string, Listed> {
   const byText = (a: unknown, b: unknown) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
   return new Map(
     [...view].map(([id, { session, turns, blockers, messages, artifacts }]) => [

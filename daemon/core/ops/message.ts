@@ -63,7 +63,7 @@ export const putMessage: Decide<'message/put'> = (records, params, context) => {
     error: keep(params.error, base.error),
     metadata: keep(params.metadata, base.metadata) ?? {},
   };
-  if (held && sameContent(held, next)) return { events: [], ids };
+  if (held && sameContent(held, next)) return { events: [], ids, turn: onTurn(records, held) };
   const sessionId = session.id;
   const events: Draft[] = [{ type: 'message/updated', sessionId, data: { ...next, ...written(context) } }];
   if (joins?.state === 'created' && next.role === 'assistant') {

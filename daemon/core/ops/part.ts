@@ -10,6 +10,9 @@ import { addTo, isAtWork, turnOfMessage } from '../turn.ts';
 import { messageOf, onTurn } from './message.ts';
 import { sessionOf } from './session.ts';
 
+/** A string may have 2^29 units in all that Node runs; records, replies and exports hold it with other text. */
+const maxTextUnits = 64 * 1024 * 1024;
+
 export const putPart: Decide<'part/put'> = (records, params, context) => {
   const session = sessionOf(records, params.sessionId);
   if ('refused' in session) return session;
@@ -29,7 +32,7 @@ export const putPart: Decide<'part/put'> = (records, params, context) => {
     ...written(context),
     ...params.part,
   } as Part;
-  if (held && sameContent(held, part)) return { events: [], ids };
+  if (held && sameContent(held, part)) return { events: [], ids, turn: onTurn(records, message) };
   const turn = turnOfMessage(records, message);
   // What an ended turn holds can be corrected; nothing is added to it, and nothing in it is at work again (P15, P17).
   const refusal = turn && (!held || isAtWork(part)) ? addTo(turn) : undefined;
@@ -51,17 +54,21 @@ export const appendDelta: Decide<'part/delta'> = (records, params) => {
   const ids = { sessionId: session.id, messageId: part.messageId, partId };
   const message = records.findMessage(part.messageId)!;
   if (offset === held) {
-    if (text === '') return { events: [], ids };
+    if (text === '') return { events: [], ids, turn: onTurn(records, message) };
     const turn = turnOfMessage(records, message);
     const refusal = turn && addTo(turn);
     if (refusal) return refusal;
+    if (held + text.length > maxTextUnits) {
+      const limit = { limit: maxTextUnits, what: 'UTF-16 units of text in a part' };
+      return refuse('LimitExceeded', `part ${partId} is full: go on in a new one`, limit);
+    }
     const data = { sessionId: session.id, messageId: part.messageId, partId, field, offset, text };
     const events: Draft[] = [{ type: 'part/delta', sessionId: session.id, data }];
     return { events, ids, turn: turn && { id: turn.id } };
   }
-  // Only a delta that lies wholly inside what is held needs the text itself.
-  if (offset + text.length <= held && heldText(records, partId, field).startsWith(text, offset)) {
-    return { events: [], ids };
+  // Only a delta that lies wholly inside what is held needs the text itself, and of that no more than its own length.
+  if (offset + text.length <= held && records.findText(partId, field, offset, text.length) === text) {
+    return { events: [], ids, turn: onTurn(records, message) };
   }
   return refuse('DeltaGap', `part ${partId} holds ${held} units of ${field}; send the text from there`, {
     partId,
@@ -83,11 +90,6 @@ function lengthsOf(records: Records, sessionId: string, id: string): PartLengths
   const part = records.findPartLengths(id);
   if (part?.sessionId === sessionId) return part;
   return refuse('NotFound', `there is no part ${id} in session ${sessionId}`, { what: 'part', id });
-}
-
-function heldText(records: Records, id: string, field: 'text' | 'output'): string {
-  const text = (records.findPart(id) as Record<string, unknown> | undefined)?.[field];
-  return typeof text === 'string' ? text : '';
 }
 
 /** The UTF-16 lengths that a part's own body gives, before any delta. Null where no text can be appended. */

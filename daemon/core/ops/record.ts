@@ -57,7 +57,11 @@ export function addRecord(
         return { type: 'turn/updated', sessionId, data: { ...closedTurn(record, context), ...fixed } };
       case 'message': {
         const messageIndex = Math.max(record.messageIndex, records.nextMessageIndex(sessionId));
-        const data = { ...record, ...fixed, messageIndex, turnId: turnHere(record.turnId) };
+        const turnId = turnHere(record.turnId);
+        // Of a turn that was under way there: it ended as it was copied.
+        const ended = turnId === null || record.role !== 'assistant' ? null : records.findTurn(turnId)!.endedAt;
+        const completedAt = record.completedAt ?? ended;
+        const data = { ...record, ...fixed, messageIndex, turnId, completedAt };
         return { type: 'message/updated', sessionId, data };
       }
       case 'part': {
@@ -68,7 +72,7 @@ export function addRecord(
         }
         const index = Math.max(record.index, records.nextPartIndex(message.id));
         const data = { ...record, ...fixed, index };
-        return { type: 'part/updated', sessionId, data: message.turnId === null ? data : closedPart(data) };
+        return { type: 'part/updated', sessionId, data: closedPart(data, context) };
       }
       case 'blocker': {
         const data = { ...closedBlocker(record, context), ...fixed, turnId: turnHere(record.turnId) };
@@ -84,15 +88,19 @@ export function addRecord(
 
 /** Whether no record has the id, or ever had. */
 export function isFree(records: Records, id: string): boolean {
-  const held =
-    records.findTurn(id) ?? records.findMessage(id) ?? records.findPartLengths(id) ?? records.findBlocker(id);
-  return !held && !records.isTaken(id);
+  return !holders[id.slice(0, 4)]?.(records, id) && !records.isTaken(id);
 }
 
-/** The part of a message of a turn that has ended. */
-export function closedPart(part: Part): Part {
+const holders: Record<string, (records: Records, id: string) => unknown> = {
+  trn_: (records, id) => records.findTurn(id),
+  msg_: (records, id) => records.findMessage(id),
+  prt_: (records, id) => records.findPartLengths(id),
+  blk_: (records, id) => records.findBlocker(id),
+};
+
+function closedPart(part: Part, { now: endedAt }: Context): Part {
   if (!isAtWork(part)) return part;
-  return { ...part, state: 'error', error: 'it had not ended in the session that this is a copy of' } as Part;
+  return { ...part, state: 'error', error: 'it had not ended in the session that this is a copy of', endedAt } as Part;
 }
 
 function closedTurn(turn: Turn, context: Context): Turn {

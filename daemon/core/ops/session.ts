@@ -23,6 +23,8 @@ export const createSession: Decide<'session/create'> = (records, params, context
       id: params.parentId,
     });
   }
+  const unfit = tooLarge(params.metadata ?? {});
+  if (unfit) return unfit;
   const at = happenedAt(context);
   const session: Session = {
     id,
@@ -60,6 +62,8 @@ export const updateSession: Decide<'session/update'> = (records, params, context
       params.archived === undefined ? held.archivedAt : params.archived ? (held.archivedAt ?? context.now) : null,
   };
   if (sameContent(held, next)) return { events: [], ids };
+  const unfit = params.metadata ? tooLarge(next.metadata) : undefined;
+  if (unfit) return unfit;
   const changed = {
     ...next,
     ...written(context),
@@ -75,6 +79,15 @@ export const deleteSession: Decide<'session/delete'> = (records, params) => {
   const ids = { sessionId: held.id };
   return { events: [{ type: 'session/deleted', sessionId: held.id, data: ids }], ids };
 };
+
+/** A session's record is written with each op on it: what it holds beside its own fields is for names, not for content. */
+export const maxMetadataUnits = 256 * 1024;
+
+function tooLarge(metadata: JsonObject): Refusal | undefined {
+  if (JSON.stringify(metadata).length <= maxMetadataUnits) return undefined;
+  const limit = { limit: maxMetadataUnits, what: 'UTF-16 units of metadata in a session' };
+  return refuse('LimitExceeded', 'the metadata of the session is too large: put it into artifacts', limit);
+}
 
 type JsonObject = { [key: string]: Json };
 

@@ -68,11 +68,12 @@ export const finishTurn: Decide<'turn/finish'> = (records, params, context) => {
   const answers = held.filter(({ role }) => role === 'assistant');
   // Parts that came without an assistant message to hang on make one: what was generated is not lost.
   const made =
-    answers.length === 0 && params.parts?.length
+    answers.length === 0 && params.parts?.some(({ id }) => !isPartOf(records, held, id))
       ? newMessage(records, { sessionId, turnId: id, role: 'assistant', agent: turn.agent, model: turn.model }, context)
       : undefined;
   const last = made ?? answers.at(-1);
-  const parts = last ? givenParts(records, params.parts ?? [], [...held, last], last, context) : [];
+  const target = last ?? held[0];
+  const parts = target ? givenParts(records, params.parts ?? [], [...held, target], target, context) : [];
   if (isRefusal(parts)) return parts;
 
   const at = happenedAt(context);
@@ -148,7 +149,7 @@ function givenParts(
   let next = records.nextPartIndex(target.id);
   for (const { id = context.newId('prt'), ...content } of given) {
     const held = records.findPart(id);
-    const isOurs = held && messages.some((message) => message.id === held.messageId);
+    const isOurs = held && isPartOf(records, messages, id);
     if (parts.has(id) || (!isOurs && (held || records.isTaken(id)))) {
       return refuse('AlreadyExists', `the part id ${id} is taken`, { what: 'part', id });
     }
@@ -157,6 +158,11 @@ function givenParts(
     parts.set(id, { id, messageId, sessionId: target.sessionId, index, ...written(context), ...content } as Part);
   }
   return [...parts.values()];
+}
+
+function isPartOf(records: Records, messages: Message[], partId: string | undefined): boolean {
+  const part = partId === undefined ? undefined : records.findPartLengths(partId);
+  return messages.some((message) => message.id === part?.messageId);
 }
 
 function endedTool(part: Part, state: string, at: number): Part {

@@ -1,6 +1,7 @@
 -- Schema 3: turns and blockers are written. Ways to find the open and pending ones at once, and what hangs on a turn.
 
 CREATE INDEX turn_state ON turn (state);
+CREATE INDEX turn_open ON turn (session) WHERE state IN ('created', 'streaming');
 CREATE INDEX blocker_state ON blocker (state);
 CREATE INDEX message_turn ON message (session, turn) WHERE turn IS NOT NULL;
 CREATE INDEX blocker_turn ON blocker (session, turn) WHERE turn IS NOT NULL;

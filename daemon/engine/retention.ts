@@ -1,0 +1,46 @@
+// Keeps the journal as long as the rule says (PROTOCOL.md 5, "Retention"): judged by the clock whenever a cursor is, so that
+// an aged event is not served after a quiet time (P4); cut off in small bites by the sweep.
+import type { RetentionRule } from '../core/retention.ts';
+import { floorFor } from '../core/retention.ts';
+import type { Journal } from '../store/journal.ts';
+import type { Pruner } from '../store/pruner.ts';
+import type { Runtime } from './runtime.ts';
+import type { Writer } from './writer.ts';
+
+export type RetentionDeps = {
+  journal: Journal;
+  pruner: Pruner;
+  writer: Writer;
+  runtime: Runtime;
+  rule: RetentionRule;
+};
+
+/** Events cut off in one transaction, so that the event loop is never held long. */
+const biteEvents = 500;
+
+export class Retention {
+  readonly #deps: RetentionDeps;
+
+  constructor(deps: RetentionDeps) {
+    this.#deps = deps;
+  }
+
+  /** The seq up to which events are not to be served any more, whether they are cut off already or not. */
+  get floor(): number {
+    const { journal, runtime, rule } = this.#deps;
+    const extent = {
+      floor: journal.floorSeq,
+      head: journal.head.seq,
+      aged: journal.agedBefore(runtime.now() - rule.maxAgeMs),
+    };
+    return floorFor(extent, [], rule);
+  }
+
+  /** Cuts off what is not to be served any more. Rejects with RefusedError when the store cannot be written. */
+  async cut(): Promise<void> {
+    const { journal, pruner, writer } = this.#deps;
+    for (let target = this.floor; target > journal.floorSeq; target = this.floor) {
+      if (!(await writer.write(() => pruner.cut(target, biteEvents)))) return;
+    }
+  }
+}
