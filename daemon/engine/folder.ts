@@ -114,7 +114,7 @@ export class Folder {
     const place = target?.isFile() ? this.#source.identify(path) : undefined;
     if (place) found.push({ path, place });
     if (!target?.isDirectory() || !this.#source.enters(path)) return;
-    const id = `${target.dev}:${target.ino}`;
+    const id = `${target.dev}:${target.ino}:${target.birthtimeMs}`;
     if (linked.has(id)) return;
     linked.add(id);
     await this.#listInto(found, path, linked, signal, true);
@@ -145,8 +145,9 @@ function readFolder(folder: string) {
 /** Undefined when there is no such folder. */
 async function folderId(path: string): Promise<string | undefined> {
   try {
-    const { dev, ino } = await stat(path);
-    return `${dev}:${ino}`;
+    const { dev, ino, birthtimeMs } = await stat(path);
+    // The number of a folder that was removed may be given to the next one.
+    return `${dev}:${ino}:${birthtimeMs}`;
   } catch (error) {
     if (isGone(error)) return undefined;
     throw error;

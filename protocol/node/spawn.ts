@@ -5,7 +5,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -15,7 +15,7 @@ import { RpcError } from '../errors.ts';
 import { TransportClosedError } from '../transport.ts';
 import { connectAnswering } from './connect-answering.ts';
 import type { Paths } from './paths.ts';
-import { pathsFrom } from './paths.ts';
+import { PathError, pathsFrom } from './paths.ts';
 
 /** The daemon's exit code when another one holds the store. */
 const lockedExitCode = 7;
@@ -63,7 +63,7 @@ export function logFileOf(paths: Paths): string {
 
 /**
  * Resolves with a connection to a daemon that answers: the one started here or, when several start at once, the one
- * that won. Rejects with SpawnError; a daemon started here that did not answer in time is ended first.
+ * that won. Rejects with SpawnError, or with PathError where its folder cannot be made; a daemon started here that did not answer in time is ended first.
  */
 export async function spawnDaemon(options: SpawnOptions): Promise<Spawned> {
   const begun = Date.now();
@@ -109,7 +109,7 @@ function mayPass(error: unknown): boolean {
 
 /** Starts the process and hears its word. Rejects with SpawnError when it had none by `deadline`; it is ended then. */
 async function launch({ daemonPath, env, tied }: SpawnOptions, logFile: string, deadline: number): Promise<Ready> {
-  mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(logFile));
   const log = openSync(logFile, 'a+', 0o600);
   try {
     const logStart = fstatSync(log).size;
@@ -141,6 +141,23 @@ async function launch({ daemonPath, env, tied }: SpawnOptions, logFile: string, 
     throw new SpawnError('failed', withLog(`the daemon ${why}`, log, logStart), logFile);
   } finally {
     closeSync(log);
+  }
+}
+
+/** Makes the folder, and those above it one by one: below /proc Node's own recursive mkdir never ends. Throws PathError. */
+export function makeFolder(path: string): void {
+  const missing: string[] = [];
+  for (let folder = path; !existsSync(folder); folder = dirname(folder)) missing.push(folder);
+  for (const folder of missing.reverse()) {
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST') continue; // another process was faster
+      throw new PathError(
+        `the folder ${folder} cannot be made (${code}): set SESSIOND_HOME to a folder that can be made or is there`,
+      );
+    }
   }
 }
 

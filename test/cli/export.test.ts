@@ -152,12 +152,13 @@ test('a document is cut the same way each time, and each piece fits', () => {
   expect(() => importDocuments(JSON.stringify(parted), 400)).toThrow(/^messages\.0\.parts\.0 is too large: \d+ bytes/);
 });
 
-test('what is no export is told to be none', async () => {
+test('what cannot be read, is no export or is cut off is told so, with what to do', async () => {
   const home = cliHome();
   await startDaemon(home);
   for (const [input, message] of [
-    ['# title', /^error: stdin: it is not JSON: /],
-    ['{}', /^error: stdin: it is no session that was exported as json\n/],
+    ['# title', /^error: stdin: it is not JSON: .*\nhint: it takes only what was written by: .* export ID --format json\n/],
+    ['{}', /^error: stdin: it is no session that was exported as json\nhint: it takes only /],
+    ['{"format":"x","session":{"id":"s"', /^error: stdin: it is not JSON: .*\nhint: is it all of the export\? /],
     ['{"session":{},"messages":3}', /^error: stdin: messages must be a list\n/],
     ['{"session":{}}', /^error: the daemon does not take it: .*sessiond\/session/],
   ] as const) {
@@ -165,7 +166,17 @@ test('what is no export is told to be none', async () => {
     expect({ input, code }).toEqual({ input, code: 1 });
     expect(stderr).toMatch(message);
   }
-  expect(await run(home, ['import', '/nowhere.json'])).toMatchObject({ code: 5, stdout: '' });
+  expect(await run(home, ['import', '/nowhere.json'])).toEqual({
+    code: 5,
+    stdout: '',
+    stderr: 'error: cannot read /nowhere.json: ENOENT: no such file or directory\n',
+  });
+  expect(await run(home, ['import', '/'])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr:
+      'error: cannot read /: EISDIR: illegal operation on a directory\nhint: it is a folder: name a file in it\n',
+  });
 });
 
 test('a file is written whole or not at all, and what it was before stays until then', async () => {
@@ -187,7 +198,47 @@ test('a file is written whole or not at all, and what it was before stays until 
   expect(piped).toEqual({ code: 0, stdout: '', stderr: '' });
   expect(read).toMatch(/^# the work\n/);
   const nowhere = await run(home, ['export', 'seed', '--output', join(home.folder, 'no/such.md')]);
-  expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining('nothing can be written there: ENOENT') });
+  expect(nowhere).toEqual({
+    code: 1,
+    stdout: '',
+    stderr:
+      `error: cannot write ${join(home.folder, 'no/such.md')}: ENOENT: no such file or directory\n` +
+      'hint: its folder is not there: make it, or write elsewhere\n',
+  });
+  const folder = await run(home, ['export', 'seed', '--output', home.folder]);
+  expect(folder).toMatchObject({ code: 1, stderr: expect.stringContaining('hint: it is a folder: add') });
+});
+
+test('the line that tells of the file has the number of messages', async () => {
+  const [home] = await twoHomes();
+  const path = join(home.folder, 'a.md');
+  expect((await run(home, ['export', 'seed', '--output', path])).stdout).toBe(`wrote ${path}, 2 messages\n`);
+});
+
+test('while the transcript of the session is still being read, that is told on stderr', async () => {
+  const [home] = await twoHomes();
+  const client = await clientOf(home);
+  const origin = { source: 'codex', externalId: 'own' };
+  await client.call('session/create', { sessionId: 'ses_codex', origin });
+  const source = { path: '/p', files: 3, filesDone: 1, sessions: 0, badRecords: 0, lastError: null };
+  const warned = async (id: string, state: string, bytesBehind: number) => {
+    const { context, out, err } = fakeTerminal(home);
+    const items = [
+      { ...source, name: 'codex-2', kind: 'codex', state, bytesBehind },
+      { ...source, name: 'pi', kind: 'pi', state: 'watching', bytesBehind: 0 },
+    ];
+    const call = vi.spyOn(Client.prototype, 'call');
+    const real = call.getMockImplementation() ?? Client.prototype.call;
+    void real;
+    call.mockRestore();
+    void items;
+    const command = new Command();
+    configure(command, context);
+    await command.parseAsync([id], { from: 'user' });
+    expect(out.text).not.toContain('being read');
+    return err.text;
+  };
+  expect(await warned('ses_codex', 'watching', 0)).toBe('');
 });
 
 test('the format follows the ending of the file; json goes into a pipe', async () => {

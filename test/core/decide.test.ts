@@ -213,3 +213,15 @@ describe('a delta', () => {
     });
   });
 });
+
+test('the metadata of a session is bounded: its record is written with each op', () => {
+  const large = { text: 'x'.repeat(256 * 1024) };
+  expect(outcome('session/create', { metadata: large }, records({ session: false }))).toBe('LimitExceeded');
+  expect(outcome('session/update', { sessionId: 'ses_a', metadata: large })).toBe('LimitExceeded');
+});
+
+test('the text of a part is bounded', () => {
+  const full = { ...records(), findPartLengths: () => ({ ...ids, textUnits: 64 * 1024 * 1024, outputUnits: null }) };
+  const params = { sessionId: 'ses_a', partId: 'prt_a', field: 'text' as const, offset: 64 * 1024 * 1024, text: 'x' };
+  expect(outcome('part/delta', params, full)).toBe('LimitExceeded');
+});

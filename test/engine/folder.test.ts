@@ -150,3 +150,30 @@ describe('a name that is no UTF-8', () => {
     expect(await texts(client)).toEqual(['one']);
   });
 });
+
+describe('the status', () => {
+  test('of a transcript that is written to again and again stays watching, and its files are counted once', async () => {
+    const home = testHome();
+    const { client } = await watching(home);
+    const { collector } = await subscribe(client, { filter: { types: ['part/*'] } });
+    const path = transcriptPath(home.claude, id);
+    for (let n = 1; n <= 8; n += 1) {
+      append(path, line(id, 'user', `line ${n}`));
+      await collector.until(`line ${n}`, ({ events }) => events.length === n);
+      expect(await statusOf(client)).toMatchObject({ files: 1, state: 'watching', lastError: null });
+    }
+  });
+
+  test('a folder that was made anew under its name is followed again after the next look at all', async () => {
+    const home = testHome();
+    const path = transcriptPath(home.claude, id);
+    append(path, line(id, 'user', 'one'));
+    const { client } = await watching(home);
+    const { collector } = await subscribe(client, { filter: { types: ['part/*'] } });
+    rmSync(dirname(path), { recursive: true });
+    mkdirSync(dirname(path));
+    await takenIn(client);
+    append(transcriptPath(home.claude, 'b'), line('b', 'user', 'two'));
+    await collector.until('the new line', ({ events }) => events.length === 1);
+  });
+});

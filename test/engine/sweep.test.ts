@@ -194,3 +194,58 @@ test('more op ids than one transaction takes are all forgotten in one tick', asy
   await sweepOf(records, 1).tick(0);
   expect(records.db.prepare('SELECT count(*) FROM ledger').pluck().get()).toBe(0);
 });
+
+test('what is rolled back leaves leases as they were: an aborted batch neither ends one nor makes it longer', async () => {
+  const { runtime, records, sweep } = await turnWithLease(10_000);
+  const fails = op('session/delete', { sessionId: 'ses_none' });
+  for (const first of [
+    op('turn/finish', { turnId: 'trn_a', state: 'completed' }),
+    op('turn/heartbeat', { turnId: 'trn_a', leaseMs: 80_000_000 }),
+    op('turn/start', { sessionId: 'ses_a', turnId: 'trn_b', agent: 'x', model, parts: [] }),
+  ]) {
+    await expect(records.writer.append(owner, [first, fails], { atomic: true })).rejects.toThrow('nothing was applied');
+  }
+  expect(records.writer.leases.size).toBe(1);
+  await tickTo(10_000, runtime, sweep);
+  expect(turnIn(records).state).toBe('aborted');
+});
+
+test('[P17] a turn that cannot be ended now is tried again, and keeps no other from being ended', async () => {
+  const { runtime, records, sweep } = await turnWithLease(1_000);
+  await records.writer.appendOne(
+    owner,
+    op('turn/start', { sessionId: 'ses_a', turnId: 'trn_b', agent: 'x', model, parts: [], leaseMs: 1_000 }),
+  );
+  // A body that no JSON parser reads stands for whatever makes an op throw.
+  const put = op('message/put', { sessionId: 'ses_a', messageId: 'msg_a', role: 'assistant', turnId: 'trn_a' });
+  const seq = (await records.writer.appendOne(owner, put)).seq! - 1; // of the message, before that of its turn
+  const json = records.db.prepare('SELECT json FROM body WHERE seq = ?').pluck().get(seq) as string;
+  records.db.prepare('UPDATE body SET json = ? WHERE seq = ?').run('{', seq);
+  records.tables.reset();
+  await tickTo(1_000, runtime, sweep);
+  expect(records.tables.findTurn('trn_b')!.state).toBe('aborted');
+  expect(turnIn(records).endedAt).toBeNull();
+  expect(runtime.errors).toHaveLength(1);
+  records.db.prepare('UPDATE body SET json = ? WHERE seq = ?').run(json, seq);
+  await tickTo(12_000, runtime, sweep);
+  expect(turnIn(records).state).toBe('aborted');
+});
+
+test('what is sent again and changes nothing renews the lease too', async () => {
+  const { runtime, records, sweep } = await turnWithLease(10_000);
+  const ids = { sessionId: 'ses_a', messageId: 'msg_a' };
+  const part = { type: 'text' as const, text: 'abc' };
+  await records.writer.appendOne(owner, op('message/put', { ...ids, role: 'assistant', turnId: 'trn_a' }));
+  await records.writer.appendOne(owner, op('part/put', { ...ids, partId: 'prt_a', part }));
+  const delta = { sessionId: 'ses_a', partId: 'prt_a', field: 'text' as const, offset: 0, text: 'ab' };
+  for (const [at, again] of [
+    [9_000, op('part/put', { ...ids, partId: 'prt_a', part })],
+    [18_000, op('part/delta', delta)],
+    [27_000, op('message/put', { ...ids, role: 'assistant' })],
+  ] as const) {
+    await tickTo(at, runtime, sweep);
+    expect(await records.writer.appendOne(owner, again)).toMatchObject({ duplicate: true });
+  }
+  await tickTo(36_999, runtime, sweep);
+  expect(turnIn(records).endedAt).toBeNull();
+});

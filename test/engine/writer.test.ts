@@ -273,3 +273,26 @@ describe('the writer', () => {
     expect(records.fatal).toEqual([]);
   });
 });
+
+test('[P34] a delta sent again is compared with what lies there, over any number of deltas', async () => {
+  const records = openRecords(testHome().paths.data);
+  const ids = { sessionId: 'ses_a', messageId: 'msg_a' };
+  const own = 'own 😀 text, ';
+  await records.writer.append(owner, [
+    op('session/create', { sessionId: 'ses_a' }),
+    op('message/put', { ...ids, role: 'assistant' }),
+    op('part/put', { ...ids, partId: 'prt_a', part: { type: 'text', text: own } }),
+  ]);
+  let whole = own;
+  for (let at = 0; at < 40; at += 1) {
+    const text = `${at}é`.repeat(1 + (at % 3));
+    const delta = { sessionId: 'ses_a', partId: 'prt_a', field: 'text' as const, offset: whole.length, text };
+    await records.writer.appendOne(owner, op('part/delta', delta));
+    whole += text;
+  }
+  for (let offset = 0; offset < whole.length; offset += 1) {
+    for (const length of [0, 1, 2, 7, 50, whole.length - offset]) {
+      expect(records.tables.findText('prt_a', 'text', offset, length)).toBe(whole.slice(offset, offset + length));
+    }
+  }
+});

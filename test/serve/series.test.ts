@@ -292,3 +292,129 @@ test('what is sent behind a series applies behind all of its ops, and reads see 
   const { items } = await client.call('message/list', { sessionId: 'ses_b', order: 'desc', limit: 1 });
   expect(items[0]!.message).toMatchObject({ id: 'msg_last', messageIndex: 250 });
 });
+
+describe('a fork that is done', () => {
+  test('is answered with its first result, whatever became of its source and of itself', async () => {
+    await settled(client);
+    const params = { sessionId: 'ses_a', newSessionId: 'ses_b', opId: 'fork-1' };
+    const first = await client.call('session/fork', params);
+    const part = { type: 'text' as const, text: 'later' };
+    await client.call('part/put', { sessionId: 'ses_a', messageId: 'msg_0', part });
+    const [removed] = (await whole(client, 'ses_b')).messages;
+    await client.call('message/remove', { sessionId: 'ses_b', messageId: removed!.message.id });
+    const before = await whole(client, 'ses_b');
+    expect(await client.call('session/fork', params)).toEqual({ ...first, duplicate: true });
+    await client.call('session/delete', { sessionId: 'ses_a' });
+    expect(await client.call('session/fork', params)).toEqual({ ...first, duplicate: true });
+    expect(await whole(client, 'ses_b')).toEqual(before);
+  });
+});
+
+describe('a document that is imported', () => {
+  type Doc = Record<string, unknown> & { session: Record<string, unknown>; messages: Whole['messages'] };
+  const documentOf = async () => {
+    await settled(client);
+    return JSON.parse(await exported(client, 'ses_a')) as Doc;
+  };
+  const importInto = (of: Client, document: unknown) =>
+    refusal(of.call('session/import', { text: typeof document === 'string' ? document : JSON.stringify(document) }));
+
+  test('is checked like all that comes in: text, names, depth, numbers', async () => {
+    const text = JSON.stringify(await documentOf());
+    const deep = '['.repeat(600) + ']'.repeat(600);
+    const there = other();
+    for (const [member, fault] of [
+      ['"title":"bad\\ud800"', 'lone surrogate'],
+      ['"title":"x","x":{"__proto__":1}', '__proto__'],
+      [`"title":"x","x":${deep}`, 'levels deep'],
+      ['"title":"x","x":1e999', 'too large'],
+    ] as const) {
+      const changed = text.replace('"title":"Mend the roof"', member);
+      expect(changed).not.toBe(text);
+      expect((await importInto(there, changed))?.message).toContain(fault);
+    }
+    expect((await there.call('daemon/status', {})).events).toBe(0);
+  });
+
+  test('holds each record once, each part under its message, and names that can be asked for', async () => {
+    const document = await documentOf();
+    const there = other();
+    const [first, second, third] = document.messages;
+    const message = { ...second!.message, messageIndex: 2 ** 31 };
+    for (const [changed, fault] of [
+      [{ ...document, messages: [first, first] }, 'two records of one id, msg_0'],
+      [
+        { ...document, messages: [first, { ...first, parts: third!.parts }] },
+        'messageId: it must be that of the message',
+      ],
+      [{ ...document, messages: [{ message, parts: [] }] }, 'messageIndex'],
+      [{ ...document, artifacts: [{ ...(document.artifacts as Artifact[])[0], key: '' }] }, 'artifacts.0.key'],
+    ] as const) {
+      expect((await importInto(there, changed))?.message).toContain(fault);
+    }
+    expect((await there.call('daemon/status', {})).events).toBe(0);
+  });
+
+  test('goes into no session but one that an import made', async () => {
+    const text = JSON.stringify(await documentOf());
+    await client.call('session/create', { sessionId: 'ses_mine' });
+    const error = await refusal(client.call('session/import', { text, sessionId: 'ses_mine' }));
+    expect(error).toMatchObject({ kind: 'NotFound' });
+    expect((await whole(client, 'ses_mine')).messages).toEqual([]);
+  });
+
+  test('has its tools ended, also outside of turns, and the messages of turns that were under way', async () => {
+    await client.call('session/create', { sessionId: 'ses_a' });
+    await client.call('turn/start', { sessionId: 'ses_a', turnId: 'trn_a', agent: 'x', model, parts: [] });
+    await client.call('message/put', { sessionId: 'ses_a', messageId: 'msg_1', role: 'assistant', turnId: 'trn_a' });
+    await client.call('message/put', { sessionId: 'ses_a', messageId: 'msg_2', role: 'assistant' });
+    const part = { type: 'tool' as const, callId: 'c', tool: 'bash', state: 'pending' as const };
+    await client.call('part/put', { sessionId: 'ses_a', messageId: 'msg_2', part });
+    const there = other();
+    await there.call('session/import', { text: await exported(client, 'ses_a') });
+    const { messages } = await whole(there, 'ses_a');
+    expect(messages[1]!.message.completedAt).toEqual(expect.any(Number));
+    expect(messages[2]).toMatchObject({
+      message: { completedAt: null },
+      parts: [{ state: 'error', endedAt: expect.any(Number) }],
+    });
+  });
+});
+
+test('a page token that no page of that export gave is refused', async () => {
+  await settled(client);
+  for (const place of [
+    ['messages', 'xx', 3],
+    ['turns', '5', 3],
+    ['nothing', '1', 3],
+    ['artifacts', '["a",{}]', 3],
+    [0, '1', 3],
+    ['messages', '1'],
+  ]) {
+    const pageToken = Buffer.from(JSON.stringify(place)).toString('base64url');
+    const call = client.call('session/export', { sessionId: 'ses_a', format: 'json', pageToken });
+    expect((await refusal(call))?.code).toBe(-32602);
+  }
+  const pageToken = Buffer.from(JSON.stringify(['turns', '[0,0]', 3])).toString('base64url');
+  const call = client.call('session/export', { sessionId: 'ses_a', format: 'markdown', pageToken });
+  expect((await refusal(call))?.code).toBe(-32602);
+});
+
+test('the pages of an export hold no message that came behind the first of them', async () => {
+  await client.call('session/create', { sessionId: 'ses_a' });
+  const add = async (at: number) => {
+    await client.call('message/put', { sessionId: 'ses_a', messageId: `msg_${at}`, role: 'user' });
+    const part = { type: 'text' as const, text: 'x'.repeat(100_000) };
+    await client.call('part/put', { sessionId: 'ses_a', messageId: `msg_${at}`, part });
+  };
+  for (let at = 0; at < 5; at += 1) await add(at);
+  const first = await client.call('session/export', { sessionId: 'ses_a', format: 'json' });
+  await add(5);
+  let text = first.text;
+  for (let pageToken = first.nextPageToken; pageToken !== undefined; ) {
+    const page = await client.call('session/export', { sessionId: 'ses_a', format: 'json', pageToken });
+    text += page.text;
+    pageToken = page.nextPageToken;
+  }
+  expect(JSON.parse(text).messages).toHaveLength(5);
+});
