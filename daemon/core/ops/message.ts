@@ -4,7 +4,7 @@ import { isOpenTurn } from '../../../protocol/derive.ts';
 import type { Refusal } from '../../../protocol/errors.ts';
 import { refuse, refuseParams } from '../../../protocol/errors.ts';
 import type { Message, Turn } from '../../../protocol/schema.ts';
-import type { Decide, Decision, Draft } from '../decide.ts';
+import type { Context, Decide, Decision, Draft } from '../decide.ts';
 import { happenedAt, keep, sameContent, written } from '../put.ts';
 import type { Records } from '../records.ts';
 import { addTo, turnOfMessage } from '../turn.ts';
@@ -37,22 +37,10 @@ export const putMessage: Decide<'message/put'> = (records, params, context) => {
   if (held && held.role !== params.role) {
     return refuseParams(`the role of message ${id} is fixed: it is ${held.role}`, { member: 'role' });
   }
-  const base: Message = held ?? {
-    id,
-    messageIndex: records.nextMessageIndex(session.id),
-    sessionId: session.id,
-    turnId: null,
-    role: params.role,
-    // What answers in a turn is the agent and model of the turn, unless it says otherwise.
-    agent: (params.role === 'assistant' && turn?.agent) || null,
-    model: (params.role === 'assistant' && turn?.model) || null,
-    createdAt: happenedAt(context),
-    completedAt: null,
-    usage: null,
-    error: null,
-    metadata: {},
-    ...written(context),
-  };
+  // What answers in a turn is the agent and model of the turn, unless it says otherwise.
+  const { agent = null, model = null } = params.role === 'assistant' && turn ? turn : {};
+  const fresh = { id, sessionId: session.id, turnId: null, role: params.role, agent, model };
+  const base: Message = held ?? newMessage(records, fresh, context);
   const next: Message = {
     ...base,
     turnId: turn?.id ?? base.turnId,
@@ -72,6 +60,22 @@ export const putMessage: Decide<'message/put'> = (records, params, context) => {
   }
   return { events, ids, turn: onTurn(records, next) };
 };
+
+type NewMessage = Pick<Message, 'id' | 'sessionId' | 'turnId' | 'role' | 'agent' | 'model'>;
+
+/** A message at the end of its session. */
+export function newMessage(records: Records, given: NewMessage, context: Context): Message {
+  return {
+    ...given, // its id first: store/pruner.ts finds a record by how its body begins
+    messageIndex: records.nextMessageIndex(given.sessionId),
+    createdAt: happenedAt(context),
+    completedAt: null,
+    usage: null,
+    error: null,
+    metadata: {},
+    ...written(context),
+  };
+}
 
 export const removeMessage: Decide<'message/remove'> = (records, params) => {
   const session = sessionOf(records, params.sessionId);

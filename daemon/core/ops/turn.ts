@@ -7,6 +7,7 @@ import type { Context, Decide, Draft } from '../decide.ts';
 import { happenedAt, sameContent, written } from '../put.ts';
 import type { Records } from '../records.ts';
 import { addTo, isAtWork, moveTo, turnOf } from '../turn.ts';
+import { newMessage } from './message.ts';
 import { sessionOf } from './session.ts';
 
 /** How long a turn may be silent when its client names no other time, ms (PROTOCOL.md 3). */
@@ -20,7 +21,11 @@ export const startTurn: Decide<'turn/start'> = (records, params, context) => {
     return refuse('AlreadyExists', `the turn id ${id} is taken`, { what: 'turn', id });
   }
   const { agent, model, leaseMs = defaultLeaseMs } = params;
-  const message = newMessage(records, { sessionId: session.id, turnId: id, role: 'user', agent, model }, context);
+  const message = newMessage(
+    records,
+    { id: context.newId('msg'), sessionId: session.id, turnId: id, role: 'user', agent, model },
+    context,
+  );
   const turn: Turn = {
     id,
     sessionId: session.id,
@@ -69,7 +74,11 @@ export const finishTurn: Decide<'turn/finish'> = (records, params, context) => {
   // Parts that came without an assistant message to hang on make one: what was generated is not lost.
   const made =
     answers.length === 0 && params.parts?.some(({ id }) => !isPartOf(records, held, id))
-      ? newMessage(records, { sessionId, turnId: id, role: 'assistant', agent: turn.agent, model: turn.model }, context)
+      ? newMessage(
+          records,
+          { id: context.newId('msg'), sessionId, turnId: id, role: 'assistant', agent: turn.agent, model: turn.model },
+          context,
+        )
       : undefined;
   const last = made ?? answers.at(-1);
   const target = last ?? held[0];
@@ -120,22 +129,6 @@ export const finishTurn: Decide<'turn/finish'> = (records, params, context) => {
   ];
   return { events, ids, turn: { id, ended: true } };
 };
-
-type NewMessage = Pick<Message, 'sessionId' | 'turnId' | 'role' | 'agent' | 'model'>;
-
-function newMessage(records: Records, given: NewMessage, context: Context): Message {
-  return {
-    id: context.newId('msg'),
-    messageIndex: records.nextMessageIndex(given.sessionId),
-    ...given,
-    createdAt: happenedAt(context),
-    completedAt: null,
-    usage: null,
-    error: null,
-    metadata: {},
-    ...written(context),
-  };
-}
 
 /** The parts given with a turn: those with the id of one of its parts are put anew, the others go behind `target`'s. */
 function givenParts(
