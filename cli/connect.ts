@@ -71,9 +71,9 @@ export class NotRunningError extends CliError {
   }
 }
 
-/** Nobody listens, or a daemon that is just ending. */
+/** Nobody listens, or a daemon that is just ending. ENOTDIR: the folder cannot even be made, which spawnDaemon tells. */
 function isAbsent(error: unknown): boolean {
   if (error instanceof TransportClosedError) return true;
   if (error instanceof RpcError) return error.kind === 'ShuttingDown';
-  return ['ENOENT', 'ECONNREFUSED', 'ENOTSOCK'].includes((error as NodeJS.ErrnoException).code ?? '');
+  return ['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ENOTSOCK'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

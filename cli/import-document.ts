@@ -4,8 +4,14 @@
 /** The lists of a document, in the order in which their records must be there. */
 const lists = ['turns', 'blockers', 'artifacts', 'messages'] as const;
 
-/** What is no export of a session, or one that cannot be sent. For a person. */
-export class ImportError extends Error {}
+/** What is no export of a session, one that is cut off or damaged, or one that cannot be sent. For a person. */
+export class ImportError extends Error {
+  readonly reason: 'noExport' | 'damaged' | 'tooLarge';
+  constructor(reason: ImportError['reason'], message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
 
 /** A frame of 8 MiB less what goes around a document. In bytes, as JSON text in a JSON string. */
 const maxBytes = 8 * 1024 * 1024 - 4096;
@@ -50,7 +56,10 @@ function* piecesOf(items: unknown[], path: string, room: number): Generator<Piec
       const single = parts.map((part) => ({ ...rest, parts: [part] }));
       yield* piecesOf(single, `${path}.${index}.parts`, room);
     } else {
-      throw new ImportError(`${path}.${index} is too large: ${size} bytes, and the daemon takes ${room} at once`);
+      throw new ImportError(
+        'tooLarge',
+        `${path}.${index} is too large: ${size} bytes, and the daemon takes ${room} at once`,
+      );
     }
   }
 }
@@ -60,16 +69,17 @@ function parse(text: string): Record<string, unknown> {
   try {
     document = JSON.parse(text);
   } catch (error) {
-    throw new ImportError(`it is not JSON: ${(error as Error).message}`);
+    const reason = text.trimStart().startsWith('{') ? 'damaged' : 'noExport';
+    throw new ImportError(reason, `it is not JSON: ${(error as Error).message}`);
   }
   const isDocument = typeof document === 'object' && document !== null && 'session' in document;
   if (isDocument) return document as Record<string, unknown>;
-  throw new ImportError('it is no session that was exported as json');
+  throw new ImportError('noExport', 'it is no session that was exported as json');
 }
 
 function listOf(document: Record<string, unknown>, list: string): unknown[] {
   const items = document[list] ?? [];
-  if (!Array.isArray(items)) throw new ImportError(`${list} must be a list`);
+  if (!Array.isArray(items)) throw new ImportError('noExport', `${list} must be a list`);
   return items;
 }
 

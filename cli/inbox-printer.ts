@@ -28,8 +28,8 @@ export class InboxPrinter {
     this.#isWanted = isWanted ?? (() => true);
   }
 
-  /** All that waits; of none, how to connect an agent. */
-  async printAll(blockers: Blocker[]): Promise<void> {
+  /** All that waits. Of none that, and how to connect an agent; or with `watches` that more is waited for. */
+  async printAll(blockers: Blocker[], { watches = false } = {}): Promise<void> {
     const ids = shortIds(
       blockers.map(({ id }) => id),
       false,
@@ -38,9 +38,8 @@ export class InboxPrinter {
     if (this.#hasPrinted || this.#context.json) return;
     this.#hasPrinted = true;
     const { out } = this.#context;
-    await out.lines(
-      connectLines(this.#context).flatMap((line) => (line.startsWith(' ') ? [line] : wrap(line, out.width))),
-    );
+    const none = watches ? ['Nothing waits for an answer; watching (Ctrl-C ends).'] : connectLines(this.#context);
+    await out.lines(none.flatMap((line) => (line.startsWith(' ') ? [line] : wrap(line, out.width))));
   }
 
   /** What became of a blocker: one more waits, or one that was printed waits no more. */

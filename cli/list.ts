@@ -5,7 +5,7 @@ import { pathsFrom } from '../protocol/node/paths.ts';
 import type { Session } from '../protocol/schema.ts';
 import { unknownAgentText } from './agents.ts';
 import type { Context } from './context.ts';
-import { askText } from './render/blocker.ts';
+import { waitText } from './render/blocker.ts';
 import { safeJson } from './render/clean.ts';
 import { shownPath } from './render/path.ts';
 import { countOf, grouped } from './render/quantity.ts';
@@ -85,7 +85,7 @@ async function waitsOf(client: Client, sessions: Session[]): Promise<Map<string,
   const waiting = sessions.filter(({ status }) => status === 'waiting').slice(0, mostWaiting);
   const asked = waiting.map(async ({ id }): Promise<[string, string]> => {
     const { blockers } = await client.call('session/get', { sessionId: id });
-    return [id, blockers.map(askText).join('; ')];
+    return [id, waitText(blockers)];
   });
   return new Map(
     (await Promise.allSettled(asked)).flatMap((each) => (each.status === 'fulfilled' ? [each.value] : [])),

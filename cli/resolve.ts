@@ -31,7 +31,7 @@ export async function resolveSession(context: Context, client: Client, given: st
   const found = exact.length > 0 ? exact : await startingWith(client, start, given);
   const [only] = found;
   if (!only) throw new CliError(exitCodes.notFound, `no session's id starts with ${given}`, listHint(context));
-  if (found.length > 1) throw ambiguous(given, found);
+  if (found.length > 1) throw ambiguous(given, found, start);
   return only;
 }
 
@@ -77,13 +77,19 @@ export async function findSession(client: Client, sessionId: string): Promise<Se
   }
 }
 
-function ambiguous(start: string, matches: Session[]): CliError {
+/** `ownStart`: what one of our own ids would begin with. */
+function ambiguous(given: string, matches: Session[], ownStart: string): CliError {
   const lines = matches
     .slice(0, shownCandidates)
     .map((session) => `  ${cleanLine(session.id)}  ${cleanStart(session.title ?? '', 60)}`.trimEnd());
   if (matches.length > shownCandidates) lines.push(`  and ${matches.length - shownCandidates} more`);
-  const message = `${matches.length} sessions have ids that start with ${start}:\n${lines.join('\n')}`;
-  return new CliError(exitCodes.usage, message, 'give more of the id');
+  const message = `${matches.length} sessions have ids that start with ${given}:\n${lines.join('\n')}`;
+  // More of an id that they share would not tell them apart.
+  const shared = matches[0]?.origin?.externalId;
+  const share =
+    matching(matches, ownStart).length === 0 && matches.every(({ origin }) => origin?.externalId === shared);
+  const hint = share ? "they share their agent's id: give the one that begins with ses_" : 'give more of the id';
+  return new CliError(exitCodes.usage, message, hint);
 }
 
 function listHint(context: Context): string {

@@ -26,7 +26,7 @@ export function configure(command: Command, context: Context): void {
         `several options may be chosen they go with commas: 1,3. A label goes before a number.\n` +
         `Without a choice nothing is answered (exit code 2): it prints what is asked and what would answer it.\n` +
         `The first answer stands. Where somebody else was first, it says who, with what and when, and exits\n` +
-        `with ${exitCodes.alreadyResolved}, unless the answer was the same.\n\n` +
+        `with ${exitCodes.alreadyResolved}, unless it was the same answer with the same --message.\n\n` +
         `Examples:\n  ${program} answer blk_4kZq once\n  ${program} answer blk_4kZq deny --message "not on a Friday"\n` +
         `  ${program} answer blk_9Tua 2\n  ${program} answer blk_9Tua 1,3 "in the second week"`,
     )

@@ -1,5 +1,6 @@
 // ask: puts a question or a permission into the inbox, waits, prints the answer; the exit code tells the decision, so that a
-// hook of any agent can ask. When it ends without an answer, nothing is left in the inbox.
+// hook of any agent can ask. When it ends without an answer, nothing is left in the inbox, unless it was killed outright.
+import { statSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Command } from 'commander';
 import type { Blocker, OpParams } from '../../protocol/schema.ts';
@@ -49,7 +50,8 @@ export function configure(command: Command, context: Context): void {
         `Exit codes: 0 a question was answered (whatever with), a permission given (once, always);\n` +
         `${denied} a permission was denied; ${rejected} rejected without an answer; ${expired} expired; ${timedOut} nobody answered within\n` +
         `--timeout; 130, 143, 129 after SIGINT, SIGTERM, SIGHUP; others as everywhere.\n` +
-        `When it ends without an answer, what it asked is rejected: nobody waits for it any more.\n\n` +
+        `When it ends without an answer, what it asked is rejected: nobody waits for it any more. Only when it has\n` +
+        `no chance to (SIGKILL, a power cut) what it asked stays until somebody answers or rejects it.\n\n` +
         `Examples:\n  [ "$(${program} ask "Deploy now?" --option yes --option no)" = yes ] && make deploy\n` +
         `  ${program} ask --permission "delete the build" --pattern "rm -rf build" --timeout 600 && rm -rf build\n` +
         `  ${program} ask "Which tests?" --option unit --option e2e --multiple --json | jq -r '.resolution.answers[0][]'`,
@@ -57,6 +59,9 @@ export function configure(command: Command, context: Context): void {
     .action(async (question: string | undefined, options: Options) => {
       const asked = askedOf(question, options);
       const { session, dir = '.' } = options;
+      if (options.dir !== undefined && !isFolder(dir)) {
+        throw new CliError(exitCodes.usage, `--dir: there is no folder ${cleanLine(dir)}`);
+      }
       const asking = new Asking(context, { session, dir }, asked);
       const stops = stopsOf(context, options.timeout);
       try {
@@ -84,6 +89,9 @@ function askedOf(question: string | undefined, options: Options): Asked {
   if (question === undefined || question.trim() === '') throw wrong('there is no question');
   const options_ = labels.map((label) => ({ label: wellFormed(label) }));
   if (options_.some(({ label }) => label.trim() === '')) throw wrong('an --option is empty');
+  if (new Set(options_.map(({ label }) => label.trim())).size < labels.length)
+    throw wrong('an --option is given twice');
+  if (multiple && labels.length === 0) throw wrong('--multiple needs an --option to choose');
   const asked = { question: wellFormed(question), header: wellFormed(header), options: options_ };
   return { kind: 'question', request: { questions: [{ ...asked, ...(multiple && { multiple }) }] } };
 }
@@ -145,6 +153,14 @@ async function printAnswer({ out, json }: Context, blocker: Blocker): Promise<vo
 /** One line; for a program that compares it, the text as it is otherwise. */
 function lineOf(text: string, isTerminal: boolean): string {
   return isTerminal ? cleanLine(text) : text.replace(/[\r\n]+/g, ' ');
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 function wellFormed(text: string): string {

@@ -3,12 +3,16 @@ import { constants } from 'node:os';
 import { extname } from 'node:path';
 import type { Command } from 'commander';
 import type { Client } from '../../protocol/client.ts';
+import type { Session } from '../../protocol/schema.ts';
+import { lookBehind } from '../behind.ts';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
-import { CliError, exitCodes } from '../exit.ts';
+import { CliError } from '../exit.ts';
+import { fileError } from '../file-error.ts';
 import { oneOf } from '../option-values.ts';
 import { cleanLine, cleanText } from '../render/clean.ts';
 import { shownPath } from '../render/path.ts';
+import { countOf } from '../render/quantity.ts';
 import { resolveSession } from '../resolve.ts';
 import { onStopSignal } from '../signals.ts';
 import { WholeFile } from '../whole-file.ts';
@@ -43,13 +47,16 @@ export function configure(command: Command, context: Context): void {
       const format = formatOf(context, options);
       await withDaemon(context, async ({ client }) => {
         const session = await resolveSession(context, client, id);
+        // Looked at before: what is read while it is exported may be missing.
+        const tellBehind = await lookBehind(context, client, session);
         const { output } = options;
-        if (output !== undefined && output !== '-')
-          return writeFile(context, output, pagesOf(client, session.id, format));
-        const { out } = context;
-        for await (const text of pagesOf(client, session.id, format)) {
-          await out.write(out.isTerminal ? cleanText(text) : text);
+        const texts = pagesOf(client, session.id, format);
+        if (output !== undefined && output !== '-') await writeFile(context, output, session, texts);
+        else {
+          const { out } = context;
+          for await (const text of texts) await out.write(out.isTerminal ? cleanText(text) : text);
         }
+        await tellBehind();
       });
     });
 }
@@ -71,29 +78,35 @@ async function* pagesOf(client: Client, sessionId: string, format: Format): Asyn
   } while (pageToken !== undefined);
 }
 
-async function writeFile(context: Context, path: string, texts: AsyncIterable<string>): Promise<void> {
+async function writeFile(
+  context: Context,
+  path: string,
+  { messageCount }: Session,
+  texts: AsyncIterable<string>,
+): Promise<void> {
+  const { out, json, home } = context;
+  const cannotWrite = (error: Error) => {
+    throw fileError('write', path, home, error);
+  };
   let stopped: NodeJS.Signals | undefined;
   const undo = onStopSignal((signal) => {
     stopped ??= signal;
   });
   try {
-    const file = await WholeFile.open(path).catch((error: Error) => {
-      throw new CliError(exitCodes.failure, `nothing can be written there: ${error.message}`);
-    });
+    const file = await WholeFile.open(path).catch(cannotWrite);
     try {
       for await (const text of texts) {
         if (stopped) throw new CliError(128 + constants.signals[stopped], `ended by ${stopped}; nothing was written`);
         await file.write(text);
       }
-      await file.finish();
+      await file.finish().catch(cannotWrite);
     } catch (error) {
       await file.abandon();
       throw error;
     }
-    const { out, json, home } = context;
     if (!file.isPlain) return;
     if (json) await out.json({ path });
-    else await out.line(`wrote ${cleanLine(shownPath(path, home))}`);
+    else await out.line(`wrote ${cleanLine(shownPath(path, home))}, ${countOf(messageCount, 'message')}`);
   } finally {
     undo();
   }

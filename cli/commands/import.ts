@@ -10,6 +10,7 @@ import type { Session } from '../../protocol/schema.ts';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { CliError, exitCodes } from '../exit.ts';
+import { fileError } from '../file-error.ts';
 import { ImportError, importDocuments } from '../import-document.ts';
 import { newId } from '../new-id.ts';
 import { cleanLine } from '../render/clean.ts';
@@ -26,12 +27,12 @@ export function configure(command: Command, context: Context): void {
       'after',
       `\nThe session keeps its ids where no record here has them, else it gets new ones. The file may be of any size.\n` +
         `An import that was cut off is completed by the same command. The same file again makes nothing, and says\n` +
-        `where the session is (for 30 days).\n\n` +
+        `where the session is (for 30 days). A copy beside its original is a session of its own: stats counts both.\n\n` +
         `Examples:\n  ${program} import session.json\n  ssh build ${program} export ses_4kZq --json | ${program} import -`,
     )
     .action(async (path: string, { copy }: { copy?: boolean }) => {
       const text = await read(context, path);
-      const documents = documentsOf(text, path);
+      const documents = documentsOf(context, text, path);
       const name = copy ? newId('import') : `import_${createHash('sha256').update(text).digest('base64url')}`;
       await withDaemon(context, async ({ client }) => {
         const { sessionId, isNew } = await send(context, client, documents, name);
@@ -45,21 +46,26 @@ export function configure(command: Command, context: Context): void {
     });
 }
 
-async function read({ input }: Context, path: string): Promise<string> {
+async function read({ input, home }: Context, path: string): Promise<string> {
   try {
     return path === '-' ? await textOf(input) : await readFile(path, 'utf8');
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code === 'ENOENT' ? exitCodes.notFound : exitCodes.failure;
-    throw new CliError(code, (error as Error).message);
+    throw fileError('read', path, home, error as Error);
   }
 }
 
-function documentsOf(text: string, path: string): string[] {
+function documentsOf({ program }: Context, text: string, path: string): string[] {
   try {
     return importDocuments(text);
   } catch (error) {
     if (!(error instanceof ImportError)) throw error;
-    throw new CliError(exitCodes.failure, `${path === '-' ? 'stdin' : path}: ${error.message}`);
+    const hints = {
+      noExport: `it takes only what was written by: ${program} export ID --format json`,
+      damaged: 'is it all of the export? It seems to be cut off or changed',
+      tooLarge: undefined,
+    };
+    const message = `${path === '-' ? 'stdin' : path}: ${error.message}`;
+    throw new CliError(exitCodes.failure, message, hints[error.reason]);
   }
 }
 

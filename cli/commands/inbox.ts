@@ -17,7 +17,7 @@ export function configure(command: Command, context: Context): void {
     .option('--dir <PATH>', 'only of sessions in this folder and below')
     .addHelpText(
       'after',
-      `\nEach entry ends with the command that answers it; in brackets what may stand behind that.\n` +
+      `\nWhat waits longest stands first. Each entry ends with the command that answers it; in brackets what may stand behind that.\n` +
         `With --json each line is an object with the blocker and its session; with --watch there is one line more\n` +
         `when it is resolved, or with "deleted" when its session is gone.\n\n` +
         `Examples:\n  ${program} inbox\n  ${program} inbox --watch --dir .\n  ${program} inbox --json | jq -r .blocker.id`,
@@ -29,7 +29,7 @@ export function configure(command: Command, context: Context): void {
       try {
         const printer = new InboxPrinter(context, client, dir === undefined ? undefined : insideOf(dir));
         const { blockers, cursor } = await pendingBlockers(client);
-        await printer.printAll(blockers);
+        await printer.printAll(blockers, { watches: watch === true });
         if (watch) await watchInbox(context, client, printer, cursor);
       } finally {
         client.close();

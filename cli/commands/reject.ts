@@ -15,7 +15,8 @@ export function configure(command: Command, context: Context): void {
     .addHelpText(
       'after',
       `\nIt is no answer: to say no to a permission, ${program} answer ID deny.\n` +
-        `Where somebody else was first, it says who, with what and when, and exits with ${exitCodes.alreadyResolved}.\n\n` +
+        `Where somebody else was first, it says who, with what and when, and exits with ${exitCodes.alreadyResolved},\n` +
+        `unless it was rejected with the same --reason.\n\n` +
         `Example:\n  ${program} reject blk_4kZq --reason "ask me tomorrow"`,
     )
     .action(async (given: string, { reason }: { reason?: string }) => {

@@ -2,6 +2,7 @@
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import { pathsFrom } from '../../protocol/node/paths.ts';
+import { makeFolder } from '../../protocol/node/spawn.ts';
 import { connectIfRunning } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { againHint, CliError, exitCodes, lockedHint } from '../exit.ts';
@@ -13,8 +14,9 @@ export function configure(command: Command, context: Context): void {
       `\nIt logs to stderr; Ctrl-C stops it.\n\nExamples:\n  ${context.program} run\n  ${context.program} run 2>daemon.log`,
     )
     .action(async () => {
-      pathsFrom(context.env); // throws what is wrong with them
+      const { data } = pathsFrom(context.env); // throws what is wrong with them
       await refuseSecond(context);
+      makeFolder(data);
       // The bundle is the daemon's whole program: it reads argv itself, and ends the process when it ends.
       process.argv.splice(1, process.argv.length, context.daemonPath, '--throw');
       await import(pathToFileURL(context.daemonPath).href).catch((error) => {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Client } from '../../protocol/client.ts';
 import type { Result } from '../../protocol/methods.ts';
-import type { Session } from '../../protocol/schema.ts';
+import type { Session, Turn } from '../../protocol/schema.ts';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../option-values.ts';
@@ -10,7 +10,7 @@ import type { Output } from '../output.ts';
 import { paged } from '../pager.ts';
 import { pages } from '../pages.ts';
 import { safeJson } from '../render/clean.ts';
-import { openLines } from '../render/open.ts';
+import { badEndLines, openLines } from '../render/open.ts';
 import { countOf } from '../render/quantity.ts';
 import { localDate } from '../render/time.ts';
 import { countHidden, headerLines, messageLines } from '../render/transcript.ts';
@@ -21,6 +21,8 @@ import { isSubagent } from '../resume-command.ts';
 type Items = Result<'message/list'>['items'];
 /** What is under way, asked behind the messages: reading a long session takes a while. */
 type Open = () => Promise<Result<'session/get'>>;
+/** How the last turn stands, asked behind the messages too. */
+type LastTurn = () => Promise<Turn | undefined>;
 type Options = { full?: boolean; last?: number; tools?: boolean; records?: boolean; pager: boolean };
 
 /** After so long without news, a tool without a result will have none. */
@@ -47,7 +49,8 @@ export function configure(command: Command, context: Context): void {
         const messages = () => messagesOf(client, session, options.last);
         const open = () => client.call('session/get', { sessionId: session.id });
         if (context.json) return printJson(context.out, session, messages(), open);
-        const print = (out: Output) => printText(context, out, session, messages(), open, options);
+        const last = () => lastTurn(client, session);
+        const print = (out: Output) => printText(context, out, session, messages(), open, last, options);
         await (options.pager ? paged(context, print) : print(context.out));
       });
     });
@@ -68,12 +71,20 @@ async function* messagesOf(client: Client, { id }: Session, last: number | undef
   yield newest.reverse();
 }
 
+/** The turn that was started last; undefined in a session without turns. */
+async function lastTurn(client: Client, { id }: Session): Promise<Turn | undefined> {
+  let last: Turn | undefined;
+  for await (const turns of pages(client, 'turn/list', { sessionId: id, limit: 1000 })) last = turns.at(-1) ?? last;
+  return last;
+}
+
 async function printText(
   { home, now }: Context,
   out: Output,
   session: Session,
   messages: AsyncIterable<Items>,
   open: Open,
+  findLastTurn: LastTurn,
   { full = false, tools = false, records = false, last }: Options,
 ): Promise<void> {
   const { style, width } = out;
@@ -96,7 +107,9 @@ async function printText(
   }
   if (hidden > 0) await out.lines(['', style.dim(`+ ${countOf(hidden, 'other record')} (--records)`)]);
   const { turns, blockers } = await open();
-  const lines = openLines(turns, blockers, { width, style, now: now() });
+  const ended = await findLastTurn();
+  const at = { width, style, now: now() };
+  const lines = [...(ended ? badEndLines(ended, at) : []), ...openLines(turns, blockers, at)];
   if (lines.length > 0) await out.lines(['', ...lines]);
 }
 

@@ -3,6 +3,7 @@
 import type { Blocker } from '../../protocol/schema.ts';
 import { cleanLine, cleanStart } from './clean.ts';
 import { outputText } from './payload.ts';
+import { grouped } from './quantity.ts';
 
 type Question = { question?: unknown; options?: { label?: unknown; description?: unknown }[]; multiple?: unknown };
 type Request = { questions?: Question[]; permission?: unknown; patterns?: unknown[]; title?: unknown };
@@ -19,6 +20,15 @@ export function askText(blocker: Pick<Blocker, 'request'>): string {
   const patterns = listOf(request.patterns).map(words).join(', ');
   const title = words(request.title);
   return `${words(request.permission)}${patterns && ` (${patterns})`}${title && `: ${title}`}`;
+}
+
+/** What a session waits for, in short: `Which store?`, `Bash (npm test)`; of several `4 · Which store?`. Clean, one line. */
+export function waitText(blockers: Pick<Blocker, 'request'>[]): string {
+  const [first] = blockers;
+  if (!first) return '';
+  const { questions } = (first.request ?? {}) as Request;
+  const text = Array.isArray(questions) ? words(questions[0]?.question) : askText(first);
+  return [blockers.length > 1 ? grouped(blockers.length) : '', text].filter((piece) => piece !== '').join(' · ');
 }
 
 /** `pending question: …`, `answered by usr_1: always · it is safe`. Clean, one line. */

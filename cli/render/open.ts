@@ -1,7 +1,8 @@
-// What is under way in a session, and what it waits for: the end of its transcript.
+// The end of a transcript: how the last turn ended where it did not end well, what is under way, what is waited for.
 import type { Blocker, Turn } from '../../protocol/schema.ts';
 import { askLines } from './blocker.ts';
 import { cleanLine, cleanStart } from './clean.ts';
+import { errorText } from './error-text.ts';
 import type { Style } from './style.ts';
 import { localTime, relativeTime } from './time.ts';
 import { wrap } from './width.ts';
@@ -28,4 +29,12 @@ export function openLines(turns: Turn[], blockers: Blocker[], { width, style, no
       ];
     }),
   ];
+}
+
+/** Of a turn that was aborted or failed when and why, which no message may tell; of any other nothing. */
+export function badEndLines({ state, endedAt, error }: Turn, { width, style, now }: OpenOptions): string[] {
+  if (state !== 'aborted' && state !== 'failed') return [];
+  const when = endedAt === null ? '' : `${localTime(endedAt)} (${relativeTime(endedAt, now)})`;
+  const why = (error ?? null) === null ? '' : cleanStart(errorText(error), 500);
+  return wrap([`turn ${state}`, when, why].filter((word) => word !== '').join(' · '), width).map(style.red);
 }

@@ -8,7 +8,7 @@ import type { Style } from './style.ts';
 import type { Column } from './table.ts';
 import { table } from './table.ts';
 import { relativeTime } from './time.ts';
-import { loadWidths, truncateStart } from './width.ts';
+import { loadWidths, truncateEnd, truncateStart } from './width.ts';
 
 export type SessionTableOptions = {
   width: number;
@@ -23,8 +23,8 @@ export type SessionTableOptions = {
 
 /** Narrower than this, rows are not set in below the heading of their directory. */
 const leastIndented = 40;
-/** How much is told of what a session waits for, so that its title is still seen. */
-const mostWait = 60;
+/** How many columns what a session waits for may take: at most a third of the line, so that its title is still seen. */
+const [leastWait, mostWait] = [20, 60];
 
 /**
  * The table's lines: below each directory its sessions, the newest first, the directory with the newest one first. A
@@ -52,7 +52,7 @@ export async function sessionTable(sessions: Session[], options: SessionTableOpt
     cleanStart(session.agent ?? '', 40),
     relativeTime(session.updatedAt, options.now),
     grouped(session.messageCount),
-    `${marker(depth)}${stateOf(session, options.waits)}${cleanStart(session.title ?? '', 500) || '(no title)'}`,
+    `${marker(depth)}${stateOf(session, options)}${cleanStart(session.title ?? '', 500) || '(no title)'}`,
   ]);
   await loadWidths([...rows.flat(), ...groups.keys()]);
   const [header, ...lines] = table(columns, rows, width - indent.length, style.dim, paintRow).map(
@@ -79,8 +79,9 @@ function byDirectory(sessions: Session[], home: string): Map<string, { session: 
 }
 
 /** What is not usual about a session, before its title: `[waiting: Bash (npm test)] `. */
-function stateOf({ id, archivedAt, status }: Session, waits: Map<string, string>): string {
-  const wait = cleanStart(waits.get(id) ?? '', mostWait);
+function stateOf({ id, archivedAt, status }: Session, { waits, width }: SessionTableOptions): string {
+  const room = Math.max(leastWait, Math.min(mostWait, Math.floor(width / 3)));
+  const wait = truncateEnd(cleanLine(waits.get(id) ?? ''), room);
   const statusText = wait === '' ? cleanLine(status) : `${cleanLine(status)}: ${wait}`;
   const states = [archivedAt !== null && 'archived', status !== 'idle' && statusText].filter((state) => state);
   return states.map((state) => `[${state}] `).join('');

@@ -111,6 +111,17 @@ test('an unknown id exits 5, several that fit exit 2 with each of them', async (
   expect(stderr).toContain('blk_one2  Which?\n');
 });
 
+test('the same answer is one with the same message: without it somebody else was first', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  await asked(home, permission);
+  const deny = ['answer', 'blk_asked', 'deny'];
+  const message = ['--message', 'not today'];
+  expect(await run(home, [...deny, ...message])).toMatchObject({ code: 0 });
+  expect(await run(home, [...deny, ...message])).toMatchObject({ code: 0 });
+  expect(await run(home, deny)).toMatchObject({ code: 8 });
+});
+
 test('of two that begin alike, one resolved and one waiting, the start of the id means the one that waits', async () => {
   const home = cliHome();
   await startDaemon(home);

@@ -134,6 +134,17 @@ test.each([
   expect(await stateOf(client, id)).toEqual({ state: 'rejected', resolution: { reason: `ended by ${signal}` } });
 });
 
+test('what a command asked that was killed outright stays, and can be rejected', async () => {
+  const home = cliHome();
+  const { client, next } = await begin(home);
+  const ask = start(home, ['ask', 'still there?']);
+  const { id } = await next();
+  ask.child.kill('SIGKILL');
+  await ask.ended;
+  expect(await stateOf(client, id)).toEqual({ state: 'pending', resolution: null });
+  expect(await run(home, ['reject', id])).toMatchObject({ code: 0 });
+});
+
 test('when whoever reads the answer is gone the question is taken back', async () => {
   const home = cliHome();
   const { client, next } = await begin(home);
@@ -190,6 +201,10 @@ test.each([
   [['--permission', 'y', '--option', 'z']],
   [['x', '--pattern', 'y']],
   [['x', '--option', '']],
+  [['x', '--option', 'y', '--option', 'n', '--option', ' y']],
+  [['x', '--multiple']],
+  [['x', '--dir', '/nonexist']],
+  [['x', '--dir', '/dev/null']],
   [['x', '--timeout', '0']],
   [['x', '--timeout', '2147484']],
 ])('ask %j is wrong usage, and asks nothing', async (args) => {

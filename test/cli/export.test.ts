@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
+import { lookBehind } from '../../cli/behind.ts';
 import { configure } from '../../cli/commands/export.ts';
 import { importDocuments } from '../../cli/import-document.ts';
 import type { Client } from '../../protocol/client.ts';
@@ -156,7 +157,10 @@ test('what cannot be read, is no export or is cut off is told so, with what to d
   const home = cliHome();
   await startDaemon(home);
   for (const [input, message] of [
-    ['# title', /^error: stdin: it is not JSON: .*\nhint: it takes only what was written by: .* export ID --format json\n/],
+    [
+      '# title',
+      /^error: stdin: it is not JSON: .*\nhint: it takes only what was written by: .* export ID --format json\n/,
+    ],
     ['{}', /^error: stdin: it is no session that was exported as json\nhint: it takes only /],
     ['{"format":"x","session":{"id":"s"', /^error: stdin: it is not JSON: .*\nhint: is it all of the export\? /],
     ['{"session":{},"messages":3}', /^error: stdin: messages must be a list\n/],
@@ -174,8 +178,7 @@ test('what cannot be read, is no export or is cut off is told so, with what to d
   expect(await run(home, ['import', '/'])).toEqual({
     code: 1,
     stdout: '',
-    stderr:
-      'error: cannot read /: EISDIR: illegal operation on a directory\nhint: it is a folder: name a file in it\n',
+    stderr: 'error: cannot read /: EISDIR: illegal operation on a directory\nhint: it is a folder: name a file in it\n',
   });
 });
 
@@ -216,29 +219,27 @@ test('the line that tells of the file has the number of messages', async () => {
 });
 
 test('while the transcript of the session is still being read, that is told on stderr', async () => {
-  const [home] = await twoHomes();
-  const client = await clientOf(home);
-  const origin = { source: 'codex', externalId: 'own' };
-  await client.call('session/create', { sessionId: 'ses_codex', origin });
-  const source = { path: '/p', files: 3, filesDone: 1, sessions: 0, badRecords: 0, lastError: null };
-  const warned = async (id: string, state: string, bytesBehind: number) => {
-    const { context, out, err } = fakeTerminal(home);
+  const counts = { path: '/p', files: 3, filesDone: 1, sessions: 0, badRecords: 0, lastError: null };
+  const told = async (source: string | undefined, state: string, bytesBehind: number, json = false) => {
+    const { context, out, err } = fakeTerminal(cliHome(), { json });
     const items = [
-      { ...source, name: 'codex-2', kind: 'codex', state, bytesBehind },
-      { ...source, name: 'pi', kind: 'pi', state: 'watching', bytesBehind: 0 },
+      { ...counts, name: 'codex-2', kind: 'codex', state, bytesBehind },
+      { ...counts, name: 'pi', kind: 'pi', state: 'watching', bytesBehind: 0 },
     ];
-    const call = vi.spyOn(Client.prototype, 'call');
-    const real = call.getMockImplementation() ?? Client.prototype.call;
-    void real;
-    call.mockRestore();
-    void items;
-    const command = new Command();
-    configure(command, context);
-    await command.parseAsync([id], { from: 'user' });
-    expect(out.text).not.toContain('being read');
+    const client = { call: async () => ({ items }) } as unknown as Client;
+    const origin = source === undefined ? null : { source, externalId: 'own' };
+    await (await lookBehind(context, client, { origin }))();
+    expect(out.text).toBe('');
     return err.text;
   };
-  expect(await warned('ses_codex', 'watching', 0)).toBe('');
+  expect(await told('codex', 'watching', 1000)).toContain(
+    'transcripts of codex are still being read (1 of 3 files, 1.0 kB to go); the newest messages may be missing',
+  );
+  expect(await told('codex', 'reading', 0)).toContain('still being read (1 of 3 files);');
+  expect(JSON.parse(await told('codex', 'reading', 7, true))).toMatchObject({ reading: { bytesBehind: 7 } });
+  expect(await told('codex', 'watching', 0)).toBe('');
+  expect(await told('pi', 'reading', 1000)).toBe('');
+  expect(await told(undefined, 'reading', 1000)).toBe('');
 });
 
 test('the format follows the ending of the file; json goes into a pipe', async () => {

@@ -77,6 +77,23 @@ test('the inbox lists what waits over all sessions, the oldest first, with all t
   expect(here.stdout.match(/"blk_\w+"/g)).toEqual(['"blk_first"']);
 });
 
+test('what waits longest stands first, in whichever order it came to the daemon', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  const client = await clientOf(home);
+  const ask = async (name: string, occurredAt: number) => {
+    const sessionId = `ses_${name}`;
+    await client.call('session/create', { sessionId });
+    const params = { sessionId, blockerId: `blk_${name}`, kind: 'permission', request: remove, occurredAt } as const;
+    await client.call('blocker/ask', params);
+  };
+  await ask('newest', 3_000_000);
+  await ask('oldest', 1_000_000);
+  await ask('middle', 2_000_000);
+  const { stdout } = await run(home, ['inbox']);
+  expect(stdout.match(/^blk_\w+/gm)).toEqual(['blk_oldest', 'blk_middle', 'blk_newest']);
+});
+
 test('the inbox reads all pages of what waits', async () => {
   const home = cliHome();
   await startDaemon(home);
@@ -171,13 +188,14 @@ test('what comes between the list and the watching is told, and what the list ha
   await expect(watching).rejects.toThrow('the daemon has ended');
 });
 
-test('--watch says that the daemon has ended', async () => {
+test('--watch of nothing is one line that says it watches; then that the daemon has ended', async () => {
   const home = cliHome();
   await startDaemon(home);
   const watch = start(home, ['inbox', '--watch']);
   await watch.printed(/Nothing waits/);
   await endDaemon(home);
   expect(await watch.ended).toMatchObject({ code: 3, stderr: expect.stringContaining('the daemon has ended') });
+  expect(watch.stdout()).toBe('Nothing waits for an answer; watching (Ctrl-C ends).\n');
 });
 
 test('what is to be allowed is shown whole, and what is left out of a very long one is told', () => {

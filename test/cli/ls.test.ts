@@ -3,7 +3,11 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { printSessions } from '../../cli/list.ts';
+import { waitText } from '../../cli/render/blocker.ts';
+import { sessionTable } from '../../cli/render/sessions.ts';
+import { makeStyle } from '../../cli/render/style.ts';
 import type { Client } from '../../protocol/client.ts';
+import type { Session } from '../../protocol/schema.ts';
 import { startDaemon } from '../support/daemon.ts';
 import type { Home } from '../support/home.ts';
 import { fakeTerminal } from './fake-terminal.ts';
@@ -151,6 +155,18 @@ test('a session that waits stands out, and says for what', async () => {
   expect(lineOf('ses_a')).toContain('[waiting: Bash (npm test)] title of a');
   expect(lineOf('ses_a')).toContain('\x1b[33m');
   expect(lineOf('ses_c')).toContain('[waiting] title of c');
+  const question = { question: `Which ${'tests '.repeat(30)}?`, options: [{ label: 'unit' }] };
+  const asked = [{ request: { questions: [question] } }, { request: { permission: 'Bash' } }];
+  expect(waitText(asked as never)).toBe(`2 · ${question.question}`);
+  expect(waitText(asked.slice(1) as never)).toBe('Bash');
+  const session = { id: 'ses_a', status: 'waiting', title: 'fix it', parentId: null, archivedAt: null };
+  const sessions = [{ ...session, updatedAt: 0, messageCount: 0 } as Session];
+  const waits = new Map([['ses_a', waitText(asked as never)]]);
+  const options = { style: makeStyle(false), now: 0, home: '/', complete: true, waits };
+  for (const width of [80, 200, Number.POSITIVE_INFINITY]) {
+    const lines = await sessionTable(sessions, { ...options, width });
+    expect(lines.at(-1)).toMatch(/\[waiting: 2 · Which tests [^[\]]*…\] fix it$/);
+  }
   expect(lineOf('ses_b')).not.toMatch(/waiting|\x1b\[33m/);
 });
 

@@ -176,6 +176,13 @@ test("the agent's own id of a session names it, or the start of that id when no 
   const several = await run(home, ['show', '1111']);
   expect(several).toMatchObject({ code: 2, stdout: '' });
   expect(several.stderr).toContain('2 sessions have ids that start with 1111:\n');
+  expect(several.stderr).toContain('hint: give more of the id\n');
+  await client.call('session/create', { sessionId: 'ses_u', origin: origin('codex', '11111111-9') });
+  const shared = await run(home, ['show', '11111111-9']);
+  expect(shared).toMatchObject({ code: 2, stdout: '' });
+  expect(shared.stderr).toMatch(/^ {2}ses_t$/m);
+  expect(shared.stderr).toMatch(/^ {2}ses_u$/m);
+  expect(shared.stderr).toContain("hint: they share their agent's id: give the one that begins with ses_\n");
   await client.call('session/create', { sessionId: 'ses_1111-own' });
   expect((await run(home, ['show', '1111'])).stdout).toMatch(/^id +ses_1111-own$/m);
 });

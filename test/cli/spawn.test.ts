@@ -6,7 +6,7 @@ import { isRunning } from '../../cli/stopped.ts';
 import { SpawnError, spawnDaemon } from '../../protocol/node/spawn.ts';
 import { afterTest, startDaemon } from '../support/daemon.ts';
 import type { Home } from '../support/home.ts';
-import { cliHome, daemonBundle, daemonPid, endDaemon } from './run-cli.ts';
+import { cliHome, daemonBundle, daemonPid, endDaemon, start } from './run-cli.ts';
 
 /** A program to start as the daemon; it has `tell(word)` for the ready pipe. */
 function fakeDaemon(home: Home, code: string): string {
@@ -117,4 +117,25 @@ test('a daemon that was only just ending is waited for: a new one takes over', a
   client.close();
   expect(started).toBe(true);
   await endDaemon(home);
+});
+
+test('a home that cannot be made is told with its folder, and does not hang', async () => {
+  const home = cliHome();
+  const file = join(home.folder, 'file');
+  writeFileSync(file, '');
+  for (const [place, folder] of [
+    [join(file, 'below'), join(file, 'below')],
+    ['/proc/x', '/proc/x'],
+  ] as const) {
+    for (const verb of ['ls', 'run']) {
+      // One that spins hears no other signal, and is ended by its pid.
+      const { child, ended } = start(home, [verb], { SESSIOND_HOME: place });
+      const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
+      const { code, stderr } = await ended;
+      clearTimeout(timer);
+      expect({ verb, place, code }).toEqual({ verb, place, code: 2 });
+      expect(stderr).toContain(`the folder ${folder} cannot be made`);
+      expect(stderr).toContain('set SESSIOND_HOME to a folder');
+    }
+  }
 });
