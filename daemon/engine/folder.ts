@@ -3,10 +3,10 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FSWatcher } from 'chokidar';
 import type { Place, Source } from '../adapters/adapter.ts';
 import type { Runtime } from './runtime.ts';
 import { isGone } from './transcript.ts';
-import type { Watch } from './watch.ts';
 import { watchBelow } from './watch.ts';
 
 /** A transcript, and how it is read. */
@@ -24,7 +24,7 @@ export class Folder {
   readonly #runtime: Runtime;
   readonly #events: FolderEvents;
   /** While the folder is there. */
-  #watch: Watch | undefined;
+  #watch: FSWatcher | undefined;
   /** Which folder each path was when it was listed last: another one in its place has no watch. */
   readonly #ids = new Map<string, string>();
 
@@ -43,9 +43,8 @@ export class Folder {
       return undefined;
     }
     const { path } = this.#source;
-    if (this.#ids.get(path) !== root) await this.close();
+    if (await this.#isReplaced()) await this.close();
     this.#watch ??= await this.#startWatch(signal);
-    this.#ids.set(path, root);
     const found: Found[] = [];
     await this.#listInto(found, path, new Set([root]), signal);
     return found;
@@ -57,7 +56,7 @@ export class Folder {
     this.#ids.clear();
   }
 
-  #startWatch(signal: AbortSignal): Promise<Watch> {
+  #startWatch(signal: AbortSignal): Promise<FSWatcher> {
     const { identify, enters, path } = this.#source;
     return watchBelow(
       path,
@@ -79,7 +78,9 @@ export class Folder {
     isLinked = false,
   ): Promise<void> {
     if (signal?.aborted) return;
-    if (!isLinked) await this.#renewWatch(folder);
+    const id = isLinked ? undefined : await folderId(folder).catch(() => undefined);
+    // The first one stays: whoever replaced it is found by the next look at all, also when chokidar told of it.
+    if (id !== undefined && !this.#ids.has(folder)) this.#ids.set(folder, id);
     let entries: Awaited<ReturnType<typeof readFolder>>;
     try {
       entries = await readFolder(folder);
@@ -120,12 +121,14 @@ export class Folder {
     await this.#listInto(found, path, linked, signal, true);
   }
 
-  /** A folder that was removed and made anew under its name is another one, of which the old watch hears nothing. */
-  async #renewWatch(folder: string): Promise<void> {
-    const id = await folderId(folder).catch(() => undefined);
-    const before = this.#ids.get(folder);
-    if (id !== undefined) this.#ids.set(folder, id);
-    if (before !== undefined && before !== id) this.#watch?.renew(folder);
+  /** Whether a folder was removed and made anew under its name: it is another one, of which the old watch hears nothing. */
+  async #isReplaced(): Promise<boolean> {
+    for (const [folder, before] of this.#ids) {
+      const id = await folderId(folder).catch(() => undefined);
+      if (id === undefined) this.#ids.delete(folder);
+      else if (id !== before) return true;
+    }
+    return false;
   }
 
   /** What is in a folder that came: it may have been moved here with old files in it, which are not told one by one. */

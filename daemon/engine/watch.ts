@@ -3,6 +3,7 @@
 // the others it tells as raw events of the folders that they lie in.
 import { realpath } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
+import type { FSWatcher } from 'chokidar';
 import { watch } from 'chokidar';
 
 export type WatchEvents = {
@@ -20,17 +21,11 @@ export type WatchOptions = {
   signal: AbortSignal;
 };
 
-export type Watch = {
-  close(): Promise<void>;
-  /** Watches anew what is in the place of a folder. */
-  renew(folder: string): void;
-};
-
 /**
  * Watches what is below `root`, which may be a link; links below it are not followed. Resolves when nothing that changes
  * from then on can be missed. Rejects when there is no such folder.
  */
-export async function watchBelow(root: string, events: WatchEvents, options: WatchOptions): Promise<Watch> {
+export async function watchBelow(root: string, events: WatchEvents, options: WatchOptions): Promise<FSWatcher> {
   const { enters, since, signal } = options;
   const real = await realpath(root);
   const pathOf = (path: string) => join(root, relative(real, path));
@@ -56,12 +51,5 @@ export async function watchBelow(root: string, events: WatchEvents, options: Wat
     watcher.once('ready', resolve);
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  const realOf = (path: string) => join(real, relative(root, path));
-  return {
-    close: () => watcher.close(),
-    renew(folder) {
-      watcher.unwatch(realOf(folder));
-      watcher.add(realOf(folder));
-    },
-  };
+  return watcher;
 }
