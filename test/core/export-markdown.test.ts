@@ -40,9 +40,10 @@ function withoutCode(line: string): string {
   for (let at = 0; at < line.length; ) {
     const run = /^`+/.exec(line.slice(at))?.[0];
     const end = run ? new RegExp(`(?<!\`)${run}(?!\`)`).exec(line.slice(at + run.length)) : null;
-    if (line[at] === '\\') at += 2;
-    else if (run && end) at += run.length + end.index + run.length;
-    else {
+    if (line[at] === '\\' || (run && end)) {
+      prose += ' ';
+      at += run && end ? run.length + end.index + run.length : 2;
+    } else {
       prose += run ?? line[at];
       at += run?.length ?? 1;
     }
