@@ -215,6 +215,20 @@ describe('turn/finish', () => {
     expect(events[0]!.data).toMatchObject({ usage: { input: 9 }, completedAt: 100 });
   });
 
+  // Found by test/engine/model.test.ts, seed 184664628.
+  test('parts given with the id of a part of another turn refuse it, also when its own messages were all removed', () => {
+    const parts = [{ id: 'prt_a', type: 'text' as const, text: 'x' }];
+    const bare = turnIn('created', { messagesOfTurn: () => [] });
+    expect(outcome('turn/finish', { ...finish, parts }, bare)).toBe('AlreadyExists');
+  });
+
+  test('a part of the user message that is put anew makes no assistant message', () => {
+    const user = { ...inTurn, role: 'user' as const };
+    const held = turnIn('created', { messagesOfTurn: () => [user] });
+    const parts = [{ id: 'prt_a', type: 'text' as const, text: 'mended' }];
+    expect(outcome('turn/finish', { ...finish, parts }, held)).toEqual(['part/updated', 'turn/updated']);
+  });
+
   test('the turn of an assistant message that was removed ends without one', () => {
     const { events } = decided('turn/finish', finish, turnIn('streaming', { messagesOfTurn: () => [] }));
     expect(events.map(({ data }) => data)).toMatchObject([{ state: 'completed', assistantMessageId: null }]);
