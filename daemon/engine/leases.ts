@@ -26,6 +26,12 @@ export class Leases {
     for (const lease of this.#leases.values()) lease.until = now + lease.leaseMs;
   }
 
+  /** Leaves a turn alone until `time`, whose lease ran out and which could not be ended. Its lease stays as long as it is. */
+  postpone(id: string, time: number): void {
+    const lease = this.#leases.get(id);
+    if (lease) lease.until = time;
+  }
+
   hasRunOut(id: string, now: number): boolean {
     const lease = this.#leases.get(id);
     return lease !== undefined && lease.until <= now;

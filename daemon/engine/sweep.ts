@@ -1,5 +1,5 @@
-// What happens by the passing of time alone: leases that run out, events and op ids too old to keep. Ticks take `now`, so that tests
-// need no clock.
+// What happens by the passing of time alone: leases that run out, events and op ids too old to keep. Ticks take `now`, so
+// that tests need no clock.
 import { RefusedError } from '../../protocol/errors.ts';
 import type { Ledger } from '../store/ledger.ts';
 import type { Lists } from '../store/lists.ts';
@@ -85,7 +85,7 @@ export class Sweep {
       // The disk is full, say: tried again. One turn that cannot be ended must not keep the others, or the daemon, from
       // going on.
       if (!(error instanceof RefusedError)) runtime.log.error({ err: error, turnId }, 'a turn could not be ended');
-      writer.leases.note({ id: turnId, leaseMs: retryMs }, now);
+      writer.leases.postpone(turnId, now + retryMs);
     }
   }
 

@@ -1,7 +1,8 @@
 // What happens by the passing of time alone. The clock is the test's own.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Sweep } from '../../daemon/engine/sweep.ts';
 import { Ledger } from '../../daemon/store/ledger.ts';
+import { RefusedError, refuse } from '../../protocol/errors.ts';
 import type { Turn } from '../../protocol/schema.ts';
 import { testHome } from '../support/daemon.ts';
 import type { Records } from '../support/records.ts';
@@ -228,6 +229,20 @@ test('[P17] a turn that cannot be ended now is tried again, and keeps no other f
   expect(runtime.errors).toHaveLength(1);
   records.db.prepare('UPDATE body SET json = ? WHERE seq = ?').run(json, seq);
   await tickTo(12_000, runtime, sweep);
+  expect(turnIn(records).state).toBe('aborted');
+});
+
+test('a turn that could not be ended in time and is heard of again has its own lease, not that of the next try', async () => {
+  const { runtime, records, sweep } = await turnWithLease();
+  const append = vi.spyOn(records.writer, 'appendIf');
+  const full = { reason: 'full' as const };
+  append.mockRejectedValueOnce(new RefusedError(refuse('StoreUnavailable', 'the disk is full', full)));
+  await tickTo(60_000, runtime, sweep);
+  expect(turnIn(records).endedAt).toBeNull();
+  await records.writer.appendOne(owner, op('turn/heartbeat', { turnId: 'trn_a' }));
+  await tickTo(119_999, runtime, sweep);
+  expect(turnIn(records).endedAt).toBeNull();
+  await tickTo(120_000, runtime, sweep);
   expect(turnIn(records).state).toBe('aborted');
 });
 
