@@ -4,7 +4,22 @@
 // Version history
 //   1  first version
 import { z } from 'zod';
-import type { OpType } from './schema.ts';
+import type { Method } from './method.ts';
+import {
+  anything,
+  cursor,
+  Filter,
+  opEntry,
+  opMethod,
+  opResult,
+  page,
+  pageOf,
+  rejection,
+  SessionUsage,
+  SourceStatus,
+  series,
+  size,
+} from './method.ts';
 import {
   Artifact,
   Blocker,
@@ -12,130 +27,19 @@ import {
   blockerStates,
   Event,
   Message,
-  Model,
   messageId,
   Op,
-  opEnvelope,
-  opParams,
   Part,
   Session,
   sessionId,
   Turn,
+  timestamp,
   turnStates,
-  Usage,
 } from './schema.ts';
 
+export type { Method } from './method.ts';
+export { Filter, SessionUsage, SourceStatus } from './method.ts';
 export { protocolVersion } from './version.ts';
-
-export type Right = 'read' | 'append' | 'answer' | 'share' | 'admin';
-
-/**
- * `open`: before any right is known. `op`: the method is one op. `mutation`: orders with the ops of its connection.
- * `series`: the same, and those behind it wait for all its ops. `read`: waits for all of them.
- */
-export type MethodKind = 'open' | 'read' | 'mutation' | 'op' | 'series';
-
-export type Method = {
-  params: z.ZodType;
-  result: z.ZodType;
-  right: Right | null;
-  kind: MethodKind;
-  summary: string;
-};
-
-const anything = z.unknown();
-const cursor = z.string().max(128);
-const version = z.int().min(0);
-const timestamp = z.int().min(0).max(8.64e15);
-const size = z.int().min(0);
-
-const page = {
-  limit: z.int().min(1).max(1000).optional(),
-  /** As long as the longest place: an artifact's kind and key, escaped. */
-  pageToken: z.string().max(8192).optional(),
-};
-const pageOf = <T extends z.ZodType>(item: T) =>
-  z.object({ items: z.array(item), nextPageToken: z.string().optional(), cursor });
-
-export const Filter = z.strictObject({
-  sessions: z.array(sessionId).min(1).max(1000).optional(),
-  directory: z.string().optional(),
-  agents: z.array(z.string()).min(1).max(100).optional(),
-  types: z
-    .array(z.string().regex(/^(\*|[a-z]+\/(\*|[a-zA-Z]+))$/, 'expected an event type, or a family such as part/*'))
-    .min(1)
-    .max(100)
-    .optional(),
-});
-export type Filter = z.infer<typeof Filter>;
-
-const opResult = z.object({
-  cursor,
-  seq: z.int().nullable(),
-  version,
-  duplicate: z.boolean(),
-  ids: z.record(z.string(), z.string()),
-});
-const opEntry = z.object({
-  opId: z.string(),
-  seq: z.int().nullable(),
-  version,
-  ids: z.record(z.string(), z.string()),
-});
-const rejection = z.object({
-  opId: z.string(),
-  code: z.int(),
-  kind: z.string(),
-  message: z.string(),
-  data: z.record(z.string(), anything),
-});
-
-export const SourceStatus = z.object({
-  name: z.string(),
-  kind: z.string(),
-  path: z.string(),
-  state: z.enum(['reading', 'watching', 'absent', 'failing']),
-  files: size,
-  filesDone: size,
-  bytesBehind: size,
-  sessions: size,
-  badRecords: size,
-  lastError: z.string().nullable(),
-});
-export type SourceStatus = z.infer<typeof SourceStatus>;
-
-/** The sums of one session's messages of one day (in the time zone asked for, UTC by default) and model. */
-export const SessionUsage = z.object({
-  sessionId,
-  agent: z.string().nullable(),
-  model: Model.nullable(),
-  day: z.string(),
-  messages: size,
-  usage: Usage,
-});
-export type SessionUsage = z.infer<typeof SessionUsage>;
-
-const opMethod = <T extends OpType, R extends Right = 'append'>(
-  type: T,
-  summary: string,
-  right: R = 'append' as R,
-) => ({
-  params: z.strictObject({
-    ...opParams[type].shape,
-    opId: opEnvelope.opId.optional(),
-    dependsOn: opEnvelope.dependsOn,
-    expectedVersion: opEnvelope.expectedVersion,
-    capabilityEpoch: opEnvelope.capabilityEpoch,
-    occurredAt: opEnvelope.occurredAt,
-  }),
-  result: opResult,
-  right,
-  kind: 'op' as const,
-  summary,
-});
-
-/** What goes around a series of ops: its id, from which those of its ops derive. */
-const series = { opId: opEnvelope.opId.optional() };
 
 const empty = z.strictObject({});
 

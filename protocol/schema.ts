@@ -24,7 +24,7 @@ const index = count.max(2 ** 31 - 1);
 /** Bounded so that the sum over a session stays exact. */
 const tokens = count.max(1e12);
 /** As far as a Date goes. */
-const timestamp = z.int().min(0).max(8.64e15);
+export const timestamp = z.int().min(0).max(8.64e15);
 /** Any JSON value. What arrives here came out of JSON.parse, so only its presence is checked: z.json() walks every node. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 const json = z.custom<Json>((value) => value !== undefined, 'required');

@@ -1,0 +1,113 @@
+// What the rows of the method table are made of (methods.ts): results and params that several methods share.
+import { z } from 'zod';
+import type { OpType } from './schema.ts';
+import { Model, opEnvelope, opParams, sessionId, Usage } from './schema.ts';
+
+export type Right = 'read' | 'append' | 'answer' | 'share' | 'admin';
+
+/**
+ * `open`: before any right is known. `op`: the method is one op. `mutation`: orders with the ops of its connection.
+ * `series`: the same, and those behind it wait for all its ops. `read`: waits for all of them.
+ */
+export type MethodKind = 'open' | 'read' | 'mutation' | 'op' | 'series';
+
+export type Method = {
+  params: z.ZodType;
+  result: z.ZodType;
+  right: Right | null;
+  kind: MethodKind;
+  summary: string;
+};
+
+export const anything = z.unknown();
+export const cursor = z.string().max(128);
+export const version = z.int().min(0);
+export const size = z.int().min(0);
+
+export const page = {
+  limit: z.int().min(1).max(1000).optional(),
+  /** As long as the longest place: an artifact's kind and key, escaped. */
+  pageToken: z.string().max(8192).optional(),
+};
+export const pageOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), nextPageToken: z.string().optional(), cursor });
+
+export const Filter = z.strictObject({
+  sessions: z.array(sessionId).min(1).max(1000).optional(),
+  directory: z.string().optional(),
+  agents: z.array(z.string()).min(1).max(100).optional(),
+  types: z
+    .array(z.string().regex(/^(\*|[a-z]+\/(\*|[a-zA-Z]+))$/, 'expected an event type, or a family such as part/*'))
+    .min(1)
+    .max(100)
+    .optional(),
+});
+export type Filter = z.infer<typeof Filter>;
+
+export const opResult = z.object({
+  cursor,
+  seq: z.int().nullable(),
+  version,
+  duplicate: z.boolean(),
+  ids: z.record(z.string(), z.string()),
+});
+export const opEntry = z.object({
+  opId: z.string(),
+  seq: z.int().nullable(),
+  version,
+  ids: z.record(z.string(), z.string()),
+});
+export const rejection = z.object({
+  opId: z.string(),
+  code: z.int(),
+  kind: z.string(),
+  message: z.string(),
+  data: z.record(z.string(), anything),
+});
+
+export const SourceStatus = z.object({
+  name: z.string(),
+  kind: z.string(),
+  path: z.string(),
+  state: z.enum(['reading', 'watching', 'absent', 'failing']),
+  files: size,
+  filesDone: size,
+  bytesBehind: size,
+  sessions: size,
+  badRecords: size,
+  lastError: z.string().nullable(),
+});
+export type SourceStatus = z.infer<typeof SourceStatus>;
+
+/** The sums of one session's messages of one day (in the time zone asked for, UTC by default) and model. */
+export const SessionUsage = z.object({
+  sessionId,
+  agent: z.string().nullable(),
+  model: Model.nullable(),
+  day: z.string(),
+  messages: size,
+  usage: Usage,
+});
+export type SessionUsage = z.infer<typeof SessionUsage>;
+
+export const opMethod = <T extends OpType, R extends Right = 'append'>(
+  type: T,
+  summary: string,
+  right: R = 'append' as R,
+) => ({
+  params: z.strictObject({
+    ...opParams[type].shape,
+    opId: opEnvelope.opId.optional(),
+    dependsOn: opEnvelope.dependsOn,
+    expectedVersion: opEnvelope.expectedVersion,
+    capabilityEpoch: opEnvelope.capabilityEpoch,
+    occurredAt: opEnvelope.occurredAt,
+  }),
+  result: opResult,
+  right,
+  kind: 'op' as const,
+  summary,
+});
+
+/** What goes around a series of ops: its id, from which those of its ops derive. */
+export const series = { opId: opEnvelope.opId.optional() };
