@@ -17,11 +17,17 @@ export type EventFilter = {
   deltas?: boolean | undefined;
 };
 
-/** A stored event as its JSON text. `opLast`: the seq of the last event of its op; batches end only behind one. */
+/** A stored event as its JSON text. `opLast`: the seq of the last event of its op. */
 export type StoredEvent = { seq: number; text: string; opLast: number };
 
-/** Whole ops. `through`: the position up to which the journal was looked at, also where nothing matched. */
-export type ReadPage = { events: StoredEvent[]; through: Cursor };
+/**
+ * `through`: the position up to which the journal was looked at, also where nothing matched. `whole`: it is the end of an
+ * op; else the page is a piece of one that does not fit, and the next page goes on with it.
+ */
+export type ReadPage = { events: StoredEvent[]; through: Cursor; whole: boolean };
+
+/** `events`: ends a page, but only behind a whole op; `bytes` of text and `eventsOfAnyOp` also split an op. */
+export type ReadLimits = { events: number; bytes: number; eventsOfAnyOp?: number };
 
 export type NewEvent = {
   session: number;
@@ -55,6 +61,7 @@ export class Journal {
   readonly #saveHead;
   readonly #saveFloor;
   readonly #tagAt;
+  readonly #opLastAt;
   readonly #timeAt;
   readonly #reads = new Map<string, ReturnType<Db['prepare']>>();
 
@@ -78,6 +85,7 @@ export class Journal {
     this.#saveHead = db.prepare('UPDATE store SET head_seq = ?, head_tag = ?, last_at = ?');
     this.#saveFloor = db.prepare('UPDATE store SET floor_seq = ?, floor_tag = ?');
     this.#timeAt = db.prepare('SELECT at FROM event WHERE seq = ?').pluck();
+    this.#opLastAt = db.prepare('SELECT op_last FROM event WHERE seq = ?').pluck();
     this.#tagAt = db.prepare('SELECT tag FROM event WHERE seq = ?').pluck();
   }
 
@@ -88,6 +96,11 @@ export class Journal {
   /** The oldest cursor that can still be resumed from. */
   get earliest(): Cursor {
     return this.#cursor(this.#floor);
+  }
+
+  /** Before the first event that ever was: to be resumed from only as long as nothing was pruned. */
+  get beginning(): Cursor {
+    return this.#floor.seq === 0 ? this.earliest : { storeId: this.storeId, seq: 0, tag: '0' };
   }
 
   /** The seq of `earliest`: what was pruned lies up to there. */
@@ -201,44 +214,41 @@ export class Journal {
   }
 
   /**
-   * At most `limit` events and `maxBytes` of text after `after` that match, in order; whole ops only, so more when one op
-   * alone is larger. Looks at no more than a bounded number of rows, and loads at most one op behind the page.
+   * The events after `after` that match, in order, up to the limits; at least one where any matches. An op is split only
+   * where it alone goes beyond them. Looks at no more than a bounded number of rows, and loads one event behind the page.
    */
-  readAfter(after: Cursor, filter: EventFilter, limit: number, maxBytes: number): ReadPage {
+  readAfter(after: Cursor, filter: EventFilter, limits: ReadLimits): ReadPage {
     const end = Math.min(after.seq + maxScan, this.#head.seq);
-    if (end <= after.seq) return { events: [], through: after };
+    if (end <= after.seq) return { events: [], through: after, whole: true };
     const { sql, values } = where(filter);
     const events: StoredEvent[] = [];
     let bytes = 0;
-    /** Events up to here are whole ops; `through` is the last seq looked at. */
+    /** So many of the events are of whole ops. */
     let whole = 0;
-    let through = end;
+    const page = (through: number, isWhole: boolean) => ({ events, through: this.cursorAt(through), whole: isWhole });
+    const wholeOps = () => {
+      events.length = whole;
+      return page(events[whole - 1]!.opLast, true);
+    };
     for (const row of this.#read(sql).iterate([after.seq, end, ...values]) as Iterable<Row>) {
       const opLast = row[8];
-      const opBefore = events.at(-1)?.opLast;
-      if (opBefore !== undefined && opBefore !== opLast) {
+      const last = events.at(-1);
+      if (last && last.opLast !== opLast) {
         whole = events.length;
-        if (events.length >= limit) {
-          through = opBefore;
-          break;
-        }
+        if (whole >= limits.events) return wholeOps();
       }
       const text = eventText(row);
       bytes += Buffer.byteLength(text);
-      if (bytes > maxBytes && whole > 0) {
-        // This op does not fit behind those before it, which are whole.
-        through = events[whole - 1]!.opLast;
-        events.length = whole;
-        break;
+      if (last && (bytes > limits.bytes || events.length >= (limits.eventsOfAnyOp ?? Number.POSITIVE_INFINITY))) {
+        return whole > 0 ? wholeOps() : page(last.seq, false);
       }
       events.push({ seq: row[0], text, opLast });
     }
-    // The scan ended inside an op: it is left for the next page, unless it is all there is (an op larger than a scan).
-    if (through === end && events.length > 0 && events.at(-1)!.opLast > end && whole > 0) {
-      through = events[whole - 1]!.opLast;
-      events.length = whole;
-    }
-    return { events, through: this.cursorAt(through) };
+    if (end === this.#head.seq || this.#opLastAt.get(end) === end) return page(end, true);
+    // The scan ended inside an op: one that matched is left for the next page, unless it is all there is.
+    const last = events.at(-1);
+    if (last && last.opLast < end) return page(last.opLast, true);
+    return whole > 0 ? wholeOps() : page(end, false);
   }
 
   count(): number {

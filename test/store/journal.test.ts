@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { formatCursor, parseCursor } from '../../protocol/cursor.ts';
+import type { ReadLimits } from '../../daemon/store/journal.ts';
 import { isRefusal } from '../../protocol/errors.ts';
 import { testHome } from '../support/daemon.ts';
 import type { Records } from '../support/records.ts';
@@ -114,17 +115,17 @@ describe('the journal', () => {
   test('reads in order, at most as much as asked for, and tells how far it looked', async () => {
     const records = await withEvents(5);
     const { journal } = records;
-    const page = journal.readAfter(journal.earliest, {}, 2, 1e6);
+    const page = journal.readAfter(journal.earliest, {}, { events: 2, bytes: 1e6 });
     expect(page.events.map((event) => event.seq)).toEqual([1, 2]);
     expect(page.through.seq).toBe(2);
-    const rest = journal.readAfter(page.through, {}, 100, 1e6);
+    const rest = journal.readAfter(page.through, {}, { events: 100, bytes: 1e6 });
     expect(rest.events.map((event) => event.seq)).toEqual([3, 4, 5]);
     expect(rest.through).toEqual(journal.head);
   });
 
   test('ends a page at its text limit, with at least one event', async () => {
     const { journal } = await withEvents(3);
-    expect(journal.readAfter(journal.earliest, {}, 100, 1).events.map((event) => event.seq)).toEqual([1]);
+    expect(journal.readAfter(journal.earliest, {}, { events: 100, bytes: 1 }).events.map((event) => event.seq)).toEqual([1]);
   });
 
   test('leaves an op that does not fit behind others to the next page', async () => {
@@ -134,17 +135,49 @@ describe('the journal', () => {
       owner,
       op('artifact/put', { sessionId: 'ses_0', kind: 'k', key: 'a', data: 'é'.repeat(5_000) }),
     );
-    const small = journal.readAfter(journal.earliest, {}, 100, 10_000);
+    const small = journal.readAfter(journal.earliest, {}, { events: 100, bytes: 10_000 });
     expect(small.events.map((event) => event.seq)).toEqual([1]);
     expect(small.through.seq).toBe(1);
-    expect(journal.readAfter(small.through, {}, 100, 10_000).events.map((event) => event.seq)).toEqual([2]);
+    expect(journal.readAfter(small.through, {}, { events: 100, bytes: 10_000 }).events.map((event) => event.seq)).toEqual([2]);
     // Bytes, not UTF-16 units: the text alone is 10,000 of them.
-    expect(journal.readAfter(journal.earliest, {}, 100, 20_000).events).toHaveLength(2);
+    expect(journal.readAfter(journal.earliest, {}, { events: 100, bytes: 20_000 }).events).toHaveLength(2);
+  });
+
+  test('splits an op only where it alone goes beyond the limits, and says so', async () => {
+    const records = await withEvents(1);
+    const { journal, writer } = records;
+    const parts = Array.from({ length: 5 }, () => ({ type: 'text', text: 'x'.repeat(1_000) }) as const);
+    const start = { sessionId: 'ses_0', agent: 'a', model: { providerId: 'p', modelId: 'm' }, parts };
+    await writer.appendOne(owner, op('turn/start', start)); // seq 2 to 8
+    await writer.appendOne(owner, op('session/create', {}));
+    const walk = (limits: ReadLimits, filter = {}) => {
+      const pages: [seqs: number[], through: number, whole: boolean][] = [];
+      for (let at = journal.earliest; at.seq < journal.head.seq; at = journal.cursorAt(pages.at(-1)![1])) {
+        const { events, through, whole } = journal.readAfter(at, filter, limits);
+        pages.push([events.map(({ seq }) => seq), through.seq, whole]);
+      }
+      return pages;
+    };
+    expect(walk({ events: 1, bytes: 1e6 })).toEqual([
+      [[1], 1, true],
+      [[2, 3, 4, 5, 6, 7, 8], 8, true],
+      [[9], 9, true],
+    ]);
+    expect(walk({ events: 100, bytes: 4_000 })).toEqual([
+      [[1], 1, true],
+      [[2, 3, 4, 5], 5, false],
+      [[6, 7, 8], 8, true],
+      [[9], 9, true],
+    ]);
+    expect(walk({ events: 2, bytes: 1e6, eventsOfAnyOp: 3 }, { types: ['part/*'] })).toEqual([
+      [[4, 5, 6], 6, false],
+      [[7, 8], 9, true],
+    ]);
   });
 
   test('moves on also where nothing matches', async () => {
     const { journal } = await withEvents(3);
-    const page = journal.readAfter(journal.earliest, { types: ['part/*'] }, 100, 1e6);
+    const page = journal.readAfter(journal.earliest, { types: ['part/*'] }, { events: 100, bytes: 1e6 });
     expect(page.events).toEqual([]);
     expect(page.through).toEqual(journal.head);
   });
@@ -154,7 +187,7 @@ describe('the journal', () => {
     await records.writer.appendOne(owner, op('session/delete', { sessionId: 'ses_1' }));
     const { journal } = records;
     const seqs = (filter: object) =>
-      journal.readAfter(journal.earliest, filter, 100, 1e6).events.map((event) => event.seq);
+      journal.readAfter(journal.earliest, filter, { events: 100, bytes: 1e6 }).events.map((event) => event.seq);
     expect(seqs({ sessions: ['ses_1'] })).toEqual([2, 4]);
     expect(seqs({ directory: '/d1' })).toEqual([2, 4]);
     expect(seqs({ types: ['session/deleted'] })).toEqual([4]);

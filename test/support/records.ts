@@ -52,7 +52,7 @@ export function op<T extends OpType>(type: T, params: OpParams[T], envelope: Par
 export function allEvents({ journal }: Pick<Records, 'journal'>): Event[] {
   const events: Event[] = [];
   for (let from = journal.earliest; from.seq < journal.head.seq; ) {
-    const page = journal.readAfter(from, {}, 1_000, 1 << 24);
+    const page = journal.readAfter(from, {}, { events: 1_000, bytes: 1 << 24 });
     events.push(...page.events.map((event) => JSON.parse(event.text) as Event));
     from = page.through;
   }
@@ -95,7 +95,7 @@ export function readTables({ lists }: Pick<Records, 'lists'>): Map<string, Liste
 }
 
 /** A view in the form of readTables, to compare the two. */
-export function viewTables(view: Map<string, Omit<SessionView, 'openTurns'>>): Map<string, Listed> {
+export function viewTables(view: Map<string, Omit<SessionView, 'openTurns' | 'hasMessages'>>): Map<string, Listed> {
   const byText = (a: unknown, b: unknown) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
   return new Map(
     [...view].map(([id, { session, turns, blockers, messages, artifacts }]) => [
