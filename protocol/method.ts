@@ -1,7 +1,22 @@
 // What the rows of the method table are made of (methods.ts): results and params that several methods share.
 import { z } from 'zod';
 import type { OpType } from './schema.ts';
-import { Model, opEnvelope, opParams, sessionId, Usage } from './schema.ts';
+import {
+  Artifact,
+  Blocker,
+  Message,
+  messageId,
+  Model,
+  opEnvelope,
+  opParams,
+  Part,
+  partId,
+  Session,
+  sessionId,
+  Turn,
+  timestamp,
+  Usage,
+} from './schema.ts';
 
 export type Right = 'read' | 'append' | 'answer' | 'share' | 'admin';
 
@@ -23,6 +38,11 @@ export const anything = z.unknown();
 export const cursor = z.string().max(128);
 export const version = z.int().min(0);
 export const size = z.int().min(0);
+/** ms, as long as a timer can be. */
+export const duration = z
+  .int()
+  .min(1)
+  .max(2 ** 31 - 1);
 
 export const page = {
   limit: z.int().min(1).max(1000).optional(),
@@ -43,6 +63,40 @@ export const Filter = z.strictObject({
     .optional(),
 });
 export type Filter = z.infer<typeof Filter>;
+
+/** One session of a snapshot, or a piece of a long one: the records of its pieces belong together, the session is in each. */
+export const SnapshotItem = z.object({
+  session: Session,
+  turns: z.array(Turn),
+  blockers: z.array(Blocker),
+  artifacts: z.array(Artifact),
+  messages: z.array(z.object({ message: Message, parts: z.array(Part) })).optional(),
+});
+export type SnapshotItem = z.infer<typeof SnapshotItem>;
+
+export const subscriberName = z.string().min(1).max(128);
+
+/** A durable subscriber. `cursor`: what it acknowledged last; `lag`: the events behind that; `connectionId`: who holds it. */
+export const Subscriber = z.object({
+  name: subscriberName,
+  cursor,
+  lag: size,
+  connectionId: z.string().nullable(),
+  createdAt: timestamp,
+  usedAt: timestamp,
+});
+export type Subscriber = z.infer<typeof Subscriber>;
+
+/** A part that a search found. `hits`: where in the snippet the matches are, in UTF-16 units; the lower rank is the better. */
+export const SearchHit = z.object({
+  session: Session,
+  messageId,
+  partId,
+  snippet: z.string(),
+  hits: z.array(z.tuple([size, size])),
+  rank: z.number(),
+});
+export type SearchHit = z.infer<typeof SearchHit>;
 
 export const opResult = z.object({
   cursor,

@@ -1,6 +1,8 @@
 // reduce(view, event): the one reducer, for every client and for the tests' oracle. Replaying an event changes nothing:
-// an event whose version is not above that of its session in the view is ignored (PROTOCOL.md 5).
+// an event whose version is not above that of its session in the view is ignored (PROTOCOL.md 5), and so what a snapshot
+// shows already changes nothing when its event comes behind it.
 import { deriveSession, isOpenTurn } from './derive.ts';
+import type { SnapshotItem } from './method.ts';
 import type { Artifact, Blocker, Event, Message, Part, Session, Turn } from './schema.ts';
 
 export type MessageView = { message: Message; parts: Map<string, Part> };
@@ -11,6 +13,11 @@ export type SessionView = {
   turns: Map<string, Turn>;
   openTurns: number;
   messages: Map<string, MessageView>;
+  /**
+   * False where it is from a snapshot without messages: then `messages` stays empty, and what of the session follows from
+   * them (`messageCount`, `usage`) is that of the session's last own event or of the snapshot.
+   */
+  hasMessages: boolean;
   blockers: Map<string, Blocker>;
   artifacts: Map<string, Artifact>;
 };
@@ -35,14 +42,7 @@ export function reduce(view: View, event: Event): View {
   const known = view.get(event.sessionId);
   if (known && event.version <= known.session.version) return view;
   if (event.type === 'session/created') {
-    view.set(event.sessionId, {
-      session: event.data,
-      turns: new Map(),
-      openTurns: 0,
-      messages: new Map(),
-      blockers: new Map(),
-      artifacts: new Map(),
-    });
+    view.set(event.sessionId, emptySession(event.data, true));
     return view;
   }
   if (!known) return view;
@@ -55,9 +55,46 @@ export function reduce(view: View, event: Event): View {
     blocker: event.type === 'blocker/updated' ? known.blockers.get(event.data.id) : undefined,
     openTurns: () => known.openTurns,
   };
+  const before = known.session;
   apply(known, event);
-  known.session = deriveSession(known.session, event, around);
+  known.session = deriveSession(before, event, around);
+  if (!known.hasMessages && event.type.startsWith('message/')) {
+    const { messageCount, usage } = before;
+    known.session = { ...known.session, messageCount, usage };
+  }
   return view;
+}
+
+/**
+ * Adds an item of a snapshot to the view of that snapshot, which begins empty, and returns it. A long session comes in
+ * several items: their records belong together.
+ */
+export function addSnapshotItem(view: View, item: SnapshotItem): View {
+  const { session, messages } = item;
+  const held = view.get(session.id) ?? emptySession(session, messages !== undefined);
+  view.set(session.id, held);
+  for (const turn of item.turns) {
+    held.turns.set(turn.id, turn);
+    held.openTurns += Number(isOpenTurn(turn));
+  }
+  for (const blocker of item.blockers) held.blockers.set(blocker.id, blocker);
+  for (const artifact of item.artifacts) held.artifacts.set(artifactKey(artifact.kind, artifact.key), artifact);
+  for (const { message, parts } of messages ?? []) {
+    held.messages.set(message.id, { message, parts: new Map(parts.map((part) => [part.id, part])) });
+  }
+  return view;
+}
+
+function emptySession(session: Session, hasMessages: boolean): SessionView {
+  return {
+    session,
+    turns: new Map(),
+    openTurns: 0,
+    messages: new Map(),
+    hasMessages,
+    blockers: new Map(),
+    artifacts: new Map(),
+  };
 }
 
 function messageIdOf(event: Event): string {
@@ -70,6 +107,7 @@ function apply(target: SessionView, event: Exclude<Event, { type: 'session/creat
     case 'session/updated':
       return;
     case 'message/updated': {
+      if (!target.hasMessages) return;
       const held = target.messages.get(event.data.id);
       target.messages.set(event.data.id, { message: event.data, parts: held?.parts ?? new Map() });
       return;

@@ -17,7 +17,7 @@ export type Outcome =
 /** Who sends, when it is applied, and what the daemon wrote from there on. */
 export type Around = { principal: string; actorId: string; at: number; written: Event[] };
 
-export type Held = Omit<SessionView, 'openTurns'> & {
+export type Held = Omit<SessionView, 'openTurns' | 'hasMessages'> & {
   /** Parts that had deltas since they were last put whole. */
   streamed: Set<string>;
   /** Whether a cost was ever told in it. */
