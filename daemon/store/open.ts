@@ -33,6 +33,7 @@ export type OpenOptions = {
 };
 
 /** "sesd": marks the file as ours, so that no other program's database is migrated. */
+const incremental = 2;
 const applicationId = 0x73657364;
 
 /** Opens or makes `store.db` in `folder`. Throws StoreError with what to do; the caller closes. */
@@ -44,6 +45,7 @@ export function openStore(folder: string, options: OpenOptions = {}): OpenStore 
   try {
     db = openDatabase(path);
     migrate(db, path, options.migrations ?? shippedMigrations(), options.onMigration);
+    makeCompactable(db);
     chmodSync(path, 0o600);
     if (options.onWrite) tellWrites(db, options.onWrite);
     const opened = db;
@@ -111,6 +113,8 @@ function openDatabase(path: string): Db {
   let db: Db | undefined;
   try {
     db = new Database(path);
+    // Before the first page is written: what is freed can then be given back without writing all of the store anew.
+    db.pragma('auto_vacuum = INCREMENTAL');
     db.pragma('journal_mode = WAL');
     // FULL: in WAL mode NORMAL does not fsync at commit, and an acknowledged op must be on disk (P10).
     db.pragma('synchronous = FULL');
@@ -173,6 +177,17 @@ function migrate(db: Db, path: string, migrations: Migration[], onMigration?: (v
       `the store ${path} could not be brought from schema ${held} to ${newest} and was left as it was: ${String(error)}`,
       { cause: error },
     );
+  }
+}
+
+/** A store that was made before auto_vacuum was set takes it on when all of it is written anew, once. */
+function makeCompactable(db: Db): void {
+  if (db.pragma('auto_vacuum', { simple: true }) === incremental) return;
+  try {
+    db.exec('VACUUM');
+  } catch (error) {
+    // Without the room for a second copy it serves as well, and stays as large as it is.
+    if (storeFault(error) !== 'full') throw error;
   }
 }
 
