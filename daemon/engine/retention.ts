@@ -13,6 +13,8 @@ export type RetentionDeps = {
   writer: Writer;
   runtime: Runtime;
   rule: RetentionRule;
+  /** How far each who reads by name has come (seq). */
+  acknowledged(): number[];
 };
 
 /** Events cut off in one transaction, so that the event loop is never held long. */
@@ -27,13 +29,13 @@ export class Retention {
 
   /** The seq up to which events are not to be served any more, whether they are cut off already or not. */
   get floor(): number {
-    const { journal, runtime, rule } = this.#deps;
+    const { journal, runtime, rule, acknowledged } = this.#deps;
     const extent = {
       floor: journal.floorSeq,
       head: journal.head.seq,
       aged: journal.agedBefore(runtime.now() - rule.maxAgeMs),
     };
-    return floorFor(extent, [], rule);
+    return floorFor(extent, acknowledged(), rule);
   }
 
   /** Cuts off what is not to be served any more. Rejects with RefusedError when the store cannot be written. */

@@ -6,6 +6,7 @@ import type { Lists } from '../store/lists.ts';
 import type { Author } from './op-applier.ts';
 import type { Retention } from './retention.ts';
 import type { Runtime } from './runtime.ts';
+import type { Subscribers } from './subscribers.ts';
 import type { Writer } from './writer.ts';
 
 export type SweepDeps = {
@@ -13,6 +14,7 @@ export type SweepDeps = {
   lists: Pick<Lists, 'allOpenTurns'>;
   ledger: Pick<Ledger, 'hasBefore' | 'prune'>;
   retention: Pick<Retention, 'cut'>;
+  subscribers: Pick<Subscribers, 'expire'>;
   runtime: Runtime;
   ledgerMaxAgeMs: number;
 };
@@ -69,6 +71,7 @@ export class Sweep {
     if (now < this.#pruneAt) return;
     this.#pruneAt = now + pruneEveryMs;
     await this.#pruneLedger();
+    await this.#deps.subscribers.expire(this.#deps.runtime.now());
   }
 
   async #abort(turnId: string, now: number): Promise<void> {

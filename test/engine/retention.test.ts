@@ -16,7 +16,7 @@ const keepAll: RetentionRule = { maxEvents: 1e9, maxAgeMs: 1e12, maxLagEvents: 1
 
 function retentionOf(records: Records, rule: Partial<RetentionRule>): Retention {
   const { journal, writer, runtime, db } = records;
-  return new Retention({ journal, pruner: new Pruner(db, journal), writer, runtime, rule: { ...keepAll, ...rule } });
+  return new Retention({ journal, pruner: new Pruner(db, journal), writer, runtime, rule: { ...keepAll, ...rule }, acknowledged: () => [] });
 }
 
 async function withMessages(count: number, folder = testHome().paths.data): Promise<Records> {
@@ -153,7 +153,7 @@ test('[P7] a reader that stalled until retention passed it is told, and is hande
   const seen: string[] = [];
   const seqs: number[] = [];
   const ended = new Promise<void>((resolve) => {
-    void stalled.subscribe({ from: earliest, maxBatch: 1 }, async ({ type, params }) => {
+    void stalled.subscribe({ from: earliest, maxBatch: 1, snapshot: 'never' }, async ({ type, params }) => {
       seen.push(type);
       if ('events' in params) seqs.push(...params.events.map(({ seq }) => seq));
       if (type === 'events/ended') resolve();
@@ -173,6 +173,6 @@ test('[P7] a reader that stalled until retention passed it is told, and is hande
   await ended;
   expect(seen.slice(-2)).toEqual(['events/reset', 'events/ended']);
   expect(seqs).toEqual(seqs.map((_, at) => at + 1));
-  const resumed = stalled.subscribe({ from: earliest }, () => {});
+  const resumed = stalled.subscribe({ from: earliest, snapshot: 'never' }, () => {});
   expect(await resumed.catch((error: RpcError) => error.kind)).toBe('CursorExpired');
 });

@@ -38,7 +38,8 @@ async function turnWithLease(leaseMs?: number) {
 
 function sweepOf({ writer, lists, db, runtime }: Records, ledgerMaxAgeMs = 30 * day): Sweep {
   const retention = { cut: async () => {} };
-  return new Sweep({ writer, lists, ledger: new Ledger(db), retention, runtime, ledgerMaxAgeMs });
+  const subscribers = { expire: async () => {} };
+  return new Sweep({ writer, lists, ledger: new Ledger(db), retention, subscribers, runtime, ledgerMaxAgeMs });
 }
 
 /** Ticks as the loop would, each 500 ms, up to `uptime`. */

@@ -1,0 +1,157 @@
+// Named subscribers (PROTOCOL.md 5): how far each has come is kept with the journal, so that it goes on from there after any
+// restart. One connection holds a name at a time, and only that one acknowledges.
+import type { Cursor } from '../../protocol/cursor.ts';
+import { formatCursor, parseCursor } from '../../protocol/cursor.ts';
+import { RefusedError, refuse } from '../../protocol/errors.ts';
+import type { Journal } from '../store/journal.ts';
+import type { SubscriberRow, SubscriberRows } from '../store/subscriber-rows.ts';
+import type { Runtime } from './runtime.ts';
+import type { Writer } from './writer.ts';
+
+/** Who reads by a name now. `end`: its subscription is over, since another took the name or it was removed. */
+export type Holder = { connectionId: string; end(reason: 'takenOver' | 'unsubscribed'): void };
+
+export type SubscribersDeps = {
+  rows: SubscriberRows;
+  journal: Journal;
+  writer: Pick<Writer, 'write'>;
+  runtime: Pick<Runtime, 'now'>;
+  /** Names that a principal may have. */
+  maxNames: number;
+};
+
+type Held = SubscriberRow & { holder: Holder | undefined };
+
+/** One unused for so long is removed (PROTOCOL.md 5), ms. */
+const expiryMs = 30 * 24 * 3600_000;
+/** How often it is written down that a name which is held is in use, ms. */
+const touchMs = 24 * 3600_000;
+
+export class Subscribers {
+  readonly #deps: SubscribersDeps;
+  readonly #held = new Map<string, Held>();
+
+  constructor(deps: SubscribersDeps) {
+    this.#deps = deps;
+    for (const row of deps.rows.all()) this.#held.set(keyOf(row.principal, row.name), { ...row, holder: undefined });
+  }
+
+  /** The cursor kept for a name; undefined for a new one. */
+  cursorOf(principal: string, name: string): string | undefined {
+    return this.#held.get(keyOf(principal, name))?.cursor;
+  }
+
+  /** How far each has come, for retention. A cursor from before a restore stands for nothing in this journal. */
+  get acknowledged(): number[] {
+    const { storeId } = this.#deps.journal;
+    return [...this.#held.values()].filter(({ cursor }) => cursor.startsWith(`${storeId}.`)).map(({ seq }) => seq);
+  }
+
+  /**
+   * Gives a name to `holder`; who had it is ended. A new name is kept with `cursor`. Resolves when that is on disk; throws
+   * LimitExceeded where the principal has too many.
+   */
+  async hold(principal: string, name: string, holder: Holder, cursor: Cursor): Promise<void> {
+    const { rows, writer, runtime, maxNames } = this.#deps;
+    const key = keyOf(principal, name);
+    const now = runtime.now();
+    const known = this.#held.get(key);
+    if (known) {
+      known.holder?.end('takenOver');
+      known.holder = holder;
+      known.usedAt = now;
+      try {
+        await writer.write(() => rows.touch(principal, name, now));
+      } catch (error) {
+        this.release(principal, name, holder);
+        throw error;
+      }
+      return;
+    }
+    if (this.#of(principal).length >= maxNames) {
+      const message = 'too many named subscribers: remove one with subscriber/remove';
+      throw new RefusedError(refuse('LimitExceeded', message, { limit: maxNames, what: 'named subscribers' }));
+    }
+    const row = { principal, name, cursor: formatCursor(cursor), seq: cursor.seq, createdAt: now, usedAt: now };
+    this.#held.set(key, { ...row, holder });
+    try {
+      await writer.write(() => rows.add(row));
+    } catch (error) {
+      if (this.#held.get(key)?.holder === holder) this.#held.delete(key);
+      throw error;
+    }
+  }
+
+  /** The holder is gone; the name stays. */
+  release(principal: string, name: string, holder: Holder): void {
+    const held = this.#held.get(keyOf(principal, name));
+    if (held?.holder === holder) held.holder = undefined;
+  }
+
+  /**
+   * Keeps how far the holder has come; a cursor behind what is kept changes nothing. Resolves, with the one that is kept,
+   * when it is on disk. Throws NotFound, or Forbidden where another connection or none holds the name.
+   */
+  async acknowledge(principal: string, name: string, connectionId: string, cursor: Cursor): Promise<string> {
+    const { rows, writer, runtime, journal } = this.#deps;
+    const held = this.#find(principal, name);
+    if (held.holder?.connectionId !== connectionId) {
+      const message = `only the connection that is subscribed as ${name} acknowledges for it: subscribe by that name first`;
+      throw new RefusedError(refuse('Forbidden', message, { right: 'read' }));
+    }
+    // One that is kept from before a restore is behind every cursor of this store.
+    const isAhead = () => cursor.seq > held.seq || parseCursor(held.cursor)?.storeId !== journal.storeId;
+    if (!isAhead()) return held.cursor;
+    const now = runtime.now();
+    await writer.write(() => rows.acknowledge(principal, name, cursor, now));
+    if (isAhead()) Object.assign(held, { cursor: formatCursor(cursor), seq: cursor.seq, usedAt: now });
+    return held.cursor;
+  }
+
+  /** The names of a principal, in order, from behind `after` on. */
+  list(principal: string, after = ''): (SubscriberRow & { connectionId: string | null })[] {
+    return this.#of(principal)
+      .filter(({ name }) => name > after)
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map(({ holder, ...row }) => ({ ...row, connectionId: holder?.connectionId ?? null }));
+  }
+
+  /** Forgets a name; its subscription ends. Throws NotFound. */
+  async remove(principal: string, name: string): Promise<void> {
+    const held = this.#find(principal, name);
+    await this.#deps.writer.write(() => this.#deps.rows.drop(principal, name));
+    this.#held.delete(keyOf(principal, name));
+    held.holder?.end('unsubscribed');
+  }
+
+  /** Removes who was not there for long, and writes down who is. A tick of the sweep, at `now` (ms since the epoch). */
+  async expire(now: number): Promise<void> {
+    const { rows, writer } = this.#deps;
+    for (const held of [...this.#held.values()]) {
+      const { principal, name } = held;
+      if (held.holder) {
+        if (now - held.usedAt < touchMs) continue;
+        await writer.write(() => rows.touch(principal, name, now));
+        held.usedAt = now;
+      } else if (now - held.usedAt >= expiryMs) {
+        await this.remove(principal, name);
+      }
+    }
+  }
+
+  #of(principal: string): Held[] {
+    return [...this.#held.values()].filter((held) => held.principal === principal);
+  }
+
+  #find(principal: string, name: string): Held {
+    const held = this.#held.get(keyOf(principal, name));
+    if (held) return held;
+    throw new RefusedError(
+      refuse('NotFound', `there is no subscriber named ${name}`, { what: 'subscriber', id: name }),
+    );
+  }
+}
+
+function keyOf(principal: string, name: string): string {
+  return JSON.stringify([principal, name]);
+}
