@@ -16,6 +16,10 @@ export type Limits = {
   /** Text of one notification or page; one larger op is still sent whole. */
   maxBatchBytes: number;
   maxSubscriptions: number;
+  /** How long a search waits for the index to have what was written before it; then it shows an older position. */
+  searchWaitMs: number;
+  /** Named subscribers of a principal: each may hold the journal back. */
+  maxNames: number;
 };
 
 export const defaultLimits: Limits = {
@@ -28,4 +32,6 @@ export const defaultLimits: Limits = {
   maxBatch: 200,
   maxBatchBytes: 256 * 1024,
   maxSubscriptions: 1_000,
+  searchWaitMs: 5_000,
+  maxNames: 1_000,
 };

@@ -4,13 +4,15 @@ import type { Page } from '../engine/reads.ts';
 import { RawJson } from './connection.ts';
 
 /** What stands in the tokens of a list: those of another list are refused. */
-export type Place = 'index' | 'pair' | 'numbers' | 'texts' | 'export';
+export type Place = 'index' | 'rank' | 'pair' | 'numbers' | 'text' | 'texts' | 'export';
 
 const shapes: Record<Place, (value: unknown) => boolean> = {
   index: (value) => Number.isSafeInteger(value),
+  rank: (value) => isTuple(value, 2, Number.isFinite),
   pair: (value) => isTuple(value, 2, Number.isSafeInteger),
   numbers: (value) => isTuple(value, 4, Number.isSafeInteger),
   export: (value) => isTuple(value, 3, () => true) && isExportPlace(value as unknown[]),
+  text: (value) => typeof value === 'string',
   texts: (value) => isTuple(value, 2, (member) => typeof member === 'string'),
 };
 

@@ -1,49 +1,78 @@
-// events/subscribe, unsubscribe, sync and read: cursors over the journal, given to a connection.
+// events/subscribe, unsubscribe and sync: cursors over the journal, given to a connection. Where one starts is judged here;
+// nothing is ever clamped or skipped in silence.
 
 import type { Cursor } from '../../protocol/cursor.ts';
 import { formatCursor } from '../../protocol/cursor.ts';
 import { isRefusal, RefusedError, refuse } from '../../protocol/errors.ts';
 import { TransportClosedError } from '../../protocol/transport.ts';
-import type { Bell } from '../engine/bell.ts';
-import type { FeedSink } from '../engine/feed.ts';
+import type { FeedDeps, FeedSink } from '../engine/feed.ts';
 import { Feed } from '../engine/feed.ts';
-import type { EventFilter, Reads } from '../engine/reads.ts';
+import type { EventFilter } from '../engine/reads.ts';
 import type { Retention } from '../engine/retention.ts';
-import type { Runtime } from '../engine/runtime.ts';
-import { RawJson } from './connection.ts';
+import type { Holder, Subscribers } from '../engine/subscribers.ts';
 import type { Limits } from './limits.ts';
 import type { Peer } from './peer.ts';
 import type { Handlers } from './rpc.ts';
-import { ringOrTimeout } from './wait.ts';
 
-type SubscribeHandlers = Pick<Handlers, 'events/subscribe' | 'events/unsubscribe' | 'events/sync' | 'events/read'>;
+type SubscribeHandlers = Pick<Handlers, 'events/subscribe' | 'events/unsubscribe' | 'events/sync'>;
 
-export type SubscribeDeps = Pick<Reads, 'journal'> & {
+export type SubscribeDeps = {
+  feeds: FeedDeps;
   retention: Pick<Retention, 'floor'>;
-  bell: Bell;
-  runtime: Runtime;
+  subscribers: Subscribers;
   limits: Limits;
 };
 
-export function subscribeHandlers({ journal, retention, bell, runtime, limits }: SubscribeDeps): SubscribeHandlers {
+/** How a subscription starts. `reason`: why it is sent the state. */
+type Start = { mode: 'live' | 'resumed' | 'snapshot'; reason?: string; cursor: Cursor };
+
+const defaultBookmarkMs = 15_000;
+
+export function subscribeHandlers({ feeds, retention, subscribers, limits }: SubscribeDeps): SubscribeHandlers {
+  const { journal, runtime } = feeds;
   let lastId = 0;
 
-  const resume = (text: string): Cursor => {
-    const cursor = journal.check(text, retention.floor);
-    if (isRefusal(cursor)) throw new RefusedError(cursor);
-    return cursor;
+  /** Where a subscription begins that asks for `from`. Throws RefusedError for what is no cursor, and under `never`. */
+  const startAt = (from: string, snapshot: 'onGap' | 'always' | 'never'): Start => {
+    const start: Start =
+      from === 'now'
+        ? { mode: 'live', cursor: journal.head }
+        : from === 'start'
+          ? { mode: 'resumed', cursor: journal.cursorAt(retention.floor) }
+          : resume(from, snapshot);
+    if (snapshot !== 'always') return start;
+    return { mode: 'snapshot', reason: start.reason ?? 'always', cursor: journal.head };
   };
 
-  const start = (peer: Peer, subscription: string, feed: Feed) => {
+  const resume = (from: string, snapshot: 'onGap' | 'always' | 'never'): Start => {
+    const cursor = journal.check(from, retention.floor);
+    if (!isRefusal(cursor)) return { mode: 'resumed', cursor };
+    if (snapshot === 'never' || cursor.refused === 'InvalidParams') throw new RefusedError(cursor);
+    return { mode: 'snapshot', reason: cursor.refused, cursor: journal.head };
+  };
+
+  const run = (peer: Peer, subscription: string, feed: Feed, onEnd: () => void) => {
     feed
       .run()
       .catch((error: unknown) => {
         if (error instanceof TransportClosedError) return;
-        // A feed that throws is a bug: its reader must not wait for events that will not come.
+        // A bug, or a disk that took no snapshot: its reader must not wait for events that will not come.
         runtime.log.error({ err: error, connection: peer.id }, 'a subscription failed');
         peer.connection.close();
       })
-      .finally(() => peer.feeds.delete(subscription));
+      .finally(() => {
+        peer.feeds.delete(subscription);
+        onEnd();
+      });
+  };
+
+  /** Takes the name for a feed; resolves when it is kept. Returns what gives the name back. */
+  const take = async (peer: Peer, name: string, feed: Feed, { mode, cursor }: Start): Promise<() => void> => {
+    const { principal } = peer.author;
+    const holder: Holder = { connectionId: peer.id, end: (reason) => feed.end(reason) };
+    // Who was not sent all of the state before it was gone must not be resumed from behind it: it begins anew.
+    await subscribers.hold(principal, name, holder, mode === 'snapshot' ? journal.beginning : cursor);
+    return () => subscribers.release(principal, name, holder);
   };
 
   const feedOf = (peer: Peer, id: string): Feed => {
@@ -59,11 +88,10 @@ export function subscribeHandlers({ journal, retention, bell, runtime, limits }:
         const data = { limit: limits.maxSubscriptions, what: 'subscriptions of a connection' };
         throw new RefusedError(refuse('LimitExceeded', 'too many subscriptions: end one or connect again', data));
       }
-      const from = params.from ?? 'now';
-      const cursor =
-        from === 'now' ? journal.head : from === 'start' ? journal.cursorAt(retention.floor) : resume(from);
+      const { name, snapshot = 'onGap' } = params;
+      const kept = name === undefined ? undefined : subscribers.cursorOf(peer.author.principal, name);
+      const start = startAt(params.from ?? kept ?? 'now', snapshot);
       const subscription = `sub_${++lastId}`;
-      const filter: EventFilter = { ...params.filter, deltas: params.deltas };
       const sink: FeedSink = {
         send: (method, text) =>
           peer.connection.notify(method, () => {
@@ -71,20 +99,28 @@ export function subscribeHandlers({ journal, retention, bell, runtime, limits }:
             return params === undefined ? undefined : `"subscription":"${subscription}",${params}`;
           }),
       };
-      const feed = new Feed(journal, bell, sink, {
-        from: cursor,
-        filter,
-        maxBatch: params.maxBatch ?? limits.maxBatch,
-        maxBatchBytes: limits.maxBatchBytes,
+      const filter: EventFilter = { ...params.filter, deltas: params.deltas };
+      const { maxBatch = limits.maxBatch } = params;
+      const feed = new Feed(feeds, sink, {
+        from: start.cursor,
+        query: { filter, maxBatch, maxBatchBytes: limits.maxBatchBytes, key: JSON.stringify([filter, maxBatch]) },
+        startsWithSnapshot: start.mode === 'snapshot',
+        mendsGaps: snapshot !== 'never',
+        bookmarkMs: params.bookmarkMs ?? defaultBookmarkMs,
       });
+      // Before any wait: it counts from here, and ends with the connection.
       peer.feeds.set(subscription, feed);
-      call.afterReply(() => start(peer, subscription, feed));
-      return {
-        subscription,
-        mode: from === 'now' ? 'live' : 'resumed',
-        cursor: formatCursor(cursor),
-        head: formatCursor(journal.head),
+      const begin = (onEnd: () => void) => {
+        call.afterReply(() => run(peer, subscription, feed, onEnd));
+        const { mode, reason, cursor } = start;
+        const head = formatCursor(journal.head);
+        return { subscription, mode, ...(reason && { reason }), cursor: formatCursor(cursor), head };
       };
+      if (name === undefined) return begin(() => {});
+      return take(peer, name, feed, start).then(begin, (error: unknown) => {
+        peer.feeds.delete(subscription);
+        throw error;
+      });
     },
 
     'events/unsubscribe': ({ subscription }, peer) => {
@@ -97,33 +133,6 @@ export function subscribeHandlers({ journal, retention, bell, runtime, limits }:
       // In a batch behind a mutation: the events must pass before the batch's own reply, or both would wait for ever.
       call.releaseEvents();
       return { cursor: formatCursor(await call.wait(() => feed.sync())) };
-    },
-
-    'events/read': ({ after, filter = {}, limit = 100, waitMs = 0 }, peer, call) => {
-      let from = resume(after);
-      const { signal } = peer.connection;
-      const until = runtime.monotonic() + waitMs;
-      /** The answer, or undefined when there is reason and time to look again; `from` has moved on then. */
-      const read = (): RawJson | undefined => {
-        const { events, through } = journal.readAfter(from, filter, limit, limits.maxBatchBytes);
-        const more = through.seq < journal.head.seq;
-        from = through;
-        if (events.length === 0 && !signal.aborted && (more || runtime.monotonic() < until)) return undefined;
-        const texts = events.map((event) => event.text).join(',');
-        return new RawJson(`{"events":[${texts}],"cursor":"${formatCursor(through)}","more":${more}}`);
-      };
-      const nextRing = (wake: () => void) => bell.onRing(wake);
-      const readOn = async () => {
-        for (;;) {
-          if (from.seq < journal.head.seq) await new Promise((resolve) => setImmediate(resolve));
-          else await call.wait(() => ringOrTimeout(nextRing, runtime, until - runtime.monotonic(), signal));
-          // Retention may have passed the place while this waited: judged again, never clamped.
-          from = resume(formatCursor(from));
-          const answer = read();
-          if (answer) return answer;
-        }
-      };
-      return read() ?? readOn();
     },
   };
 }
