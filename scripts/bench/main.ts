@@ -19,13 +19,19 @@ import { append256 } from './rows/append-256.ts';
 import { idleCpu, idleMemory, restartBytes, seenOld, seenRecent, storeBytes } from './rows/archive.ts';
 import { delivery } from './rows/delivery.ts';
 import { deltas } from './rows/deltas.ts';
+import { fanOut } from './rows/fan-out.ts';
 import { ingest } from './rows/ingest.ts';
+import { pausedReaders } from './rows/paused-readers.ts';
+import { replay } from './rows/replay.ts';
 
 const rows: Record<string, Row> = {
   'append-256': append256,
   'append-1': append1,
   delivery,
   deltas,
+  replay,
+  'fan-out': fanOut,
+  'paused-readers': pausedReaders,
   ingest,
   'store-bytes': storeBytes,
   'restart-bytes': restartBytes,
