@@ -1,6 +1,7 @@
 // The wiring: the only file that knows every room. Opens the store, listens, reads sources; closes all of it in order.
 import { statSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import { refuse } from '../protocol/errors.ts';
 import type { Paths } from '../protocol/node/paths.ts';
 import { SocketTransport } from '../protocol/node/socket.ts';
@@ -9,12 +10,20 @@ import type { Source } from './adapters/adapter.ts';
 import { defaultLedger, defaultRetention } from './config.ts';
 import type { RetentionRule } from './core/retention.ts';
 import { Bell } from './engine/bell.ts';
+import { Compaction } from './engine/compaction.ts';
 import { failpointBeforeWrites } from './engine/failpoint.ts';
+import type { IndexerLimits } from './engine/indexer.ts';
+import { Indexer } from './engine/indexer.ts';
 import { Retention } from './engine/retention.ts';
 import type { Runtime } from './engine/runtime.ts';
+import type { SearchLimits } from './engine/search.ts';
+import { Searcher } from './engine/search.ts';
 import { Series } from './engine/series.ts';
+import { SharedReads } from './engine/shared-reads.ts';
 import type { SourceKinds } from './engine/sources.ts';
 import { Sources } from './engine/sources.ts';
+import { Spools } from './engine/spool.ts';
+import { Subscribers } from './engine/subscribers.ts';
 import { Sweep } from './engine/sweep.ts';
 import { Writer } from './engine/writer.ts';
 import type { Rpc } from './serve/connection.ts';
@@ -26,6 +35,7 @@ import type { Listening } from './serve/listen.ts';
 import { listen } from './serve/listen.ts';
 import { Peer } from './serve/peer.ts';
 import { bindMethods, changesRecord } from './serve/rpc.ts';
+import { FreeSpace } from './store/free-space.ts';
 import { Journal } from './store/journal.ts';
 import { Ledger } from './store/ledger.ts';
 import { Lists } from './store/lists.ts';
@@ -33,7 +43,10 @@ import type { OpenStore } from './store/open.ts';
 import { openStore } from './store/open.ts';
 import { Positions } from './store/positions.ts';
 import { Pruner } from './store/pruner.ts';
+import { openReader } from './store/reader.ts';
+import { SessionWalk } from './store/session-walk.ts';
 import { SourceRows } from './store/source-rows.ts';
+import { SubscriberRows } from './store/subscriber-rows.ts';
 import { Tables } from './store/tables.ts';
 
 export type DaemonOptions = {
@@ -45,6 +58,9 @@ export type DaemonOptions = {
   /** What can be added beside them. */
   sourceKinds?: SourceKinds;
   limits?: Partial<Limits>;
+  /** The bundle of the worker that searches. */
+  searchWorker: string;
+  search?: Partial<SearchLimits & IndexerLimits>;
   /** How long op ids are kept. */
   ledger?: { maxAgeMs: number };
   /** How much of the journal is kept. */
@@ -63,14 +79,17 @@ export class Daemon {
   readonly #writer: Writer;
   readonly #sources: Sources;
   readonly #sweep: Sweep;
+  readonly #indexer: Indexer;
+  readonly #searcher: Searcher;
   readonly #rpc: Rpc;
   readonly #peers = new Set<Peer>();
   readonly #peerOf = new Map<Connection, Peer>();
   readonly #abort = new AbortController();
-  /** The loops that write: the store stays open until they have ended. */
+  /** The loops that write, and the one that indexes: the store stays open until they have ended. */
   readonly #writing = new Set<Promise<void>>();
   #listening: Listening | undefined;
   #stopping = false;
+  #isIndexing = false;
   #lastConnection = 0;
   #end!: (ending: Ending) => void;
 
@@ -92,14 +111,22 @@ export class Daemon {
     const ledger = new Ledger(db);
     const lists = new Lists(db, journal);
     const { maxAgeMs: ledgerMaxAgeMs } = options.ledger ?? defaultLedger;
+    const subscribers = new Subscribers({
+      rows: new SubscriberRows(db),
+      journal,
+      writer: this.#writer,
+      runtime,
+      maxNames: this.#limits.maxNames,
+    });
     const retention = new Retention({
       journal,
       pruner: new Pruner(db, journal),
       writer: this.#writer,
       runtime,
       rule: options.retention ?? defaultRetention,
+      acknowledged: () => subscribers.acknowledged,
     });
-    this.#sweep = new Sweep({ writer: this.#writer, lists, ledger, retention, runtime, ledgerMaxAgeMs });
+    this.#sweep = new Sweep({ writer: this.#writer, lists, ledger, retention, subscribers, runtime, ledgerMaxAgeMs });
     const deps = { writer: this.#writer, tables, ledger, positions, runtime };
     this.#sources = new Sources({
       defaults: options.sources,
@@ -112,11 +139,34 @@ export class Daemon {
         this.#own(loop.finally(() => this.#writing.delete(loop)));
       },
     });
+    const index = join(options.paths.data, 'search.db');
+    const { search: searchLimits = {} } = options;
+    this.#indexer = new Indexer({ path: index, db, journal, bell, runtime, limits: searchLimits });
+    this.#searcher = new Searcher({
+      workerPath: options.searchWorker,
+      paths: { store: this.#store.path, index },
+      runtime,
+      limits: searchLimits,
+    });
     const handlers = createHandlers({
+      indexer: this.#indexer,
+      searcher: this.#searcher,
       journal,
       lists,
       ledgerMaxAgeMs,
       retention,
+      subscribers,
+      feeds: {
+        journal,
+        retention,
+        lists,
+        bell,
+        runtime,
+        reads: new SharedReads(journal),
+        walk: new SessionWalk(db),
+        spools: new Spools(options.paths.data, () => openReader(this.#store.path)),
+      },
+      compaction: new Compaction({ space: new FreeSpace(db), retention, writer: this.#writer }),
       writer: this.#writer,
       series: new Series({ writer: this.#writer, lists, records: tables, ledger, journal }),
       bell,
@@ -125,7 +175,7 @@ export class Daemon {
       version,
       startedAt: runtime.now(),
       peers: this.#peers,
-      storeBytes: () => storeBytes(this.#store.path),
+      storeBytes: () => storeBytes(this.#store.path) + this.#indexer.bytes,
       sources: this.#sources,
       shutdown: () => void this.stop(),
     });
@@ -149,10 +199,12 @@ export class Daemon {
     const sweeping = this.#sweep.run(this.#abort.signal);
     this.#writing.add(sweeping);
     this.#own(sweeping);
+    this.#startIndexing();
   }
 
   /** Serves one connection until it ends; also for gateways and tests, over any transport. */
   async serve(transport: Transport): Promise<void> {
+    this.#startIndexing();
     this.#lastConnection += 1;
     const connection = new Connection(transport, { rpc: this.#rpc, limits: this.#limits, changes: changesRecord });
     const peer = new Peer(`c${this.#lastConnection}`, connection);
@@ -177,11 +229,20 @@ export class Daemon {
     for (const peer of this.#peers) peer.endFeeds('shuttingDown');
     await new Promise((resolve) => setImmediate(resolve));
     for (const peer of this.#peers) peer.connection.close();
-    await Promise.allSettled(this.#writing);
+    await Promise.allSettled([...this.#writing, this.#searcher.close()]);
     // The socket goes before the lock: a successor binds only after this process holds neither.
     this.#listening?.close();
     this.#store.close();
     this.#end(ending);
+  }
+
+  /** Once, and not before somebody can ask: a daemon that cannot listen has nothing to end. */
+  #startIndexing(): void {
+    if (this.#isIndexing || this.#stopping) return;
+    this.#isIndexing = true;
+    const indexing = this.#indexer.run(this.#abort.signal);
+    this.#writing.add(indexing);
+    this.#own(indexing);
   }
 
   #accept(socket: Socket): void {

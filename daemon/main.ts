@@ -2,6 +2,7 @@
 import { mkdirSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { agentFolders, PathError, pathsFrom } from '../protocol/node/paths.ts';
@@ -39,7 +40,17 @@ async function main(): Promise<number> {
     const wanted = sourceKindNames.filter((kind) => config.sources[kind]);
     const sources = wanted.map((kind) => sourceKinds[kind](folders[kind]));
     const { ledger, retention } = config;
-    const daemon = new Daemon({ paths, version: __VERSION__, runtime, sources, sourceKinds, ledger, retention });
+    const searchWorker = fileURLToPath(new URL('./search-worker.mjs', import.meta.url));
+    const daemon = new Daemon({
+      paths,
+      version: __VERSION__,
+      runtime,
+      sources,
+      sourceKinds,
+      ledger,
+      retention,
+      searchWorker,
+    });
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void daemon.stop());
     if (tiedFd !== undefined)
       new Socket({ fd: tiedFd })

@@ -8,6 +8,7 @@ import type { Method } from './method.ts';
 import {
   anything,
   cursor,
+  duration,
   Filter,
   opEntry,
   opMethod,
@@ -15,10 +16,14 @@ import {
   page,
   pageOf,
   rejection,
+  SearchHit,
   SessionUsage,
+  SnapshotItem,
   SourceStatus,
+  Subscriber,
   series,
   size,
+  subscriberName,
 } from './method.ts';
 import {
   Artifact,
@@ -38,7 +43,7 @@ import {
 } from './schema.ts';
 
 export type { Method } from './method.ts';
-export { Filter, SessionUsage, SourceStatus } from './method.ts';
+export { Filter, SearchHit, SessionUsage, SnapshotItem, SourceStatus, Subscriber } from './method.ts';
 export { protocolVersion } from './version.ts';
 
 const empty = z.strictObject({});
@@ -145,6 +150,18 @@ export const methods = {
     kind: 'read',
     summary: 'One session with its open turns and pending blockers.',
   },
+  'session/search': {
+    params: z.strictObject({
+      query: z.string().max(1000),
+      directory: z.string().optional(),
+      agent: z.string().optional(),
+      ...page,
+    }),
+    result: pageOf(SearchHit),
+    right: 'read',
+    kind: 'read',
+    summary: 'Full text of the parts, best first: words, "phrases" and prefix*; all must match.',
+  },
   'message/list': {
     params: z.strictObject({ sessionId, order: z.enum(['asc', 'desc']).optional(), ...page }),
     result: pageOf(z.object({ message: Message, parts: z.array(Part) })),
@@ -214,9 +231,11 @@ export const methods = {
     params: z.strictObject({
       from: z.string().max(128).optional(),
       filter: Filter.optional(),
-      snapshot: z.enum(['onGap', 'never']).optional(),
+      snapshot: z.enum(['onGap', 'always', 'never']).optional(),
+      name: subscriberName.optional(),
       deltas: z.boolean().optional(),
       maxBatch: z.int().min(1).max(10_000).optional(),
+      bookmarkMs: duration.optional(),
     }),
     result: z.object({
       subscription: z.string(),
@@ -242,6 +261,27 @@ export const methods = {
     right: 'read',
     kind: 'read',
     summary: 'Answers after everything up to the head of this moment was written to this connection.',
+  },
+  'events/ack': {
+    params: z.strictObject({ name: subscriberName, cursor }),
+    result: z.object({ cursor }),
+    right: 'read',
+    kind: 'mutation',
+    summary: 'Keeps how far the named subscriber of this connection has come; a lower cursor changes nothing.',
+  },
+  'subscriber/list': {
+    params: z.strictObject({ ...page }),
+    result: pageOf(Subscriber),
+    right: 'read',
+    kind: 'read',
+    summary: 'The named subscribers of the caller, and how far each has come.',
+  },
+  'subscriber/remove': {
+    params: z.strictObject({ name: subscriberName }),
+    result: z.object({}),
+    right: 'read',
+    kind: 'mutation',
+    summary: 'Forgets a named subscriber; its subscription ends.',
   },
   'source/list': {
     params: empty,
@@ -314,6 +354,13 @@ export const methods = {
     kind: 'read',
     summary: 'Stops the daemon after what it took is on disk.',
   },
+  'store/compact': {
+    params: empty,
+    result: z.object({ freedBytes: size, storeBytes: size }),
+    right: 'admin',
+    kind: 'read',
+    summary: 'Gives the space of what was deleted or pruned back to the disk, while the daemon goes on.',
+  },
   'rpc.discover': {
     params: empty,
     result: z.record(z.string(), anything),
@@ -328,6 +375,12 @@ export type Params<M extends MethodName> = z.input<(typeof methods)[M]['params']
 export type Result<M extends MethodName> = z.output<(typeof methods)[M]['result']>;
 
 export const notifications = {
+  'events/snapshot': z.object({
+    subscription: z.string(),
+    items: z.array(SnapshotItem),
+    done: z.boolean(),
+    cursor: cursor.optional(),
+  }),
   'events/batch': z.object({
     subscription: z.string(),
     prev: cursor,
@@ -336,6 +389,7 @@ export const notifications = {
     more: z.boolean().optional(),
   }),
   'events/caughtUp': z.object({ subscription: z.string(), prev: cursor, cursor }),
+  'events/bookmark': z.object({ subscription: z.string(), prev: cursor, cursor, head: cursor }),
   'events/reset': z.object({ subscription: z.string(), reason: z.string(), earliest: cursor, head: cursor }),
   'events/ended': z.object({
     subscription: z.string(),

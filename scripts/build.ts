@@ -1,6 +1,7 @@
 // Builds dist/: the CLI as one bundle, in which a verb that is not asked for is parsed lazily and never run; the daemon as
-// another, the native module outside; the man page. The CLI is CommonJS, as dist/package.json says: Node's loader for ES
-// modules costs 7 % of Node's own start, and would load at each start what any of the verbs imports.
+// another and its worker as a third, the native module outside; the man page. The CLI is CommonJS, as dist/package.json
+// says: Node's loader for ES modules costs 7 % of Node's own start, and would load at each start what any of the verbs
+// imports.
 // `--out DIR --failpoints` makes the build that crash tests kill; the shipped one has no failpoints (P36).
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -33,7 +34,7 @@ const define = { __VERSION__: JSON.stringify(version), __FAILPOINTS__: String(va
 await build({
   ...shared,
   define,
-  entryPoints: { daemon: join(root, 'daemon/main.ts') },
+  entryPoints: { daemon: join(root, 'daemon/main.ts'), 'search-worker': join(root, 'daemon/search-worker.ts') },
   format: 'esm',
   outExtension: { '.js': '.mjs' },
   external: ['better-sqlite3'],

@@ -5,41 +5,52 @@ import { protocolVersion } from '../../protocol/methods.ts';
 import type { Op, OpType } from '../../protocol/schema.ts';
 import { opEnvelope, opTypes } from '../../protocol/schema.ts';
 import type { Bell } from '../engine/bell.ts';
+import type { Compaction } from '../engine/compaction.ts';
 import type { ExportPlace } from '../engine/export.ts';
 import { exportFormats, exportPage } from '../engine/export.ts';
+import type { FeedDeps } from '../engine/feed.ts';
 import type { Page, Reads } from '../engine/reads.ts';
 import type { Retention } from '../engine/retention.ts';
 import type { Runtime } from '../engine/runtime.ts';
 import type { Series } from '../engine/series.ts';
 import type { Sources } from '../engine/sources.ts';
+import type { Subscribers } from '../engine/subscribers.ts';
 import type { AppendedOne, Writer } from '../engine/writer.ts';
 import { RawJson } from './connection.ts';
 import { dayIn } from './day.ts';
+import { eventsReadHandler } from './events-read.ts';
 import type { Limits } from './limits.ts';
 import { openRpcDocument } from './openrpc.ts';
 import { nextToken, pageResult, placeOf } from './page.ts';
 import type { Peer } from './peer.ts';
 import type { Handlers } from './rpc.ts';
+import type { SearchDeps } from './search.ts';
+import { searchSessions } from './search.ts';
 import { subscribeHandlers } from './subscribe.ts';
+import { subscriberHandlers } from './subscribers.ts';
 import { waitForBlocker } from './wait.ts';
 
 /** What the handlers stand on. */
-export type HandlerDeps = Reads & {
-  writer: Writer;
-  series: Series;
-  bell: Bell;
-  runtime: Runtime;
-  limits: Limits;
-  version: string;
-  startedAt: number;
-  peers: ReadonlySet<Peer>;
-  retention: Pick<Retention, 'floor'>;
-  /** How long op ids are kept (PROTOCOL.md 5), ms. */
-  ledgerMaxAgeMs: number;
-  storeBytes(): number;
-  sources: Pick<Sources, 'list' | 'rescan' | 'add' | 'remove'>;
-  shutdown(): void;
-};
+export type HandlerDeps = Reads &
+  Pick<SearchDeps, 'indexer' | 'searcher'> & {
+    writer: Writer;
+    series: Series;
+    bell: Bell;
+    runtime: Runtime;
+    limits: Limits;
+    version: string;
+    startedAt: number;
+    peers: ReadonlySet<Peer>;
+    retention: Pick<Retention, 'floor'>;
+    subscribers: Subscribers;
+    feeds: FeedDeps;
+    compaction: Compaction;
+    /** How long op ids are kept (PROTOCOL.md 5), ms. */
+    ledgerMaxAgeMs: number;
+    storeBytes(): number;
+    sources: Pick<Sources, 'list' | 'rescan' | 'add' | 'remove'>;
+    shutdown(): void;
+  };
 
 const rights = ['read', 'append', 'answer', 'share', 'admin'] as const;
 
@@ -61,6 +72,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
   return {
     ...opHandlers(writer, deps.runtime),
     ...subscribeHandlers(deps),
+    ...subscriberHandlers(deps),
+    ...eventsReadHandler(deps),
 
     initialize: (params, peer) => {
       if (params.token !== undefined) {
@@ -108,6 +121,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       const blockers = lists.pendingBlockers(sessionId).join(',');
       return new RawJson(`{"session":${session},"turns":[${turns}],"blockers":[${blockers}],"cursor":"${head()}"}`);
     },
+    'session/search': (params, peer) => searchSessions(deps, params, peer.connection.signal),
     'turn/list': (params) => rowsOf('turn', params),
     'blocker/list': (params) => rowsOf('blocker', params),
     'blocker/wait': (params, peer, call) => waitForBlocker(deps, params, peer, call),
@@ -150,6 +164,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       sources: deps.sources.list(),
       memoryBytes: process.memoryUsage.rss(),
     }),
+    'store/compact': async () => ({ freedBytes: await deps.compaction.run(), storeBytes: deps.storeBytes() }),
     'daemon/shutdown': (_params, _peer, call) => {
       call.afterReply(deps.shutdown);
       return {};

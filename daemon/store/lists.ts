@@ -23,7 +23,7 @@ export type SessionQuery = {
 
 export type RowQuery = { sessionId?: string | undefined; state?: string | undefined };
 
-const maxPageBytes = 256 * 1024;
+export const maxPageBytes = 256 * 1024;
 
 /** Where a walk over the sessions stands: updatedAt and key, then head and the greatest key when it began. */
 type Place = [updatedAt: number, key: number, since: number, maxKey: number];

@@ -11,6 +11,7 @@ import { transcript, transcriptName, writeTranscripts } from './transcripts.ts';
 
 export type Archive = {
   bytes: number;
+  /** The search index included. */
   storeBytes: number;
   daemon: MeasuredDaemon;
   client: Client;
@@ -45,14 +46,25 @@ async function make({ daemonPath, quick }: Setting): Promise<Archive> {
   for (let file = 0; file < files - 1; file += 1) utimesSync(path(file), monthAgo, monthAgo);
 
   const first = await startDaemon(setting, { reads: true });
-  await (await first.connect()).call('source/rescan', {});
+  const reader = await first.connect();
+  await reader.call('source/rescan', {});
+  await indexed(reader);
   await first.stop();
-  const storeBytes = statSync(join(home.paths.data, 'store.db')).size;
+  const bytesOf = (file: string) => statSync(join(home.paths.data, file)).size;
+  const storeBytes = bytesOf('store.db') + bytesOf('search.db');
 
   const daemon = await startDaemon(setting, { reads: true });
   const client = await daemon.connect();
   await client.call('source/rescan', {});
   return { bytes, storeBytes, daemon, client, restartBytes: bytesRead(daemon.pid), path, files };
+}
+
+/** Resolves once the search index has what the journal has: a search waits for it, but not for ever. */
+async function indexed(client: Client): Promise<void> {
+  const { head } = await client.call('daemon/status', {});
+  for (let cursor = ''; cursor !== head; ) {
+    ({ cursor } = await client.call('session/search', { query: 'nothingIsFound', limit: 1 }));
+  }
 }
 
 /** Everything that the process read so far, from the disk or its cache. */

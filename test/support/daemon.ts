@@ -106,6 +106,7 @@ export function daemonInProcess(home: Home, options: Partial<DaemonOptions> = {}
     version: '0.0.0-test',
     runtime: systemRuntime(quiet),
     sources: [],
+    searchWorker: join(dist, 'search-worker.mjs'),
     ...options,
   });
   afterTest(() => daemon.stop());

@@ -47,7 +47,7 @@ async function seenAfter({ client, path }: Archive, file: number): Promise<numbe
 
 export const storeBytes = archiveRow(
   {
-    what: `store bytes a transcript byte, ${of10000}; no search index yet`,
+    what: `store bytes a transcript byte, search index included, ${of10000}`,
     floor: 'the transcripts',
     unit: 'bytes',
     atMost: 1.6,

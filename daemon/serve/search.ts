@@ -1,0 +1,45 @@
+// session/search as a read: it observes what was written before it, as far as the index gets there in time, and tells the
+// position that it shows.
+import { RefusedError, refuse } from '../../protocol/errors.ts';
+import type { Indexer } from '../engine/indexer.ts';
+import type { Reads } from '../engine/reads.ts';
+import type { Runtime } from '../engine/runtime.ts';
+import type { SearchAsk, Searcher } from '../engine/search.ts';
+import type { RawJson } from './connection.ts';
+import { pageResult, placeOf } from './page.ts';
+import { ringOrTimeout } from './wait.ts';
+
+export type SearchDeps = Pick<Reads, 'journal'> & {
+  indexer: Pick<Indexer, 'hasReached' | 'onReached' | 'remake'>;
+  searcher: Pick<Searcher, 'search'>;
+  runtime: Runtime;
+  limits: { searchWaitMs: number };
+};
+
+type Params = Omit<SearchAsk, 'limit' | 'after'> & { limit?: number | undefined; pageToken?: string | undefined };
+
+/** Throws RefusedError: see Searcher; Overloaded while the index is made anew and cannot be read yet. */
+export async function searchSessions(
+  deps: SearchDeps,
+  { limit = 100, pageToken, ...ask }: Params,
+  signal: AbortSignal,
+): Promise<RawJson> {
+  const { journal, indexer, searcher } = deps;
+  const after = placeOf(pageToken, 'rank');
+  const { seq } = journal.head;
+  // An index that turns out to be damaged is made anew, and searched once more.
+  for (let tries = 0; tries < 2; tries += 1) {
+    await reached(deps, seq, signal);
+    const found = await searcher.search({ ...ask, limit, after }, signal);
+    if (!('damaged' in found)) return pageResult(found, found.cursor);
+    indexer.remake(found.damaged);
+  }
+  const message = 'the search index is made anew: try again in a moment';
+  throw new RefusedError(refuse('Overloaded', message, { retryAfterMs: deps.limits.searchWaitMs }));
+}
+
+async function reached(deps: SearchDeps, seq: number, signal: AbortSignal): Promise<void> {
+  const { indexer, runtime, limits } = deps;
+  if (indexer.hasReached(seq)) return;
+  await ringOrTimeout((wake) => indexer.onReached(seq, wake), runtime, limits.searchWaitMs, signal);
+}
