@@ -130,7 +130,7 @@ function noSourcesLines({ env, home }: Context): string[] {
 }
 
 /** On stderr, so that a pipe gets sessions only; and only when something is still to read, not at each start. */
-async function noticeReading(context: Context, client: Client, sources: SourceStatus[]): Promise<void> {
+export async function noticeReading(context: Context, client: Client, sources: SourceStatus[]): Promise<void> {
   const progress = progressOf(sources);
   if (!progress.reading) return;
   if (progress.bytesBehind === 0 && (await client.call('daemon/status', {})).sessions > 0) return;

@@ -25,6 +25,11 @@ export const verbs: Record<string, VerbEntry> = {
     summary: 'print a session as a readable transcript',
     load: () => import('./commands/show.ts'),
   },
+  search: {
+    group: reading,
+    summary: 'find what was said and done, in all sessions',
+    load: () => import('./commands/search.ts'),
+  },
   stats: {
     group: reading,
     summary: 'tokens and cost, by agent, by model and by day',
