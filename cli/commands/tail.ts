@@ -1,90 +1,107 @@
 // tail [ID]: events as they happen, one a line, from now or from a cursor; at its end it tells the cursor to go on from.
-// A cursor is told only when all events up to it were printed: behind a batch that was not, it stands still.
 import type { Command } from 'commander';
-import type { Client, Delivery } from '../../protocol/client.ts';
+import type { Client } from '../../protocol/client.ts';
 import { parseCursor } from '../../protocol/cursor.ts';
+import type { Filter } from '../../protocol/methods.ts';
 import type { Event } from '../../protocol/schema.ts';
 import { connect } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { CliError, exitCodes } from '../exit.ts';
-import { OutputClosedError } from '../output.ts';
 import { cleanStart, safeJson } from '../render/clean.ts';
 import { eventLine } from '../render/event.ts';
+import { noticeLine } from '../render/tail-notice.ts';
 import { loadWidths } from '../render/width.ts';
 import { resolveSession } from '../resolve.ts';
+import { shellCommand } from '../shell-quote.ts';
 import { onStopSignal } from '../signals.ts';
+import type { TailEnd } from '../tail.ts';
+import { Tail } from '../tail.ts';
 
-/** Why a tail is over. `stopped`: by a signal or a closed pipe; `gone`: the daemon ended. */
-type End = 'stopped' | 'gone';
+type Options = { from?: string; name?: string };
+
+const longestName = 128;
 
 export function configure(command: Command, context: Context): void {
   const { program } = context;
   command
     .argument('[id]', 'only the session with this id, or start of one')
     .option('--from <CURSOR>', 'events after this cursor, or "start" for all that are kept; without it, from now on')
+    .option('--name <NAME>', 'a durable subscriber: goes on where the last tail of this name ended')
     .addHelpText(
       'after',
-      `\nCtrl-C ends it and prints the cursor to resume from, on stderr.\n\n` +
-        `Examples:\n  ${program} tail\n  ${program} tail ses_4kZq --from start --json | jq .type`,
+      `\nCtrl-C ends it and prints the cursor to resume from, on stderr. A daemon that goes away is waited for, as long as\n` +
+        `that takes, and not started; when it is back the tail resumes. What it missed, where the daemon no longer has\n` +
+        `it, is told on stderr, and all that is kept is printed from its beginning. A cursor of your own that cannot be\n` +
+        `resumed from ends it with 1.\n\n` +
+        `With --name the daemon keeps how far the tail has printed, and keeps the events behind that for it: after Ctrl-C or\n` +
+        `a crash the next one misses nothing, and what was printed last may come again. --from does not take that back.\n` +
+        `One tail at a time reads by a name: another takes it over, and the first ends with 7. The names there are:\n` +
+        `${program} rpc subscriber/list; to forget one: ${program} rpc subscriber/remove '{"name":"NAME"}'.\n\n` +
+        `Examples:\n  ${program} tail\n  ${program} tail ses_4kZq --from start --json | jq .type\n` +
+        `  ${program} tail --name backup --json >>events.jsonl`,
     )
-    .action(async (id: string | undefined, options: { from?: string }) => {
-      const from = options.from ?? 'now';
-      if (from !== 'now' && from !== 'start' && !parseCursor(from)) {
-        throw new CliError(exitCodes.usage, `--from takes a cursor or "start", not "${cleanStart(from, 100)}"`);
-      }
-      const { client } = await connect(context);
-      try {
-        await tail(context, client, id, from);
-      } finally {
-        client.close();
-      }
-    });
+    .action((id: string | undefined, options: Options) => tail(context, id, options));
 }
 
-async function tail(context: Context, client: Client, id: string | undefined, from: string): Promise<void> {
-  if (context.out.width !== Number.POSITIVE_INFINITY) await loadWidths();
-  const session = id === undefined ? undefined : await resolveSession(context, client, id);
-  let cursor: string | undefined;
-  let finish!: (end: End) => void;
-  let fail!: (error: unknown) => void;
-  const ended = new Promise<End>((resolve, reject) => {
-    finish = resolve;
-    fail = reject;
-  });
-  const undo = onStopSignal(() => finish('stopped'));
-  context.out.onReaderGone(() => finish('stopped'));
-  let printed = true;
-  const listener = async (delivery: Delivery) => {
-    if (!printed) return;
-    try {
-      if (delivery.type === 'events/batch') await printEvents(context, delivery.params.events);
-    } catch (error) {
-      printed = false;
-      if (error instanceof OutputClosedError) finish('stopped');
-      else fail(error);
-      return;
-    }
-    // Also of deliveries that a newer daemon may add: where there is a cursor, all before it was delivered.
-    cursor = (delivery.params as { cursor?: string }).cursor ?? cursor;
-    if (delivery.type === 'events/ended') finish('gone');
-  };
-  const gone = () => finish('gone');
-  client.closed.then(gone, gone);
+async function tail(context: Context, id: string | undefined, options: Options): Promise<void> {
+  check(options);
+  const { client } = await connect(context);
   try {
-    const filter = session && { sessions: [session.id] };
-    const subscription = await client.subscribe({ from, snapshot: 'never', ...(filter && { filter }) }, listener);
-    cursor ??= subscription.cursor;
-    const end = await ended;
-    await tellCursor(context, cursor, id);
-    if (end === 'gone') {
-      throw new CliError(exitCodes.notReachable, 'the daemon has ended', `start it again: ${context.program} start`);
+    if (context.out.width !== Number.POSITIVE_INFINITY) await loadWidths();
+    const session = id === undefined ? undefined : await resolveSession(context, client, id);
+    await follow(context, client, session && { sessions: [session.id] }, id, options);
+  } finally {
+    client.close();
+  }
+}
+
+async function follow(
+  context: Context,
+  client: Client,
+  filter: Filter | undefined,
+  id: string | undefined,
+  { from, name }: Options,
+): Promise<void> {
+  const stop = new AbortController();
+  const undo = onStopSignal(() => stop.abort());
+  context.out.onReaderGone(() => stop.abort());
+  const tail = new Tail({
+    ...(filter && { filter }),
+    ...(name !== undefined && { name }),
+    reconnect: async () => (await connect({ ...context, spawn: false })).client,
+    print: (events) => print(context, events),
+    tell: (notice) => tell(context, notice, noticeLine(notice, context.program)),
+    stop,
+  });
+  const typed = ['tail', ...(id === undefined ? [] : [id])];
+  try {
+    const end = await tail.follow(client, from ?? (name === undefined ? 'now' : undefined));
+    const byCursor = [...typed, '--from', tail.cursor!];
+    if (end.why !== 'stopped') throw endOf(end, context, byCursor);
+    if (end.owesAck) await tell(context, { is: 'unacknowledged' }, unacknowledged);
+    await tellCursor(context, tail.cursor!, name === undefined ? byCursor : [...typed, '--name', name]);
+  } catch (error) {
+    // A failure to print, say. One whose end the daemon told names the cursor in its hint.
+    const { cursor } = tail;
+    if (cursor !== undefined && !(error instanceof CliError)) {
+      await tellCursor(context, cursor, [...typed, '--from', cursor]);
     }
+    throw error;
   } finally {
     undo();
   }
 }
 
-async function printEvents(context: Context, events: Event[]): Promise<void> {
+function check({ from, name }: Options): void {
+  if (from !== undefined && from !== 'now' && from !== 'start' && !parseCursor(from)) {
+    throw new CliError(exitCodes.usage, `--from takes a cursor or "start", not "${cleanStart(from, 100)}"`);
+  }
+  if (name !== undefined && (name === '' || name.length > longestName)) {
+    throw new CliError(exitCodes.usage, `--name takes a name of 1 to ${longestName} characters`);
+  }
+}
+
+async function print(context: Context, events: Event[]): Promise<void> {
   const { out, json, home } = context;
   if (json) return out.lines(events.map((event) => safeJson(event)));
   const { style, width } = out;
@@ -92,12 +109,31 @@ async function printEvents(context: Context, events: Event[]): Promise<void> {
   await out.lines(events.map((event) => eventLine(event, { width, style, home, now })));
 }
 
-async function tellCursor(context: Context, cursor: string, id: string | undefined): Promise<void> {
-  const { err, json, program } = context;
-  const typed = id === undefined ? '' : `${id} `;
+const unacknowledged = 'what was printed last could not be acknowledged: it comes again with this name';
+
+/** As JSON: `{"lost": {…}}`. */
+async function tell({ err, json }: Context, notice: { is: string }, line: string): Promise<void> {
+  const { is, ...members } = notice;
+  try {
+    if (json) await err.json({ [is]: members });
+    else await err.line(err.style.yellow(line));
+  } catch {
+    // nobody reads stderr; the events go on
+  }
+}
+
+/** The daemon has ended the subscription for good. */
+function endOf({ why }: TailEnd, { program }: Context, goOn: string[]): CliError {
+  const hint = `to go on without the name: ${program} ${shellCommand(goOn)}`;
+  if (why === 'takenOver') return new CliError(exitCodes.busy, 'another reader has taken the name over', hint);
+  if (why === 'unsubscribed') return new CliError(exitCodes.notFound, 'the name was removed', hint);
+  return new CliError(exitCodes.notAuthorised, 'the right to read was withdrawn');
+}
+
+async function tellCursor({ err, json, program }: Context, cursor: string, words: string[]): Promise<void> {
   try {
     if (json) await err.json({ cursor });
-    else await err.afterSignal(`resume with: ${program} tail ${typed}--from ${cursor}`);
+    else await err.afterSignal(`resume with: ${program} ${shellCommand(words)}`);
   } catch {
     // a closed terminal reads no cursor
   }

@@ -80,18 +80,6 @@ test('tail ID prints the events of that session only', async () => {
   expect(stderr).toContain(`${shownProgram} tail alp --from `);
 });
 
-test('tail whose daemon ends tells the cursor and exits 3', async () => {
-  const home = cliHome();
-  const daemon = await startDaemon(home);
-  const tail = start(home, ['tail', '--from', 'start']);
-  await createSessions(home, 'a');
-  await tail.printed(/ses_a/);
-  await daemon.kill('SIGKILL');
-  const { code, stderr } = await tail.ended;
-  expect(code).toBe(3);
-  expect(stderr).toMatch(/resume with: .* tail --from \S+\.1\.\S+\nerror: the daemon has ended\n/);
-});
-
 test('tail from a cursor of another store fails and says how to begin anew', async () => {
   const home = cliHome();
   await startDaemon(home);

@@ -27,6 +27,8 @@ export type Running = {
   ended: Promise<Run>;
   /** Resolves once what it wrote to stdout so far fits. */
   printed(pattern: RegExp): Promise<void>;
+  /** The same of stderr. */
+  told(pattern: RegExp): Promise<void>;
 };
 
 /** A home that goes with the test, and a daemon in it too. */
@@ -70,19 +72,20 @@ export function start(home: Home, args: string[], env: NodeJS.ProcessEnv = {}): 
   const ended = within(`${args.join(' ')} to end`, closed, state, 40_000);
   ended.catch(() => child.kill('SIGKILL'));
   afterTest(() => void (child.exitCode === null && child.signalCode === null && child.kill('SIGKILL')));
-  const printed = (pattern: RegExp) => {
+  const wrote = (name: keyof typeof texts) => (pattern: RegExp) => {
     const seen = new Promise<void>((resolve) => {
       const look = () => {
-        if (!pattern.test(texts.stdout)) return;
+        if (!pattern.test(texts[name])) return;
         waiting.delete(look);
         resolve();
       };
       waiting.add(look);
       look();
     });
-    return within(`${args.join(' ')} to print ${pattern}`, seen, state);
+    return within(`${args.join(' ')} to write ${pattern} to ${name}`, seen, state);
   };
-  return { child, stdout: () => texts.stdout, stderr: () => texts.stderr, ended, printed };
+  const [printed, told] = [wrote('stdout'), wrote('stderr')];
+  return { child, stdout: () => texts.stdout, stderr: () => texts.stderr, ended, printed, told };
 }
 
 /** The daemon's pid; undefined when none answers. */

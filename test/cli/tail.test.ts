@@ -1,10 +1,17 @@
-// tail against an output that fails; what it prints is in live.test.ts.
+// tail against an output that fails, and what it is made of; what it prints is in live.test.ts, its life over daemons that
+// go in tail-reconnect.test.ts, and that by a name in tail-name.test.ts.
 import { Writable } from 'node:stream';
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
+import { Acknowledger } from '../../cli/acknowledger.ts';
+import { Backoff } from '../../cli/backoff.ts';
 import { configure } from '../../cli/commands/tail.ts';
 import { Output } from '../../cli/output.ts';
+import { Tail } from '../../cli/tail.ts';
+import type { Client } from '../../protocol/client.ts';
+import { TransportClosedError } from '../../protocol/transport.ts';
 import { startDaemon } from '../support/daemon.ts';
+import { within } from '../support/deadline.ts';
 import { fakeTerminal } from './fake-terminal.ts';
 import { clientOf, cliHome } from './run-cli.ts';
 
@@ -21,4 +28,93 @@ test('the cursor that a tail tells does not cover what could not be printed', as
   configure(command, context);
   await command.parseAsync(['--from', 'start'], { from: 'user' });
   expect(err.text).toMatch(/resume with: sessiond tail --from \w+\.0\.\w+\n$/);
+});
+
+test('[P20] each wait before another try is drawn from twice as long as the one before, up to the longest', () => {
+  const drawn = (random: () => number) => {
+    const backoff = new Backoff({ baseMs: 100, maxMs: 1_000, random });
+    const waits = Array.from({ length: 6 }, () => backoff.nextMs());
+    backoff.reset();
+    return [...waits, backoff.nextMs()];
+  };
+  expect(drawn(() => 0)).toEqual([0, 0, 0, 0, 0, 0, 0]);
+  expect(drawn(() => 0.5)).toEqual([50, 100, 200, 400, 500, 500, 50]);
+  expect(drawn(() => 0.999)).toEqual([99, 199, 399, 799, 999, 999, 99]);
+  const manyTries = new Backoff({ maxMs: 1_000, random: () => 0.5 });
+  expect(Array.from({ length: 2_000 }, () => manyTries.nextMs()).at(-1)).toBe(500);
+});
+
+test('a tail that would wait for days before its next try is ended at once', async () => {
+  const home = cliHome();
+  const daemon = await startDaemon(home);
+  const stop = new AbortController();
+  const client = await clientOf(home);
+  await client.call('session/create', { sessionId: 'ses_a' });
+  const told: string[] = [];
+  let begin!: () => void;
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const tail = new Tail({
+    reconnect: () => clientOf(home),
+    print: async () => begin(),
+    tell: async ({ is }) => {
+      told.push(is);
+      setImmediate(() => stop.abort()); // the wait has begun then
+    },
+    stop,
+    backoff: new Backoff({ baseMs: 2 ** 31 - 1, maxMs: 2 ** 31 - 1, random: () => 1 }),
+  });
+  const ended = tail.follow(client, 'start');
+  await within('the event', begun);
+  await daemon.kill('SIGKILL');
+  expect(await within('the tail to end', ended)).toEqual({ why: 'stopped', owesAck: false });
+  expect(told).toEqual(['lost']);
+});
+
+/** A client whose events/ack waits until the test settles it. */
+function ackingClient() {
+  const calls: { cursor: string; settle: (error?: Error) => void }[] = [];
+  const call = (_method: string, { cursor }: { cursor: string }) =>
+    new Promise<void>((resolve, reject) => {
+      calls.push({ cursor, settle: (error) => (error ? reject(error) : resolve()) });
+    });
+  return { client: { call } as unknown as Client, calls, cursors: () => calls.map(({ cursor }) => cursor) };
+}
+
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
+test('one acknowledgement at a time is under way, and the next is of all that was printed meanwhile', async () => {
+  const { client, calls, cursors } = ackingClient();
+  const acknowledger = new Acknowledger('n', client);
+  for (const cursor of ['1', '2', '3']) acknowledger.printed(cursor);
+  expect(cursors()).toEqual(['1']);
+  calls[0]!.settle();
+  await nextTurn();
+  expect(cursors()).toEqual(['1', '3']);
+  calls[1]!.settle();
+  await nextTurn();
+  acknowledger.printed('3');
+  acknowledger.printed('4');
+  expect(cursors()).toEqual(['1', '3', '4']);
+  const finished = acknowledger.finish();
+  calls[2]!.settle();
+  expect(await finished).toBe(true);
+});
+
+test('[P12] what a lost connection did not acknowledge is told to the next, or is owed at the end', async () => {
+  const [first, second] = [ackingClient(), ackingClient()];
+  const acknowledger = new Acknowledger('n', first.client);
+  acknowledger.printed('1');
+  first.calls[0]!.settle(new TransportClosedError());
+  await nextTurn();
+  acknowledger.use(second.client);
+  expect(second.cursors()).toEqual(['1']);
+  const finished = acknowledger.finish();
+  for (const attempt of [0, 1]) {
+    second.calls[attempt]!.settle(new TransportClosedError());
+    await nextTurn();
+  }
+  expect(await finished).toBe(false);
+  expect(second.cursors()).toEqual(['1', '1']);
 });
