@@ -11,6 +11,8 @@ export interface Transport {
   receive(): Promise<Frame | undefined>;
   /** Ends both directions; what was sent before is still delivered where that is possible. Idempotent. */
   close(): void;
+  /** Nothing that is sent arrives any more; a peer that only ended its own sending still reads. */
+  readonly isClosed: boolean;
   /** Bytes accepted by `send` that have not left yet. */
   readonly bufferedBytes: number;
 }
@@ -75,6 +77,9 @@ function unitsOf(frame: Frame): number {
   return frame.kind === 'text' ? frame.text.length : 0;
 }
 
+/** Text that may wait unread at an end before `send` to it stops resolving, however few messages it is. */
+const maxUnreadBytes = 256 * 1024;
+
 /**
  * Two ends in memory, for tests and gateways. `highWater`: messages that may wait unread at an end before `send` to it
  * stops resolving, as a socket's buffer does.
@@ -99,6 +104,10 @@ class MemoryEnd implements Transport {
     this.#highWater = highWater;
   }
 
+  get isClosed(): boolean {
+    return this.#closed || this.peer.#closed;
+  }
+
   get bufferedBytes(): number {
     return this.peer.#unreadBytes;
   }
@@ -107,7 +116,7 @@ class MemoryEnd implements Transport {
     if (this.#closed || this.peer.#closed) throw new TransportClosedError();
     this.peer.#unreadBytes += text.length;
     this.peer.#inbox.push({ kind: 'text', text });
-    if (this.peer.#inbox.length < this.#highWater) return;
+    if (this.peer.#inbox.length < this.#highWater && this.peer.#unreadBytes < maxUnreadBytes) return;
     this.peer.#drained ??= newLatch();
     await this.peer.#drained.promise;
     if (this.#closed || this.peer.#closed) throw new TransportClosedError();

@@ -5,6 +5,7 @@ import type { Cursor } from '../../protocol/cursor.ts';
 import { formatCursor } from '../../protocol/cursor.ts';
 import type { Journal } from '../store/journal.ts';
 import type { Bell } from './bell.ts';
+import type { Retention } from './retention.ts';
 import type { Runtime } from './runtime.ts';
 import type { SharedQuery, SharedReads } from './shared-reads.ts';
 import type { SnapshotDeps } from './snapshot.ts';
@@ -28,7 +29,13 @@ export type FeedOptions = {
   bookmarkMs: number;
 };
 
-export type FeedDeps = SnapshotDeps & { journal: Journal; reads: SharedReads; bell: Bell; runtime: Runtime };
+export type FeedDeps = SnapshotDeps & {
+  journal: Journal;
+  retention: Pick<Retention, 'floor'>;
+  reads: SharedReads;
+  bell: Bell;
+  runtime: Runtime;
+};
 
 export type EndReason = 'unsubscribed' | 'takenOver' | 'revoked' | 'expired' | 'shuttingDown';
 
@@ -44,7 +51,7 @@ export class Feed {
   #isAtOp = true;
   /** The reader was sent a piece of an op whose rest is to come. */
   #owesRest = false;
-  #isStart = true;
+  #isStart: boolean;
   /** Up to here it was there when the reader subscribed, or when its snapshot was done; undefined once it was told so. */
   #target: number | undefined;
   #ended: EndReason | undefined;
@@ -53,7 +60,7 @@ export class Feed {
   #idle = false;
   #sentAt: number;
   #bookmarkDue = false;
-  #fences: { seq: number; resolve: (cursor: Cursor) => void }[] = [];
+  #fences: { seq: number; resolve: (cursor: Cursor | undefined) => void }[] = [];
 
   constructor(deps: FeedDeps, sink: FeedSink, options: FeedOptions) {
     this.#deps = deps;
@@ -61,6 +68,7 @@ export class Feed {
     this.#sink = sink;
     this.#options = options;
     this.#cursor = options.from;
+    this.#isStart = options.startsWithSnapshot;
     this.#told = formatCursor(options.from);
     this.#sentAt = deps.runtime.monotonic();
   }
@@ -78,9 +86,9 @@ export class Feed {
 
   /**
    * Resolves after everything up to the head of this moment was handed to the reader, in order with it: whoever answers
-   * then answers behind those events.
+   * then answers behind those events. With undefined when the feed ended before.
    */
-  sync(): Promise<Cursor> {
+  sync(): Promise<Cursor | undefined> {
     const { seq } = this.#journal.head;
     if (this.#cursor.seq >= seq && this.#idle) return Promise.resolve(this.#cursor);
     return new Promise((resolve) => this.#fences.push({ seq, resolve }));
@@ -98,7 +106,7 @@ export class Feed {
       }
       await this.#sink.send('events/ended', () => `"reason":"${this.#ended}"`);
     } finally {
-      for (const fence of this.#fences) fence.resolve(this.#cursor);
+      for (const fence of this.#fences) fence.resolve(undefined);
       this.#over.abort();
     }
   }
@@ -117,8 +125,9 @@ export class Feed {
         this.#target = undefined;
         await this.#send('events/caughtUp', () => this.#advance(this.#cursor));
       }
-      this.#passFences();
       if (this.#bookmarkDue && !sent) await this.#send('events/bookmark', () => this.#bookmark());
+      // Behind all that is awaited: a fence set meanwhile would lie until the next ring.
+      this.#passFences();
     }
     if (this.#cursor.seq < this.#journal.head.seq) {
       // A filter that matches nothing sends nothing, so nothing else would let other work in between two reads.
@@ -175,7 +184,8 @@ export class Feed {
   }
 
   #reset(): string {
-    const { earliest, head } = this.#journal;
+    const earliest = this.#journal.cursorAt(this.#deps.retention.floor);
+    const { head } = this.#journal;
     return `"reason":"CursorExpired","earliest":"${formatCursor(earliest)}","head":"${formatCursor(head)}"`;
   }
 

@@ -35,7 +35,8 @@ export class Retention {
       head: journal.head.seq,
       aged: journal.agedBefore(runtime.now() - rule.maxAgeMs),
     };
-    return floorFor(extent, acknowledged(), rule);
+    // Nobody is served the rest of an op whose beginning is gone.
+    return journal.wholeUpTo(floorFor(extent, acknowledged(), rule));
   }
 
   /** Cuts off what is not to be served any more. Rejects with RefusedError when the store cannot be written. */

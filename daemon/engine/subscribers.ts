@@ -41,10 +41,16 @@ export class Subscribers {
     return this.#held.get(keyOf(principal, name))?.cursor;
   }
 
-  /** How far each has come, for retention. A cursor from before a restore stands for nothing in this journal. */
+  /**
+   * How far each has come, for retention. A cursor from before a restore, or of which the events behind it are gone, can
+   * never be resumed from: nothing is kept for it.
+   */
   get acknowledged(): number[] {
-    const { storeId } = this.#deps.journal;
-    return [...this.#held.values()].filter(({ cursor }) => cursor.startsWith(`${storeId}.`)).map(({ seq }) => seq);
+    const { storeId, floorSeq } = this.#deps.journal;
+    const held = [...this.#held.values()].filter(
+      ({ cursor, seq }) => cursor.startsWith(`${storeId}.`) && seq >= floorSeq,
+    );
+    return held.map(({ seq }) => seq);
   }
 
   /**
@@ -61,7 +67,8 @@ export class Subscribers {
       known.holder = holder;
       known.usedAt = now;
       try {
-        await writer.write(() => rows.touch(principal, name, now));
+        // Whole: the one that made it may still be about to fail.
+        await writer.write(() => rows.add(known));
       } catch (error) {
         this.release(principal, name, holder);
         throw error;

@@ -73,6 +73,11 @@ export class Connection {
     this.signal = this.#abort.signal;
   }
 
+  /** The other end reads nothing any more, though what it asked may still be under way. */
+  get isGone(): boolean {
+    return this.signal.aborted || this.#transport.isClosed;
+  }
+
   get bufferedBytes(): number {
     return this.#transport.bufferedBytes;
   }

@@ -78,12 +78,15 @@ export function subscribeHandlers({ feeds, retention, subscribers, limits }: Sub
   const feedOf = (peer: Peer, id: string): Feed => {
     const feed = peer.feeds.get(id);
     if (feed) return feed;
-    const message = `there is no subscription ${id} on this connection`;
-    throw new RefusedError(refuse('NotFound', message, { what: 'subscription', id }));
+    throw noSubscription(id);
   };
 
   return {
     'events/subscribe': (params, peer, call) => {
+      // Read behind mutations, it may come when its connection is gone: then it must take no name from anybody.
+      if (peer.connection.isGone) {
+        throw new RefusedError(refuse('NotFound', 'the connection is gone', { what: 'connection', id: peer.id }));
+      }
       if (peer.feeds.size >= limits.maxSubscriptions) {
         const data = { limit: limits.maxSubscriptions, what: 'subscriptions of a connection' };
         throw new RefusedError(refuse('LimitExceeded', 'too many subscriptions: end one or connect again', data));
@@ -132,7 +135,14 @@ export function subscribeHandlers({ feeds, retention, subscribers, limits }: Sub
       const feed = feedOf(peer, subscription);
       // In a batch behind a mutation: the events must pass before the batch's own reply, or both would wait for ever.
       call.releaseEvents();
-      return { cursor: formatCursor(await call.wait(() => feed.sync())) };
+      const cursor = await call.wait(() => feed.sync());
+      if (cursor === undefined) throw noSubscription(subscription);
+      return { cursor: formatCursor(cursor) };
     },
   };
+}
+
+function noSubscription(id: string): RefusedError {
+  const message = `there is no subscription ${id} on this connection`;
+  return new RefusedError(refuse('NotFound', message, { what: 'subscription', id }));
 }

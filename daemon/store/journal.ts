@@ -62,6 +62,7 @@ export class Journal {
   readonly #saveFloor;
   readonly #tagAt;
   readonly #opLastAt;
+  readonly #endBefore;
   readonly #timeAt;
   readonly #reads = new Map<string, ReturnType<Db['prepare']>>();
 
@@ -86,6 +87,9 @@ export class Journal {
     this.#saveFloor = db.prepare('UPDATE store SET floor_seq = ?, floor_tag = ?');
     this.#timeAt = db.prepare('SELECT at FROM event WHERE seq = ?').pluck();
     this.#opLastAt = db.prepare('SELECT op_last FROM event WHERE seq = ?').pluck();
+    this.#endBefore = db
+      .prepare('SELECT seq FROM event WHERE seq < ? AND op_last < ? ORDER BY seq DESC LIMIT 1')
+      .pluck();
     this.#tagAt = db.prepare('SELECT tag FROM event WHERE seq = ?').pluck();
   }
 
@@ -118,6 +122,18 @@ export class Journal {
       else kept = middle;
     }
     return aged;
+  }
+
+  /** The last seq of the op at `seq`; `seq` itself where nothing is there. */
+  opEnd(seq: number): number {
+    return (this.#opLastAt.get(seq) as number | undefined) ?? seq;
+  }
+
+  /** The end of the last op that is whole up to `seq`, of those that are there; `floorSeq` when none is. */
+  wholeUpTo(seq: number): number {
+    const end = this.opEnd(seq);
+    if (end === seq) return seq;
+    return (this.#endBefore.get(seq, end) as number | undefined) ?? this.#floor.seq;
   }
 
   /** What is up to `seq` has gone, of which `tag` is the last. Only inside the transaction in which it went. */
@@ -244,7 +260,7 @@ export class Journal {
       }
       events.push({ seq: row[0], text, opLast });
     }
-    if (end === this.#head.seq || this.#opLastAt.get(end) === end) return page(end, true);
+    if (end === this.#head.seq || this.opEnd(end) === end) return page(end, true);
     // The scan ended inside an op: one that matched is left for the next page, unless it is all there is.
     const last = events.at(-1);
     if (last && last.opLast < end) return page(last.opLast, true);

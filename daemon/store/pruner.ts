@@ -13,7 +13,6 @@ export class Pruner {
     const id = `substr(body.json, 8, instr(substr(body.json, 8, 80), '"') - 1)`;
     const isBodyOf = (table: string) => `EXISTS (SELECT 1 FROM ${table} r WHERE r.id = ${id} AND r.body = body.seq)`;
     this.#sql = {
-      opEnd: db.prepare('SELECT op_last FROM event WHERE seq = ?').pluck(),
       dropBodies: db.prepare(`
         DELETE FROM body WHERE seq > ? AND seq <= ? AND NOT EXISTS (
           SELECT 1 FROM event e WHERE e.seq = body.seq AND CASE e.type
@@ -39,22 +38,13 @@ export class Pruner {
    */
   cut(target: number, limit: number): boolean {
     const from = this.#journal.floorSeq;
-    const to = this.#opEnd(Math.min(target, from + limit), target);
+    const end = this.#journal.opEnd(Math.min(target, from + limit));
+    const to = end <= target ? end : this.#journal.wholeUpTo(target);
     if (to <= from) return false;
     this.#sql.dropBodies.run(from, to);
     const tag = this.#journal.cursorAt(to).tag;
     this.#sql.dropEvents.run(from, to);
     this.#journal.moveFloor(to, tag);
     return true;
-  }
-
-  /** The end of the op at `seq`; where that lies behind `target`, the end of the op before it. */
-  #opEnd(seq: number, target: number): number {
-    const end = (this.#sql.opEnd.get(seq) as number | undefined) ?? seq;
-    if (end <= target) return end;
-    // The events of an op are adjacent: the first one that ends there begins it.
-    let before = seq - 1;
-    while (before > this.#journal.floorSeq && (this.#sql.opEnd.get(before) as number) === end) before -= 1;
-    return before;
   }
 }

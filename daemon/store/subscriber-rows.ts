@@ -22,7 +22,9 @@ export class SubscriberRows {
       all: db.prepare(`
         SELECT principal, name, cursor, seq, created_at AS createdAt, used_at AS usedAt FROM subscriber
          ORDER BY principal, name`),
-      add: db.prepare('INSERT INTO subscriber VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'),
+      add: db.prepare(
+        'INSERT INTO subscriber VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET used_at = excluded.used_at',
+      ),
       acknowledge: db.prepare(`
         UPDATE subscriber SET cursor = $cursor, seq = $seq, used_at = $now
          WHERE principal = $principal AND name = $name AND (seq < $seq OR instr(cursor, $store) <> 1)`),
@@ -35,6 +37,7 @@ export class SubscriberRows {
     return this.#sql.all.all() as SubscriberRow[];
   }
 
+  /** Of one that is there it is only noted that it is used. */
   add({ principal, name, cursor, seq, createdAt, usedAt }: SubscriberRow): void {
     this.#sql.add.run(principal, name, cursor, seq, createdAt, usedAt);
   }

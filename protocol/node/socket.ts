@@ -37,6 +37,10 @@ export class SocketTransport implements Transport {
     socket.on('error', () => {});
   }
 
+  get isClosed(): boolean {
+    return !this.#socket.writable;
+  }
+
   get bufferedBytes(): number {
     return this.#socket.writableLength + this.#outgoing.length;
   }

@@ -110,6 +110,7 @@ const calls: [MethodName, object | ((seen: Record<string, Anything>) => object)]
     },
   ],
   ['session/delete', { sessionId: 'ses_2' }],
+  ['session/search', { query: 'hello' }],
   ['session/usage', { since: 0, timeZone: 'Asia/Kolkata' }],
   ['events/ack', (seen) => ({ name: 'contract', cursor: seen['events/sync'].cursor })],
   ['subscriber/list', {}],

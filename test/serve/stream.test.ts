@@ -165,3 +165,27 @@ it('deltas: false leaves out the deltas and nothing else; the end of the turn br
   expect(events.length).toBe(Number(head.split('.')[1]) - 3);
   expect(events.findLast(({ type }) => type === 'part/updated').data.text).toBe('abc');
 });
+
+it('events/sync of a subscription that ended before it got there is refused', async () => {
+  const { wire } = await setUp();
+  await wire.call('session/create', { sessionId: 'ses_1' });
+  wire.send(
+    { jsonrpc: '2.0', id: 1, method: 'events/subscribe', params: { snapshot: 'always' } },
+    { jsonrpc: '2.0', id: 2, method: 'events/sync', params: { subscription: 'sub_1' } },
+    { jsonrpc: '2.0', id: 3, method: 'events/unsubscribe', params: { subscription: 'sub_1' } },
+  );
+  expect((await wire.reply(2)).error?.data.kind).toBe('NotFound');
+});
+
+it('no cursor is told that lies inside an op whose beginning is gone', async () => {
+  const { daemon } = daemonInProcess(home, { retention: { maxEvents: 3, maxAgeMs: 1e12, maxLagEvents: 3 } });
+  await daemon.start();
+  const wire = wireInMemory(daemon);
+  await wire.call('session/create', { sessionId: 'ses_1' });
+  await largeOp(wire); // seq 2 to 13
+  await wire.call('session/create', {});
+  expect((await wire.call('daemon/status')).result.earliest).toMatch(/\.1\./);
+  await wire.call('events/subscribe', { from: 'start' });
+  await wire.until('all of it', () => wire.seqs.at(-1) === 14);
+  expect(wire.seqs[0]).toBe(2);
+});

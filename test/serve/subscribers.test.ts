@@ -204,3 +204,39 @@ describe('retention', () => {
     await untilListed(['held']);
   });
 });
+
+it('is not taken over by a connection that is gone when its turn comes', async () => {
+  const { wire, daemon } = await open();
+  const ghost = wireInMemory(daemon);
+  ghost.send(request(1, 'session/create', {}), request(2, 'events/subscribe', { name: 'editor' }));
+  ghost.close();
+  const { result } = await wire.call('events/subscribe', { name: 'editor' });
+  await wire.call('session/create', {});
+  await wire.call('events/sync', { subscription: result.subscription });
+  expect(await listed(wire)).toMatchObject([{ name: 'editor', connectionId: 'c1' }]);
+  expect(ended(wire)).toEqual([]);
+});
+
+it('what one connection asks of a name happens in the order it was sent', async () => {
+  const { wire } = await open();
+  await wire.call('events/subscribe', { name: 'editor' });
+  const [cursor] = await create(wire, 1);
+  wire.send(
+    request('ack', 'events/ack', { name: 'editor', cursor }),
+    request('remove', 'subscriber/remove', { name: 'editor' }),
+    request('again', 'events/subscribe', { name: 'editor' }),
+  );
+  expect((await wire.reply('ack')).result).toEqual({ cursor });
+  expect((await wire.reply('again')).result.mode).toBe('live');
+  expect(await listed(wire)).toMatchObject([{ name: 'editor', connectionId: 'c1' }]);
+});
+
+it('a name that can never be resumed from holds nothing back', async () => {
+  const { wire } = await open({ retention: { ...keepAll, maxEvents: 2, maxLagEvents: 100 } });
+  await create(wire, 10);
+  const isCut = async () => (await wire.call('daemon/status')).result.events === 2;
+  while (!(await isCut())) await new Promise((r) => setImmediate(r));
+  await wire.call('events/subscribe', { name: 'editor', snapshot: 'always' });
+  await create(wire, 10);
+  expect(seqOf((await wire.call('daemon/status')).result.earliest)).toBe(18);
+});
