@@ -25,18 +25,19 @@ export function configure(command: Command, context: Context): void {
   const { program } = context;
   command
     .argument('[id]', 'only the session with this id, or start of one')
-    .option('--from <CURSOR>', 'events after this cursor, or "start" for all that are kept; without it, from now on')
+    .option('--from <CURSOR>', 'events after this cursor, or "start" for all that are kept; by default from now on')
     .option('--name <NAME>', 'a durable subscriber: goes on where the last tail of this name ended')
     .addHelpText(
       'after',
-      `\nCtrl-C ends it and prints the cursor to resume from, on stderr. A daemon that goes away is waited for, as long as\n` +
-        `that takes, and not started; when it is back the tail resumes. What it missed, where the daemon no longer has\n` +
-        `it, is told on stderr, and all that is kept is printed from its beginning. A cursor of your own that cannot be\n` +
-        `resumed from ends it with 1.\n\n` +
-        `With --name the daemon keeps how far the tail has printed, and keeps the events behind that for it: after Ctrl-C or\n` +
-        `a crash the next one misses nothing, and what was printed last may come again. --from does not take that back.\n` +
-        `One tail at a time reads by a name: another takes it over, and the first ends with 7. The names there are:\n` +
-        `${program} rpc subscriber/list; to forget one: ${program} rpc subscriber/remove '{"name":"NAME"}'.\n\n` +
+      `\nCtrl-C ends it and prints, on stderr, what to resume with. A daemon that goes away is waited for, as long as\n` +
+        `that takes, and not started; when it is back the tail resumes. Where the daemon no longer has what was missed,\n` +
+        `that is told on stderr, and all that is kept is printed from its beginning. A --from CURSOR that cannot be resumed\n` +
+        `from is an error (1).\n\n` +
+        `With --name the daemon keeps how far the tail has printed and, within the limits of its config, the events behind\n` +
+        `that: after Ctrl-C or a crash the next one misses nothing, and what was printed last may come again. --from does\n` +
+        `not take back what was acknowledged. One tail at a time reads by a name: another takes it over, and the first\n` +
+        `ends with 7. The names there are: ${program} rpc subscriber/list\n` +
+        `To forget one: ${program} rpc subscriber/remove '{"name":"NAME"}'\n\n` +
         `Examples:\n  ${program} tail\n  ${program} tail ses_4kZq --from start --json | jq .type\n` +
         `  ${program} tail --name backup --json >>events.jsonl`,
     )

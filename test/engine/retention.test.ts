@@ -16,7 +16,14 @@ const keepAll: RetentionRule = { maxEvents: 1e9, maxAgeMs: 1e12, maxLagEvents: 1
 
 function retentionOf(records: Records, rule: Partial<RetentionRule>): Retention {
   const { journal, writer, runtime, db } = records;
-  return new Retention({ journal, pruner: new Pruner(db, journal), writer, runtime, rule: { ...keepAll, ...rule }, acknowledged: () => [] });
+  return new Retention({
+    journal,
+    pruner: new Pruner(db, journal),
+    writer,
+    runtime,
+    rule: { ...keepAll, ...rule },
+    acknowledged: () => [],
+  });
 }
 
 async function withMessages(count: number, folder = testHome().paths.data): Promise<Records> {

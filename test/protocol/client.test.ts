@@ -30,7 +30,7 @@ function chunked(): { transport: Transport; chunk(...texts: string[]): void } {
   let closed = false;
   const transport: Transport = {
     bufferedBytes: 0,
-        isClosed: false,
+    isClosed: false,
     send: async () => {
       if (closed) throw new TransportClosedError();
     },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { formatCursor, parseCursor } from '../../protocol/cursor.ts';
 import type { ReadLimits } from '../../daemon/store/journal.ts';
+import { formatCursor, parseCursor } from '../../protocol/cursor.ts';
 import { isRefusal } from '../../protocol/errors.ts';
 import { testHome } from '../support/daemon.ts';
 import type { Records } from '../support/records.ts';
@@ -125,7 +125,9 @@ describe('the journal', () => {
 
   test('ends a page at its text limit, with at least one event', async () => {
     const { journal } = await withEvents(3);
-    expect(journal.readAfter(journal.earliest, {}, { events: 100, bytes: 1 }).events.map((event) => event.seq)).toEqual([1]);
+    expect(journal.readAfter(journal.earliest, {}, { events: 100, bytes: 1 }).events.map((event) => event.seq)).toEqual(
+      [1],
+    );
   });
 
   test('leaves an op that does not fit behind others to the next page', async () => {
@@ -138,7 +140,9 @@ describe('the journal', () => {
     const small = journal.readAfter(journal.earliest, {}, { events: 100, bytes: 10_000 });
     expect(small.events.map((event) => event.seq)).toEqual([1]);
     expect(small.through.seq).toBe(1);
-    expect(journal.readAfter(small.through, {}, { events: 100, bytes: 10_000 }).events.map((event) => event.seq)).toEqual([2]);
+    expect(
+      journal.readAfter(small.through, {}, { events: 100, bytes: 10_000 }).events.map((event) => event.seq),
+    ).toEqual([2]);
     // Bytes, not UTF-16 units: the text alone is 10,000 of them.
     expect(journal.readAfter(journal.earliest, {}, { events: 100, bytes: 20_000 }).events).toHaveLength(2);
   });
