@@ -157,8 +157,7 @@ export class Indexer {
     this.#index = new SearchIndex(path, db, journal);
     this.#floor = journal.floorSeq;
     const because = this.#index.madeBecause;
-    // Of an empty store there is nothing to be made anew.
-    if (because !== undefined && journal.head.seq > 0) runtime.log.info({ because }, 'the search index is made anew');
+    if (because !== undefined) runtime.log.info({ because }, 'the search index is made anew');
     return this.#index;
   }
 
