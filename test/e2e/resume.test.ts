@@ -101,7 +101,7 @@ test('a cursor that cannot be resumed is told so, never clamped [P2, P28]', asyn
   const client = await connectTo(home);
   const { cursor } = await client.call('session/create', {});
   const [storeId, seq, tag] = cursor.split('.');
-  const resume = (from: string) => client.subscribe({ from }, () => {});
+  const resume = (from: string) => client.subscribe({ from, snapshot: 'never' }, () => {});
   await expect(resume(`${storeId}.${Number(seq) + 1}.${tag}`)).rejects.toMatchObject({ kind: 'CursorInFuture' });
   await expect(resume(`${storeId}.${seq}.nope`)).rejects.toMatchObject({ kind: 'Diverged' });
   await expect(resume(`other.${seq}.${tag}`)).rejects.toMatchObject({ kind: 'StoreChanged' });

@@ -1,0 +1,126 @@
+// What a seed plays: how much the journal keeps, who writes, who reads how, and when the daemon dies.
+import { Dice } from './dice.ts';
+import type { Filter, RunPlan, SubscribeParams } from './history.ts';
+import { agents, directories, sessionIdOf } from './ops.ts';
+import type { PollerPlan } from './poller.ts';
+import type { Act, SubscriberPlan } from './subscriber.ts';
+import type { WriterPlan } from './writer.ts';
+
+export type Disturbance = { at: number; signal: 'SIGKILL' | 'SIGTERM' };
+
+export type Plan = RunPlan & {
+  writers: WriterPlan[];
+  subscribers: SubscriberPlan[];
+  poller: PollerPlan;
+  disturbances: Disturbance[];
+};
+
+const retentions: RunPlan[] = [
+  { retention: 'keepAll' },
+  { retention: 'lag', maxEvents: 1, maxLagEvents: 1_000_000 },
+  { retention: 'smallest', maxEvents: 1, maxLagEvents: 1 },
+  { retention: 'small', maxEvents: 50, maxLagEvents: 30 },
+];
+
+/** The kinds of readers that each run has one of. */
+const kinds = ['fast', 'slow', 'stalling', 'reconnecting', 'sessions', 'narrow', 'noDeltas', 'named'] as const;
+type Kind = (typeof kinds)[number];
+
+export function planOf(seed: number): Plan {
+  const dice = new Dice(seed, 'plan');
+  const retention = retentions[seed % retentions.length]!;
+  const dialect = () => dice.pick(['line', 'header'] as const);
+  const writers = Array.from({ length: 4 }, () => ({
+    ops: dice.int(40, 90),
+    fat: dice.int(0, 2),
+    inFlight: dice.int(1, 8),
+    dialect: dialect(),
+  }));
+  // Somebody must fill the sockets of those who stall.
+  for (const writer of writers.slice(0, 2)) writer.fat += 3;
+  const reference: SubscriberPlan = {
+    who: 'reference',
+    dialect: dialect(),
+    params: { from: 'start', snapshot: 'never', ...(retention.retention === 'lag' ? { name: 'reference' } : {}) },
+    pace: 'fast',
+    byName: 0.5,
+    anew: 'start',
+    acts: retention.retention === 'lag' ? [0.2, 0.4, 0.6, 0.8].map((at) => ({ at, kind: 'ack' as const })) : [],
+  };
+  const subscribers = kinds.map((kind) => subscriberOf(dice, kind, dialect()));
+  const ends = Array.from({ length: dice.int(1, 2) }, () => ({
+    at: 0.05 + dice.next() * 0.85,
+    signal: dice.pick(['SIGKILL', 'SIGKILL', 'SIGTERM'] as const),
+  }));
+  return {
+    ...retention,
+    writers,
+    subscribers: [reference, ...subscribers],
+    poller: {
+      who: 'poller',
+      dialect: dialect(),
+      limit: dice.pick([1, 7, 100]),
+      waitMs: dice.pick([1, 50, 1_000]),
+      ...(dice.chance(0.3) ? { filter: { directory: dice.pick(directories) } } : {}),
+    },
+    disturbances: ends.sort((a, b) => a.at - b.at),
+  };
+}
+
+function subscriberOf(dice: Dice, kind: Kind, dialect: 'line' | 'header'): SubscriberPlan {
+  const params: SubscribeParams = {
+    from: kind === 'narrow' ? dice.pick(['start', 'now']) : dice.pick(['start', 'start', 'now']),
+    snapshot: dice.pick(['never', 'onGap', 'onGap', 'always']),
+  };
+  if (dice.chance(0.4) || kind === 'slow') params.maxBatch = dice.pick([1, 3, 20]);
+  if (dice.chance(0.4) || kind === 'narrow') params.bookmarkMs = dice.int(10, 100);
+  const acts: Act[] = [];
+  const add = (act: Act['kind'], times: number) => {
+    for (let time = 0; time < times; time += 1) acts.push({ at: dice.next() * 0.95, kind: act });
+  };
+  add('sync', dice.int(0, 2));
+  if (dice.chance(0.3)) add('reconnect', 1);
+  if (dice.chance(0.2)) add('again', 1);
+  const filter = filterOf(dice, kind);
+  if (filter) params.filter = filter;
+  switch (kind) {
+    case 'fast':
+      params.snapshot = 'never';
+      break;
+    case 'stalling':
+      acts.push({ at: dice.next() * 0.3, kind: 'stall' });
+      break;
+    case 'reconnecting':
+      add('reconnect', 4);
+      add('tamper', dice.int(1, 2));
+      add('older', dice.int(0, 2));
+      break;
+    case 'noDeltas':
+      params.deltas = false;
+      break;
+    case 'named':
+      params.name = 'somebody';
+      add('ack', 4);
+      add('ackOlder', 1);
+      add('takeOver', 1);
+      add('reconnect', 1);
+      break;
+  }
+  return {
+    ...{ who: kind, dialect, params, pace: kind === 'slow' ? 'slow' : 'fast', byName: 0.8, acts },
+    anew: dice.pick(['start', 'now']),
+  };
+}
+
+function filterOf(dice: Dice, kind: Kind): Filter | undefined {
+  const sessions = () => Array.from({ length: dice.int(1, 3) }, () => sessionIdOf(dice.int(0, 3), dice.int(0, 2)));
+  if (kind === 'sessions') return { sessions: [...new Set(sessions())] };
+  if (kind !== 'narrow') return undefined;
+  return dice.pick<Filter>([
+    { sessions: ['ses_nobody'] },
+    { directory: dice.pick(directories) },
+    { agents: [dice.pick(agents), dice.pick(agents)] },
+    { types: [dice.pick(['part/*', 'session/*', 'turn/updated', '*']), 'blocker/updated'] },
+    { directory: dice.pick(directories), agents: [dice.pick(agents)], types: ['message/*', 'artifact/removed'] },
+  ]);
+}

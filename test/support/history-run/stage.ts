@@ -1,0 +1,201 @@
+// Where a run plays: the daemon, which dies and comes back over the same store, and what its actors wait for.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { parseCursor } from '../../../protocol/cursor.ts';
+import type { Event } from '../../../protocol/schema.ts';
+import type { Running } from '../daemon.ts';
+import { startDaemon } from '../daemon.ts';
+import { within } from '../deadline.ts';
+import type { Home } from '../home.ts';
+import type { WireDialect } from '../wire.ts';
+import type { Bounds, History, RunPlan } from './history.ts';
+import type { OnMessage, Reply } from './line.ts';
+import { Line } from './line.ts';
+
+export class Stage {
+  readonly home: Home;
+  readonly history: History;
+  /** Ops that were answered for good, of all that will be sent: from 0 to 1. */
+  progress = 0;
+  /** Every writer is done, and nothing more will be written. */
+  isOver = false;
+  /** The newest seq that anybody was told. */
+  seen = 0;
+  #n = 0;
+  #running: Running | undefined;
+  #isUp = false;
+  readonly #waiting = new Set<() => void>();
+  #failed: unknown;
+
+  constructor(home: Home, seed: number, plan: RunPlan) {
+    this.home = home;
+    this.history = {
+      seed,
+      plan,
+      lives: [],
+      created: {},
+      outcomes: [],
+      rejected: [],
+      again: [],
+      streams: [],
+      acks: [],
+      reads: [],
+    };
+    mkdirSync(dirname(home.paths.config), { recursive: true, mode: 0o700 });
+    const { maxEvents, maxLagEvents } = plan;
+    const lines = Object.entries({ maxEvents, maxLagEvents }).flatMap(([key, value]) =>
+      value === undefined ? [] : [`${key} = ${value}`],
+    );
+    const sources = ['claude-code', 'codex', 'opencode', 'gemini', 'copilot', 'qwen', 'pi'];
+    const off = sources.map((kind) => `${kind} = false`);
+    writeFileSync(home.paths.config, ['[retention]', ...lines, '[sources]', ...off, ''].join('\n'));
+  }
+
+  /** The number of what happens now: all that happens in a run has one order. */
+  next(): number {
+    this.#n += 1;
+    return this.#n;
+  }
+
+  get life(): number {
+    return this.history.lives.length - 1;
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** Starts the daemon, and reads its whole journal before anybody else may speak to it. */
+  async start(): Promise<void> {
+    const running = await startDaemon(this.home);
+    this.#running = running;
+    const startedAt = Date.now();
+    const line = await Line.open(
+      this.home.paths.socket,
+      'line',
+      () => {},
+      () => {},
+    );
+    if (!line) throw new Error(`nobody listens: ${running.stderr()}`);
+    const bounds = await boundsOf(line);
+    if (!bounds) throw new Error(`no status: ${running.stderr()}`);
+    const audit = await readJournal(line, bounds.earliest);
+    line.close();
+    this.history.lives.push({ pid: running.pid, startedAt, bounds, audit });
+    this.#isUp = true;
+    this.wake();
+  }
+
+  /** Ends the daemon. */
+  async stop(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    this.#isUp = false;
+    const exit = await this.#running!.kill(signal);
+    const expected = signal === 'SIGTERM' ? 0 : signal;
+    if (exit !== expected) throw new Error(`the daemon ended with ${exit} on ${signal}: ${this.#running!.stderr()}`);
+    const life = this.history.lives.at(-1)!;
+    life.end = signal;
+    life.endedAt = Date.now();
+  }
+
+  get stderr(): string {
+    return this.#running?.stderr() ?? '';
+  }
+
+  /** A connection to the daemon, of this life or a later one; undefined when the run failed. */
+  async connect(dialect: WireDialect, onMessage: OnMessage, pause?: () => Promise<void>): Promise<Line> {
+    for (;;) {
+      await this.until('the daemon to be up', () => this.#isUp);
+      const line = await Line.open(this.home.paths.socket, dialect, onMessage, () => this.wake(), pause);
+      if (line) return line;
+      // It died a moment ago, and its end is not told yet.
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
+  /** Resolves once `condition` holds. It is looked at whenever something happened in the run. */
+  async until(what: string, condition: () => boolean): Promise<void> {
+    const wait = async () => {
+      while (!condition()) {
+        if (this.#failed) throw this.#failed;
+        await new Promise<void>((resolve) => this.#waiting.add(resolve));
+      }
+    };
+    await within(what, wait(), () => this.describe());
+  }
+
+  /** Something happened. */
+  wake(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const each of waiting) each();
+  }
+
+  /** Ends every wait of the run with `error`. */
+  fail(error: unknown): void {
+    this.#failed ??= error;
+    this.wake();
+  }
+
+  /** A cursor or an event was told to somebody. */
+  told(seq: number): void {
+    if (seq > this.seen) this.seen = seq;
+  }
+
+  /** For the message of a wait that took too long. */
+  async describe(): Promise<unknown> {
+    const line = this.#isUp
+      ? await Line.open(
+          this.home.paths.socket,
+          'line',
+          () => {},
+          () => {},
+        )
+      : undefined;
+    const status = (await line?.call('daemon/status', {}))?.result;
+    line?.close();
+    const last = this.history.streams.slice(-12).map(({ who, life, end, entries, answer }) => ({
+      ...{ who, life, end, answer: answer && ('error' in answer ? answer.error : answer.result) },
+      last: entries.slice(-2).map((entry) => JSON.stringify(entry).slice(0, 200)),
+    }));
+    return { seed: this.history.seed, progress: this.progress, isOver: this.isOver, status, last };
+  }
+}
+
+/** Where the journal begins and ends now; undefined when the connection ended. */
+export async function boundsOf(line: Line): Promise<Bounds | undefined> {
+  const reply = await line.call('daemon/status', {});
+  if (!reply) return undefined;
+  const { earliest, head } = resultOf(reply);
+  return { earliest, head };
+}
+
+/** All events behind `after`. Where retention passes the place meanwhile, from where it begins then. */
+export async function readJournal(line: Line, after: string): Promise<Event[]> {
+  let events: Event[] = [];
+  let from = after;
+  for (let more = true; more; ) {
+    const reply = await line.call('events/read', { after: from, limit: 1_000 });
+    if (reply?.error?.data?.kind === 'CursorExpired') {
+      from = reply.error.data.earliest as string;
+      events = [];
+      continue;
+    }
+    const page = resultOf(reply);
+    events.push(...page.events);
+    from = page.cursor;
+    more = page.more;
+  }
+  return events;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what a stranger sends is looked into without types
+export function resultOf(reply: Reply | undefined): any {
+  if (!reply || reply.error) throw new Error(`refused: ${JSON.stringify(reply ?? 'the connection ended')}`);
+  return reply.result;
+}
+
+export function seqOf(cursor: string): number {
+  const parsed = parseCursor(cursor);
+  if (!parsed) throw new Error(`not a cursor: ${cursor}`);
+  return parsed.seq;
+}

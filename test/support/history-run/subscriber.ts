@@ -1,0 +1,367 @@
+// One subscriber of a run: follows the journal over connections that end, resumes as its plan says, and keeps all that it
+// was told.
+import { within } from '../deadline.ts';
+import type { Message, WireDialect } from '../wire.ts';
+import { Dice } from './dice.ts';
+import type { Entry, Stream, SubscribeParams } from './history.ts';
+import type { Line, Reply } from './line.ts';
+import type { Stage } from './stage.ts';
+import { boundsOf, seqOf } from './stage.ts';
+
+/** What it does to its own connection, once the run has come that far. */
+export type Act = {
+  at: number;
+  kind: 'reconnect' | 'stall' | 'again' | 'takeOver' | 'sync' | 'ack' | 'ackOlder' | 'tamper' | 'older';
+};
+
+export type SubscriberPlan = {
+  who: string;
+  dialect: WireDialect;
+  /** As given with each subscription; `from` with the first. */
+  params: SubscribeParams;
+  pace: 'fast' | 'slow';
+  /** Named only: how often it resumes without saying from where. */
+  byName: number;
+  /** Where it begins anew when its cursor was refused. */
+  anew: 'start' | 'now';
+  acts: Act[];
+};
+
+/** How a stream went on: the connection ended, it ended, or all is done. */
+type Ending = 'lost' | 'ended' | 'done';
+
+/** How long a stalled reader waits for retention at most: others may write faster than it is cut. */
+const stallMs = 1_500;
+
+export class RunSubscriber {
+  /** The seq up to which it knows that it has all. */
+  synced = 0;
+  readonly #stage: Stage;
+  readonly #plan: SubscriberPlan;
+  readonly #dice: Dice;
+  readonly #acts: Act[];
+  #line!: Line;
+  #life = 0;
+  #stream!: Stream;
+  #subscription: string | undefined;
+  /** What it was told last, to resume from; undefined: from nothing. */
+  #told: string | undefined;
+  #hasView = false;
+  /** Cursors that it was told, some of them, for those who resume from older ones. */
+  readonly #older: string[] = [];
+  #wasReset = false;
+  /** The streams of each connection, by the id of the subscription. */
+  readonly #streams = new WeakMap<Line, Map<string, Stream>>();
+
+  constructor(stage: Stage, plan: SubscriberPlan) {
+    this.#stage = stage;
+    this.#plan = plan;
+    this.#dice = new Dice(stage.history.seed, plan.who);
+    this.#acts = plan.acts.toSorted((a, b) => a.at - b.at);
+  }
+
+  /** Resolves when it has all that was written, on a subscription that is still open. */
+  async run(): Promise<void> {
+    let from = this.#told === undefined ? this.#plan.params.from : undefined;
+    for (;;) {
+      await this.#connect();
+      for (;;) {
+        const started = await this.#subscribe(from);
+        from = undefined;
+        const ending = started === 'started' ? await this.#live() : started;
+        if (ending === 'done') return;
+        if (ending === 'lost') break;
+        // Refused, or ended by retention: it begins anew.
+        if (ending === 'refused' || this.#wasReset) {
+          this.#told = undefined;
+          this.#hasView = false;
+          from = this.#plan.anew;
+        }
+      }
+    }
+  }
+
+  /** Resolves when it has also what was written since `run`. */
+  async catchUp(): Promise<void> {
+    if (await this.#finish()) return;
+    this.#endStream(this.#stream, this.#line.isClosed ? 'lost' : 'closed');
+    this.#line.close();
+    await this.run();
+  }
+
+  /** Resolves when its last connection has ended. */
+  async closed(): Promise<void> {
+    await this.#stage.until('the connection to end', () => this.#line.isClosed);
+  }
+
+  async #connect(): Promise<void> {
+    const slow = () => new Promise<void>((resolve) => setTimeout(resolve, this.#dice.int(0, 2)));
+    const pause = this.#plan.pace === 'slow' ? slow : undefined;
+    // What comes for a subscription goes to the stream that was started last on this line.
+    const line: Line = await this.#stage.connect(
+      this.#plan.dialect,
+      (message, bytes) => this.#take(line, message, bytes),
+      pause,
+    );
+    this.#line = line;
+    this.#life = this.#stage.life;
+  }
+
+  async #subscribe(from: string | undefined): Promise<'started' | 'refused' | 'lost'> {
+    const line = this.#line;
+    const { name } = this.#plan.params;
+    const before = await boundsOf(line);
+    if (!before) return 'lost';
+    const params: SubscribeParams = { ...this.#plan.params };
+    delete params.from;
+    const resumesByName = name !== undefined && this.#hasView && this.#dice.chance(this.#plan.byName);
+    const start = from ?? this.#told ?? (this.#hasView ? undefined : this.#plan.params.from);
+    if (!resumesByName && start !== undefined) params.from = start;
+    const stream: Stream = {
+      ...{ who: this.#plan.who, life: this.#life, dialect: this.#plan.dialect, n: this.#stage.next(), params, before },
+      ...{ continues: this.#hasView, entries: [], end: 'open' },
+    };
+    this.#stream = stream;
+    this.#wasReset = false;
+    this.#subscription = undefined;
+    this.#stage.history.streams.push(stream);
+    const reply = await line.call('events/subscribe', params, (answer) => this.#start(line, stream, answer));
+    if (!reply) {
+      this.#endStream(stream, 'lost');
+      return 'lost';
+    }
+    const after = await boundsOf(line);
+    if (after) stream.after = after;
+    if (reply.error?.data?.kind === 'ShuttingDown') {
+      await this.#stage.until('the connection to end', () => line.isClosed);
+      return 'lost';
+    }
+    return reply.error ? 'refused' : 'started';
+  }
+
+  /** It begins with the reply, before any message behind that. */
+  #start(line: Line, stream: Stream, { result, error }: Reply): void {
+    const n = this.#stage.next();
+    stream.answer = error ? { n, error } : { n, result };
+    if (error) return;
+    this.#subscription = result.subscription;
+    const streams = this.#streams.get(line) ?? new Map<string, Stream>();
+    this.#streams.set(line, streams.set(result.subscription, stream));
+    if (result.mode === 'snapshot') return;
+    this.#hasView = true;
+    this.#tell(result.cursor);
+  }
+
+  #take(line: Line, message: Message, bytes: number): void {
+    const { method = '', params } = message;
+    const stream = this.#streams.get(line)?.get(params?.subscription);
+    // What comes for a subscription that nobody started is for the checker too.
+    const entry = entryOf(method, params, bytes, { n: this.#stage.next(), at: Date.now() });
+    (stream ?? this.#stream).entries.push(stream ? entry : { ...entry, kind: 'unknown', method: `stray ${method}` });
+    if (stream === this.#stream) this.#follow(entry);
+    this.#stage.wake();
+  }
+
+  #follow(entry: Entry): void {
+    if (entry.kind === 'reset') this.#wasReset = true;
+    if (entry.kind === 'snapshot' && entry.done) {
+      this.#hasView = true;
+      this.#wasReset = false;
+    }
+    if ('cursor' in entry && entry.cursor !== undefined && entry.kind !== 'sync') this.#tell(entry.cursor);
+    if (entry.kind === 'batch') this.#stage.told(entry.events.at(-1)?.seq ?? 0);
+  }
+
+  #tell(cursor: string): void {
+    this.#told = cursor;
+    this.#stage.told(seqOf(cursor));
+    if (this.#dice.chance(0.1)) this.#older.push(cursor);
+  }
+
+  #endStream(stream: Stream, end: 'lost' | 'closed'): void {
+    if (stream.end === 'open') stream.end = end;
+  }
+
+  get #isEnded(): boolean {
+    return this.#stream.entries.at(-1)?.kind === 'ended';
+  }
+
+  /** Follows the stream until it ends, and does what the plan says meanwhile. */
+  async #live(): Promise<Ending> {
+    for (;;) {
+      await this.#stage.until(`${this.#plan.who} to go on`, () => {
+        return this.#line.isClosed || this.#isEnded || this.#stage.isOver || this.#isDue;
+      });
+      if (this.#line.isClosed) {
+        this.#endStream(this.#stream, 'lost');
+        return 'lost';
+      }
+      if (this.#isEnded) return 'ended';
+      if (this.#isDue) {
+        const ending = await this.#act(this.#acts.shift()!.kind);
+        if (ending) return ending;
+      } else if (this.#stage.isOver && (await this.#finish())) return 'done';
+    }
+  }
+
+  get #isDue(): boolean {
+    return this.#acts.length > 0 && this.#acts[0]!.at <= this.#stage.progress;
+  }
+
+  /** Waits for all that was written, and then for what says so. */
+  async #finish(): Promise<boolean> {
+    const stream = this.#stream;
+    if (!(await this.#sync())) return false;
+    const { seen } = this.#stage;
+    const { bookmarkMs } = this.#plan.params;
+    const isTold = (entry: Entry) => 'cursor' in entry && entry.cursor !== undefined && seqOf(entry.cursor) >= seen;
+    const isMarked = () => stream.entries.some((entry) => isTold(entry) && entry.kind === 'bookmark');
+    if (bookmarkMs !== undefined) {
+      const isOver = () => this.#line.isClosed || this.#isEnded || isMarked();
+      await this.#stage.until(`${this.#plan.who} to be told how far it is`, isOver);
+    }
+    return !this.#line.isClosed && !this.#isEnded;
+  }
+
+  /** False where the subscription or the connection ended before the reply. */
+  async #sync(): Promise<boolean> {
+    const stream = this.#stream;
+    const atLeast = this.#stage.seen;
+    const reply = await this.#line.call('events/sync', { subscription: this.#subscription }, ({ result }) => {
+      if (result && !this.#isEnded)
+        stream.entries.push({ ...this.#now(), kind: 'sync', cursor: result.cursor, atLeast });
+    });
+    return reply?.result !== undefined && !this.#isEnded;
+  }
+
+  #now(): { n: number; at: number } {
+    return { n: this.#stage.next(), at: Date.now() };
+  }
+
+  async #act(kind: Act['kind']): Promise<Ending | undefined> {
+    const stream = this.#stream;
+    switch (kind) {
+      case 'sync':
+        await this.#sync();
+        return undefined;
+      case 'reconnect':
+      case 'tamper':
+      case 'older':
+        this.#endStream(stream, 'closed');
+        this.#line.close();
+        if (kind !== 'reconnect') await this.#resumeElsewhere(kind);
+        return 'lost';
+      case 'stall':
+        await this.#stall();
+        return undefined;
+      case 'again': {
+        stream.entries.push({ ...this.#now(), kind: 'unsubscribe' });
+        const reply = await this.#line.call('events/unsubscribe', { subscription: this.#subscription });
+        if (!reply) return 'lost';
+        await this.#stage.until('the end that was asked for', () => this.#line.isClosed || this.#isEnded);
+        return this.#line.isClosed ? 'lost' : 'ended';
+      }
+      case 'takeOver':
+        return this.#takeOver();
+      case 'ack':
+        await this.#ack(this.#line, this.#told, true);
+        return undefined;
+      case 'ackOlder':
+        await this.#ack(this.#line, this.#older[0], true);
+        return undefined;
+    }
+  }
+
+  /** Resumes from a cursor that is not its last: an older one, or one that this store never gave. */
+  async #resumeElsewhere(kind: 'tamper' | 'older'): Promise<void> {
+    const cursor = this.#told;
+    if (cursor === undefined) return;
+    if (kind === 'older') {
+      this.#told = this.#older.length > 0 ? this.#dice.pick(this.#older) : cursor;
+      return;
+    }
+    const [storeId, seq, tag] = cursor.split('.') as [string, string, string];
+    this.#told = this.#dice.pick([
+      `${storeId.split('').reverse().join('')}x.${seq}.${tag}`,
+      `${storeId}.${Number(seq) + 1_000_000}.${tag}`,
+      `${storeId}.${seq}.${tag === '0' ? '1' : '0'}`,
+    ]);
+  }
+
+  async #stall(): Promise<void> {
+    const line = this.#line;
+    line.stall();
+    this.#stream.entries.push({ ...this.#now(), kind: 'stall' });
+    const { progress } = this.#stage;
+    const isOver = () => line.isClosed || this.#stage.isOver || this.#stage.progress >= progress + 0.6;
+    await this.#stage.until('the others to go on', isOver);
+    const { retention, maxEvents = 0 } = this.#stage.history.plan;
+    if (retention === 'smallest' || retention === 'small') await this.#untilCut(2 * maxEvents + 20);
+    line.resume();
+  }
+
+  /** Until retention has cut the journal down to so many events, or for a while. */
+  async #untilCut(events: number): Promise<void> {
+    const from = Date.now();
+    const watch = await this.#stage.connect('line', () => {});
+    while (!watch.isClosed && Date.now() - from < stallMs) {
+      const status = await watch.call('daemon/status', {});
+      if (!status || status.result.events <= events) break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    watch.close();
+  }
+
+  /** Another connection of its own comes and takes the name. */
+  async #takeOver(): Promise<Ending | undefined> {
+    const [old, oldStream] = [this.#line, this.#stream];
+    await this.#connect();
+    const started = await this.#subscribe(undefined);
+    const isEnded = () => old.isClosed || oldStream.entries.at(-1)?.kind === 'ended';
+    if (started === 'started') await within('the one before to be told', this.#stage.until('its end', isEnded));
+    if (started === 'started' && !old.isClosed) await this.#ack(old, this.#told, false);
+    this.#endStream(oldStream, old.isClosed ? 'lost' : 'closed');
+    old.close();
+    if (started === 'refused') {
+      this.#line.close();
+      this.#told = undefined;
+      this.#hasView = false;
+    }
+    return started === 'started' ? undefined : 'lost';
+  }
+
+  async #ack(line: Line, cursor: string | undefined, isHolder: boolean): Promise<void> {
+    const { name } = this.#plan.params;
+    if (cursor === undefined || name === undefined) return;
+    const ack = { n: this.#stage.next(), who: this.#plan.who, name, cursor, isHolder };
+    const { acks } = this.#stage.history;
+    const index = acks.push(ack) - 1;
+    const reply = await line.call('events/ack', { name, cursor });
+    if (reply)
+      acks[index] = {
+        ...ack,
+        answered: this.#stage.next(),
+        ...(reply.error ? { error: reply.error } : { result: reply.result }),
+      };
+  }
+}
+
+function entryOf(method: string, params: Message['params'], bytes: number, now: { n: number; at: number }): Entry {
+  const { subscription: _, ...rest } = params ?? {};
+  switch (method) {
+    case 'events/batch':
+      return { ...now, kind: 'batch', bytes, ...rest };
+    case 'events/snapshot':
+      return { ...now, kind: 'snapshot', bytes, ...rest };
+    case 'events/caughtUp':
+      return { ...now, kind: 'caughtUp', ...rest };
+    case 'events/bookmark':
+      return { ...now, kind: 'bookmark', ...rest };
+    case 'events/reset':
+      return { ...now, kind: 'reset', ...rest };
+    case 'events/ended':
+      return { ...now, kind: 'ended', ...rest };
+    default:
+      return { ...now, kind: 'unknown', method };
+  }
+}
