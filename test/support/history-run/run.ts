@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Session } from '../../../protocol/schema.ts';
 import { afterTest } from '../daemon.ts';
+import { within } from '../deadline.ts';
 import { makeHome } from '../home.ts';
 import { Dice } from './dice.ts';
 import type { History, Listed } from './history.ts';
@@ -16,6 +17,9 @@ import { boundsOf, readJournal, resultOf, Stage, seqOf } from './stage.ts';
 import { RunSubscriber } from './subscriber.ts';
 import { RunWriter } from './writer.ts';
 
+/** A run takes some seconds; one that goes on for so long goes in circles. */
+const runMs = 60_000;
+
 /** Plays the seed. A wait that took too long, or a daemon that failed, is the history's `failure`. */
 export async function playSeed(seed: number, plan: Plan = planOf(seed)): Promise<History> {
   const home = makeHome();
@@ -24,7 +28,7 @@ export async function playSeed(seed: number, plan: Plan = planOf(seed)): Promise
   const limits = { ...(maxEvents ? { maxEvents } : {}), ...(maxLagEvents ? { maxLagEvents } : {}) };
   const stage = new Stage(home, seed, { retention, ...limits });
   try {
-    await play(stage, plan);
+    await within(`seed ${seed} to be played`, play(stage, plan), () => stage.describe(), runMs);
   } catch (error) {
     stage.fail(error);
     stage.history.failure = String((error as Error).stack ?? error);

@@ -228,8 +228,9 @@ export class RunSubscriber {
     const stream = this.#stream;
     const atLeast = this.#stage.seen;
     const reply = await this.#line.call('events/sync', { subscription: this.#subscription }, ({ result }) => {
-      if (result && !this.#isEnded)
-        stream.entries.push({ ...this.#now(), kind: 'sync', cursor: result.cursor, atLeast });
+      if (!result || this.#isEnded) return;
+      stream.entries.push({ ...this.#now(), kind: 'sync', cursor: result.cursor, atLeast });
+      this.synced = seqOf(result.cursor);
     });
     return reply?.result !== undefined && !this.#isEnded;
   }
