@@ -14,7 +14,7 @@ export type Holder = { connectionId: string; end(reason: 'takenOver' | 'unsubscr
 export type SubscribersDeps = {
   rows: SubscriberRows;
   journal: Journal;
-  writer: Pick<Writer, 'write'>;
+  writer: Pick<Writer, 'write' | 'closed'>;
   runtime: Pick<Runtime, 'now'>;
   /** Names that a principal may have. */
   maxNames: number;
@@ -103,6 +103,8 @@ export class Subscribers {
     const { rows, writer, runtime, journal } = this.#deps;
     const held = this.#find(principal, name);
     if (held.holder?.connectionId !== connectionId) {
+      // Nobody holds a name any more when the daemon ends: nobody took it either.
+      if (writer.closed) throw new RefusedError(writer.closed);
       const message = `only the connection that is subscribed as ${name} acknowledges for it: subscribe by that name first`;
       throw new RefusedError(refuse('Forbidden', message, { right: 'read' }));
     }

@@ -29,6 +29,8 @@ export type AppendOptions = {
   batchId?: string | undefined;
   atomic?: boolean | undefined;
   expectedCursor?: string | undefined;
+  /** The seq up to which events are not to be served any more (retention): a cursor before it is expired. */
+  floor?: number;
 };
 
 export type AppendedOne = Applied & { cursor: string; duplicate: boolean };
@@ -123,6 +125,11 @@ export class Writer {
   /** Writes something beside the journal, in a transaction like any other. */
   write<T>(work: () => T): Promise<T> {
     return this.#enqueue(0, work);
+  }
+
+  /** Why everything is refused, once it is. */
+  get closed(): Refusal | undefined {
+    return this.#closed;
   }
 
   /** From here everything is refused; what was taken before is still applied. Resolves when it is. */
@@ -239,7 +246,7 @@ export class Writer {
 
   #appendBatch(author: Author, ops: Op[], options: AppendOptions, at: number): AppendResult {
     this.#checkBatchId(author, ops, options.batchId);
-    this.#checkExpectedCursor(author, ops, options.expectedCursor);
+    this.#checkExpectedCursor(author, ops, options);
     const result: AppendResult = { cursor: '', applied: [], duplicates: [], rejected: [] };
     const apply = () => {
       for (const op of ops) {
@@ -290,13 +297,16 @@ export class Writer {
     throw new RefusedError(refuse('OpIdReused', message, { opId: batchId }));
   }
 
-  /** Compare and append: head must be where the caller saw it, unless all of it was applied before and this is a retry. */
-  #checkExpectedCursor(author: Author, ops: Op[], expected: string | undefined): void {
-    if (expected === undefined) return;
-    const cursor = this.#journal.check(expected);
+  /**
+   * Compare and append: head must be where the caller saw it, unless all of it was applied before and this is a retry, which
+   * is answered like the first time even where its cursor is not kept any more.
+   */
+  #checkExpectedCursor(author: Author, ops: Op[], { expectedCursor, floor }: AppendOptions): void {
+    if (expectedCursor === undefined || ops.every((op) => this.#ledger.find(author.principal, op.opId))) return;
+    const cursor = this.#journal.check(expectedCursor, floor);
     if (isRefusal(cursor)) throw new RefusedError(cursor);
     const { seq } = this.#journal.head;
-    if (cursor.seq === seq || ops.every((op) => this.#ledger.find(author.principal, op.opId))) return;
+    if (cursor.seq === seq) return;
     const data = { sessionId: '', expected: cursor.seq, actual: seq };
     throw new RefusedError(refuse('VersionConflict', 'the journal has gone on since expectedCursor', data));
   }

@@ -97,7 +97,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       return openRpc as never;
     },
 
-    'ops/append': ({ ops, ...options }, peer) => writer.append(peer.author, ops, options),
+    'ops/append': ({ ops, ...options }, peer) =>
+      writer.append(peer.author, ops, { ...options, floor: deps.retention.floor }),
 
     'session/fork': ({ opId = deps.runtime.newId('op'), ...params }, peer) =>
       series.forkSession(peer.author, { opId, ...params }).then(seriesResult),

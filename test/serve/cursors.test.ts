@@ -75,7 +75,22 @@ test('[P2] [P3] every door judges earliest - 1, earliest, earliest + 1, head and
   const retention = { ...defaultRetention, maxEvents: 3 };
   const { daemon } = daemonInProcess(testHome(), { retention });
   const wire = wireInMemory(daemon);
-  await expectEdges(wire, await create(wire, 10));
+  const cursors = await create(wire, 10);
+  await expectEdges(wire, cursors);
+  const said = await Promise.all([5, 6, 9].map((at) => expected(wire, cursors[at]!)));
+  expect(said).toEqual(['CursorExpired', 'VersionConflict', 'answered']);
+});
+
+test('[P13] a retry of what was applied is answered like the first time, although its expectedCursor is pruned', async () => {
+  const { daemon } = daemonInProcess(testHome(), { retention: { ...defaultRetention, maxEvents: 1 } });
+  const wire = wireInMemory(daemon);
+  const { cursor } = (await wire.call('session/create', { sessionId: 'ses_0' })).result;
+  const ops = [{ opId: 'op_1', type: 'session/update', params: { sessionId: 'ses_0', title: 'a' } }];
+  const append = () => wire.call('ops/append', { ops, expectedCursor: cursor });
+  expect((await append()).result.applied).toMatchObject([{ opId: 'op_1' }]);
+  await wire.call('session/create', { sessionId: 'ses_1' });
+  expect(await doors.never!(wire, cursor)).toBe('CursorExpired');
+  expect((await append()).result.duplicates).toMatchObject([{ opId: 'op_1' }]);
 });
 
 test('[P2] [P3] and alike when it was cut, and the daemon killed and started again', async () => {

@@ -140,7 +140,9 @@ function checkAcks({ acks, streams, plan }: History, truth: Truth, findings: Fin
       const stream = streams.findLast(({ n, params }) => params.name === ack.name && n < ack.n);
       const last = stream?.entries.at(-1);
       // Its subscription ended while it was on its way, or retention has passed what it was told.
-      const hasEnded = kind === 'ShuttingDown' || (last?.kind === 'ended' && last.n < ack.answered);
+      const hasEnded =
+        kind === 'ShuttingDown' ||
+        (kind === 'Forbidden' && last?.kind === 'ended' && last.reason !== 'shuttingDown' && last.n < ack.answered);
       const hasExpired = kind === 'CursorExpired' && plan.retention !== 'keepAll';
       if (!hasEnded && !hasExpired) wrong(`was refused with ${JSON.stringify(ack.error)}`);
     } else if (ack.result) {
