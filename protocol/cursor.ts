@@ -16,3 +16,13 @@ export function parseCursor(text: string): Cursor | undefined {
   // Past what a number holds exactly every seq is in the future all the same.
   return { storeId: match[1]!, seq: Math.min(Number(match[2]), Number.MAX_SAFE_INTEGER), tag: match[3]! };
 }
+
+/**
+ * Whether `cursor` shows a later state than `than`; undefined where that cannot be said: they are of two stores, or one is no
+ * cursor. A reply may be older than what a subscription has told meanwhile: who keeps what replies show lets only a newer one
+ * overwrite it (P27).
+ */
+export function isNewer(cursor: string, than: string): boolean | undefined {
+  const [a, b] = [parseCursor(cursor), parseCursor(than)];
+  return a && b && a.storeId === b.storeId ? a.seq > b.seq : undefined;
+}

@@ -1,7 +1,7 @@
 // Named subscribers (PROTOCOL.md 5): how far each has come is kept with the journal, so that it goes on from there after any
 // restart. One connection holds a name at a time, and only that one acknowledges.
 import type { Cursor } from '../../protocol/cursor.ts';
-import { formatCursor, parseCursor } from '../../protocol/cursor.ts';
+import { formatCursor, isNewer } from '../../protocol/cursor.ts';
 import { RefusedError, refuse } from '../../protocol/errors.ts';
 import type { Journal } from '../store/journal.ts';
 import type { SubscriberRow, SubscriberRows } from '../store/subscriber-rows.ts';
@@ -100,7 +100,7 @@ export class Subscribers {
    * when it is on disk. Throws NotFound, or Forbidden where another connection or none holds the name.
    */
   async acknowledge(principal: string, name: string, connectionId: string, cursor: Cursor): Promise<string> {
-    const { rows, writer, runtime, journal } = this.#deps;
+    const { rows, writer, runtime } = this.#deps;
     const held = this.#find(principal, name);
     if (held.holder?.connectionId !== connectionId) {
       // Nobody holds a name any more when the daemon ends: nobody took it either.
@@ -109,11 +109,12 @@ export class Subscribers {
       throw new RefusedError(refuse('Forbidden', message, { right: 'read' }));
     }
     // One that is kept from before a restore is behind every cursor of this store.
-    const isAhead = () => cursor.seq > held.seq || parseCursor(held.cursor)?.storeId !== journal.storeId;
+    const text = formatCursor(cursor);
+    const isAhead = () => isNewer(text, held.cursor) ?? true;
     if (!isAhead()) return held.cursor;
     const now = runtime.now();
     await writer.write(() => rows.acknowledge(principal, name, cursor, now));
-    if (isAhead()) Object.assign(held, { cursor: formatCursor(cursor), seq: cursor.seq, usedAt: now });
+    if (isAhead()) Object.assign(held, { cursor: text, seq: cursor.seq, usedAt: now });
     return held.cursor;
   }
 
