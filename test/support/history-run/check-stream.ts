@@ -34,7 +34,8 @@ class StreamCheck {
   #told: string;
   /** It has caught up no sooner than here. */
   #target: number;
-  #hasReset = false;
+  /** When the last page of a snapshot came. */
+  #snapshotAt = 0;
   /** Of an op that comes in pieces: its events so far. */
   #pieces: Event[] = [];
   #pieceBytes = 0;
@@ -132,10 +133,11 @@ class StreamCheck {
     if (cursor !== undefined) this.#move(cursor, this.#pieces.splice(0));
   }
 
-  #snapshot({ done, cursor }: Of<'snapshot'>): void {
+  #snapshot({ n, done, cursor }: Of<'snapshot'>): void {
     const isReset = this.#state === 'reset';
     this.#expect('a snapshot', ['snapshot', 'reset']);
     if (done !== (cursor !== undefined)) this.#wrong(`was told a snapshot with done ${done} and cursor ${cursor}`);
+    if (done) this.#snapshotAt = n;
     this.#state = done ? 'replay' : isReset ? 'reset' : 'snapshot';
     if (cursor === undefined) return;
     const seq = this.#seq(cursor);
@@ -179,7 +181,6 @@ class StreamCheck {
     this.#pieces = [];
     this.#pieceBytes = 0;
     this.#state = 'reset';
-    this.#hasReset = true;
     this.#findings.count('reset');
     if (this.#stream.entries.some(({ kind }) => kind === 'stall'))
       this.#findings.count('reset of a reader that stalled');
@@ -206,11 +207,11 @@ class StreamCheck {
     this.#findings.count(`ended ${reason}`);
   }
 
-  #sync({ cursor, atLeast }: Of<'sync'>): void {
+  #sync({ asked, cursor, atLeast }: Of<'sync'>): void {
     const seq = this.#seq(cursor);
     if (seq < atLeast) this.#wrong(`a fence at ${cursor}, asked for when ${atLeast} was there`);
-    // One that was set before a reset is passed behind its snapshot, which may be long before the reader has caught up anew.
-    const isOfBefore = this.#state === 'replay' && this.#hasReset;
+    // One that was set before the end of a snapshot may be passed before the reader has caught up with what was there then.
+    const isOfBefore = this.#state === 'replay' && asked < this.#snapshotAt;
     if (this.#state !== 'live' && !isOfBefore) this.#wrong(`passed a fence in state ${this.#state}`);
     if (this.#state === 'live' || isOfBefore) this.#expectNone(this.#seq(this.#told), seq, 'passed a fence');
     this.#findings.count('sync');

@@ -34,8 +34,8 @@ export type Entry = { n: number; at: number } & (
   | { kind: 'reset'; reason: string; earliest: string; head: string }
   | { kind: 'ended'; reason: string }
   | { kind: 'unknown'; method: string }
-  /** The reply to events/sync; `atLeast`: the newest seq that anybody had been told when it was asked. */
-  | { kind: 'sync'; cursor: string; atLeast: number }
+  /** The reply to events/sync; `asked`: when; `atLeast`: the newest seq that anybody had been told then. */
+  | { kind: 'sync'; asked: number; cursor: string; atLeast: number }
   /** What the reader itself did on the subscription, as it was asked for. */
   | { kind: 'unsubscribe' }
   | { kind: 'stall' }

@@ -74,7 +74,7 @@ export const bookmark = (prev: number, cursor: number): Entry => ({
   ...now(),
   ...{ kind: 'bookmark', prev: at(prev), cursor: at(cursor), head: at(8) },
 });
-export const sync = (seq: number): Entry => ({ ...now(), kind: 'sync', cursor: at(seq), atLeast: seq });
+export const sync = (seq: number): Entry => ({ ...now(), kind: 'sync', asked: n, cursor: at(seq), atLeast: seq });
 export const reset = (earliest: number): Entry => ({
   ...now(),
   ...{ kind: 'reset', reason: 'CursorExpired', earliest: at(earliest), head: at(8) },

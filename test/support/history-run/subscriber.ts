@@ -226,10 +226,10 @@ export class RunSubscriber {
   /** False where the subscription or the connection ended before the reply. */
   async #sync(): Promise<boolean> {
     const stream = this.#stream;
-    const atLeast = this.#stage.seen;
+    const [asked, atLeast] = [this.#stage.next(), this.#stage.seen];
     const reply = await this.#line.call('events/sync', { subscription: this.#subscription }, ({ result }) => {
       if (!result || this.#isEnded) return;
-      stream.entries.push({ ...this.#now(), kind: 'sync', cursor: result.cursor, atLeast });
+      stream.entries.push({ ...this.#now(), kind: 'sync', asked, cursor: result.cursor, atLeast });
       this.synced = seqOf(result.cursor);
     });
     return reply?.result !== undefined && !this.#isEnded;
