@@ -54,6 +54,7 @@ export class Feed {
   #isStart: boolean;
   /** Up to here it was there when the reader subscribed, or when its snapshot was done; undefined once it was told so. */
   #target: number | undefined;
+  #isRunning = false;
   #ended: EndReason | undefined;
   /** Ends the wait for the bell under way. */
   #wake: () => void = () => {};
@@ -78,6 +79,11 @@ export class Feed {
     return this.#journal.head.seq - this.#cursor.seq;
   }
 
+  /** Whether it was begun; before that nobody was told of it. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   /** Ends the loop after the notification under way; the reader is told why. */
   end(reason: EndReason): void {
     this.#ended ??= reason;
@@ -96,6 +102,7 @@ export class Feed {
 
   /** Runs until `end` was called or the reader is gone; rejects only for bugs, faults of the disk and a reader that is gone. */
   async run(): Promise<void> {
+    this.#isRunning = true;
     void this.#watchSilence();
     try {
       if (this.#options.startsWithSnapshot) await this.#sendSnapshot();

@@ -133,6 +133,8 @@ export function subscribeHandlers({ feeds, retention, subscribers, limits }: Sub
 
     'events/sync': async ({ subscription }, peer, call) => {
       const feed = feedOf(peer, subscription);
+      // One whose id was guessed, in the batch that subscribes: it begins behind the batch's reply, which would wait for it.
+      if (!feed.isRunning) throw noSubscription(subscription);
       // In a batch behind a mutation: the events must pass before the batch's own reply, or both would wait for ever.
       call.releaseEvents();
       const cursor = await call.wait(() => feed.sync());

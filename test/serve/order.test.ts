@@ -176,6 +176,21 @@ describe.each(ways)('%s', (_way, open) => {
     expect(wire.seqs).toEqual([1]);
   });
 
+  it('events/sync of a subscription that the same batch asks for, its id guessed, is refused and does not wait for ever', async () => {
+    const wire = await open();
+    await wire.call('session/create', {});
+    wire.send([
+      request(1, 'events/subscribe', { from: 'start' }),
+      ...[1, 2, 3].map((at) => request(at + 1, 'events/sync', { subscription: `sub_${at}` })),
+    ]);
+    await wire.until('the answer', () => wire.received.some((message) => Array.isArray(message)));
+    const answers = wire.received.find((message) => Array.isArray(message)) as unknown as Message[];
+    expect(answers.map(({ id, result, error }) => [id, result?.mode ?? error!.data.kind])).toEqual([
+      ...[[1, 'resumed'], ...[2, 3, 4].map((id) => [id, 'NotFound'])],
+    ]);
+    await wire.until('the event', () => wire.seqs.length === 1);
+  });
+
   it('prev and cursor of the notifications form one chain from the response on', async () => {
     const wire = await open();
     wire.send(...Array.from({ length: 50 }, () => request(null, 'session/create', {})));
