@@ -22,6 +22,8 @@ const biteEvents = 500;
 
 export class Retention {
   readonly #deps: RetentionDeps;
+  /** What was judged before: whoever was told that an event is gone is told so again, whatever clock and names say since. */
+  #judged = 0;
 
   constructor(deps: RetentionDeps) {
     this.#deps = deps;
@@ -30,13 +32,17 @@ export class Retention {
   /** The seq up to which events are not to be served any more, whether they are cut off already or not. */
   get floor(): number {
     const { journal, runtime, rule, acknowledged } = this.#deps;
+    const floor = Math.max(this.#judged, journal.floorSeq);
     const extent = {
-      floor: journal.floorSeq,
+      floor,
       head: journal.head.seq,
       aged: journal.agedBefore(runtime.now() - rule.maxAgeMs),
     };
     // Nobody is served the rest of an op whose beginning is gone.
-    return journal.wholeUpTo(floorFor(extent, acknowledged(), rule));
+    // A name of which the events behind it are gone can never go on there: nothing is kept for it.
+    const kept = acknowledged().filter((seq) => seq >= floor);
+    this.#judged = journal.wholeUpTo(floorFor(extent, kept, rule));
+    return this.#judged;
   }
 
   /** Cuts off what is not to be served any more. Rejects with RefusedError when the store cannot be written. */

@@ -41,15 +41,10 @@ export class Subscribers {
     return this.#held.get(keyOf(principal, name))?.cursor;
   }
 
-  /**
-   * How far each has come, for retention. A cursor from before a restore, or of which the events behind it are gone, can
-   * never be resumed from: nothing is kept for it.
-   */
+  /** How far each has come, for retention. A cursor from before a restore can never be resumed from: nothing is kept for it. */
   get acknowledged(): number[] {
-    const { storeId, floorSeq } = this.#deps.journal;
-    const held = [...this.#held.values()].filter(
-      ({ cursor, seq }) => cursor.startsWith(`${storeId}.`) && seq >= floorSeq,
-    );
+    const { storeId } = this.#deps.journal;
+    const held = [...this.#held.values()].filter(({ cursor }) => cursor.startsWith(`${storeId}.`));
     return held.map(({ seq }) => seq);
   }
 

@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { defaultRetention } from '../../daemon/config.ts';
+import { systemRuntime } from '../../daemon/engine/runtime.ts';
 import { daemonInProcess, startDaemon, testHome } from '../support/daemon.ts';
 import { within } from '../support/deadline.ts';
 import type { Wire } from '../support/wire.ts';
@@ -79,6 +80,25 @@ test('[P2] [P3] every door judges earliest - 1, earliest, earliest + 1, head and
   await expectEdges(wire, cursors);
   const said = await Promise.all([5, 6, 9].map((at) => expected(wire, cursors[at]!)));
   expect(said).toEqual(['CursorExpired', 'VersionConflict', 'answered']);
+});
+
+test('[P3] earliest never goes back, neither for a name that begins with the state, nor when the clock does', async () => {
+  let time = 10_000;
+  const runtime = { ...systemRuntime({ info() {}, warn() {}, error() {} }), now: () => time };
+  const retention = { ...defaultRetention, maxEvents: 3, maxAgeMs: 5_000 };
+  const { daemon } = daemonInProcess(testHome(), { retention, runtime });
+  const wire = wireInMemory(daemon);
+  const cursors = await create(wire, 10);
+  const earliest = async () => (await wire.call('daemon/status')).result.earliest;
+  expect(await earliest()).toBe(cursors[6]);
+  // Nothing was cut off yet, so that it could be served from the beginning.
+  await wire.call('events/subscribe', { name: 'editor', snapshot: 'always' });
+  expect(await earliest()).toBe(cursors[6]);
+  time += 5_001;
+  expect(await earliest()).toBe(cursors[9]);
+  time -= 5_001;
+  expect(await earliest()).toBe(cursors[9]);
+  expect(await doors.never!(wire, cursors[8]!)).toBe('CursorExpired');
 });
 
 test('[P13] a retry of what was applied is answered like the first time, although its expectedCursor is pruned', async () => {

@@ -73,8 +73,7 @@ export class RunSubscriber {
         if (ending === 'lost') break;
         // Refused, or ended by retention: it begins anew.
         if (ending === 'refused' || this.#wasReset) {
-          this.#told = undefined;
-          this.#hasView = false;
+          this.#forget();
           from = this.#plan.anew;
         }
       }
@@ -176,6 +175,13 @@ export class RunSubscriber {
     this.#told = cursor;
     this.#stage.told(seqOf(cursor));
     if (this.#dice.chance(0.1)) this.#older.push(cursor);
+  }
+
+  /** It begins anew, with nothing: what it was told before is not in its view. */
+  #forget(): void {
+    this.#told = undefined;
+    this.#hasView = false;
+    this.#older.length = 0;
   }
 
   #endStream(stream: Stream, end: 'lost' | 'closed'): void {
@@ -325,8 +331,7 @@ export class RunSubscriber {
     old.close();
     if (started === 'refused') {
       this.#line.close();
-      this.#told = undefined;
-      this.#hasView = false;
+      this.#forget();
     }
     return started === 'started' ? undefined : 'lost';
   }
