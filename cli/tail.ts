@@ -187,7 +187,8 @@ export class Tail {
 
   async #print(events: Event[]): Promise<void> {
     await this.#options.print(events.filter(({ seq }) => seq > this.#printedSeq));
-    this.#printedSeq = events.at(-1)?.seq ?? this.#printedSeq;
+    // Never back: of an op in pieces that comes again, the first ones are before what was printed.
+    this.#printedSeq = Math.max(this.#printedSeq, events.at(-1)?.seq ?? 0);
   }
 }
 

@@ -4,9 +4,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Session } from '../../../protocol/schema.ts';
-import { afterTest } from '../daemon.ts';
+import { testHome } from '../daemon.ts';
 import { within } from '../deadline.ts';
-import { makeHome } from '../home.ts';
 import { Dice } from './dice.ts';
 import type { History, Listed } from './history.ts';
 import type { Line } from './line.ts';
@@ -22,8 +21,7 @@ const runMs = 60_000;
 
 /** Plays the seed. A wait that took too long, or a daemon that failed, is the history's `failure`. */
 export async function playSeed(seed: number, plan: Plan = planOf(seed)): Promise<History> {
-  const home = makeHome();
-  afterTest(() => home.remove());
+  const home = testHome();
   const { retention, maxEvents, maxLagEvents } = plan;
   const limits = { ...(maxEvents ? { maxEvents } : {}), ...(maxLagEvents ? { maxLagEvents } : {}) };
   const stage = new Stage(home, seed, { retention, ...limits });
