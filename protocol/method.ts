@@ -52,12 +52,20 @@ export const page = {
 export const pageOf = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextPageToken: z.string().optional(), cursor });
 
+/** A path as a filter: no system has longer ones, and a subscription keeps its filter. */
+export const directoryFilter = z.string().max(4096);
+
 export const Filter = z.strictObject({
   sessions: z.array(sessionId).min(1).max(1000).optional(),
-  directory: z.string().optional(),
-  agents: z.array(z.string()).min(1).max(100).optional(),
+  directory: directoryFilter.optional(),
+  agents: z.array(z.string().max(256)).min(1).max(100).optional(),
   types: z
-    .array(z.string().regex(/^(\*|[a-z]+\/(\*|[a-zA-Z]+))$/, 'expected an event type, or a family such as part/*'))
+    .array(
+      z
+        .string()
+        .max(64)
+        .regex(/^(\*|[a-z]+\/(\*|[a-zA-Z]+))$/, 'expected an event type, or a family such as part/*'),
+    )
     .min(1)
     .max(100)
     .optional(),

@@ -8,6 +8,7 @@ import type { Method } from './method.ts';
 import {
   anything,
   cursor,
+  directoryFilter,
   duration,
   Filter,
   opEntry,
@@ -128,7 +129,7 @@ export const methods = {
 
   'session/list': {
     params: z.strictObject({
-      directory: z.string().optional(),
+      directory: directoryFilter.optional(),
       agent: z.string().optional(),
       status: z.enum(['idle', 'busy', 'waiting']).optional(),
       archived: z.boolean().optional(),
@@ -153,7 +154,7 @@ export const methods = {
   'session/search': {
     params: z.strictObject({
       query: z.string().max(1000),
-      directory: z.string().optional(),
+      directory: directoryFilter.optional(),
       agent: z.string().optional(),
       ...page,
     }),

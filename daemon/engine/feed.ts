@@ -74,6 +74,11 @@ export class Feed {
     this.#sentAt = deps.runtime.monotonic();
   }
 
+  /** Length of what it keeps to know its events by. */
+  get filterUnits(): number {
+    return this.#options.query.key.length;
+  }
+
   /** Events of the journal that this feed has not looked at yet. */
   get lag(): number {
     return this.#journal.head.seq - this.#cursor.seq;

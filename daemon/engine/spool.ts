@@ -1,6 +1,7 @@
 // Long sessions for snapshots. A reader takes as long as it likes and the session changes meanwhile; a cursor into the
 // tables would show it at several versions, an open transaction would keep the write-ahead log growing. So the session is
 // written out at one version, at the daemon's own speed, into a file without a name, and read from there.
+import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -50,7 +51,6 @@ export class Spools {
   readonly #openReader: () => Reader;
   /** Readers of the same version of a session share one. */
   readonly #shared = new Map<string, Shared>();
-  #made = 0;
 
   /** `openReader`: opens the tables as they stand at the moment of the call. */
   constructor(folder: string, openReader: () => Reader) {
@@ -97,8 +97,8 @@ export class Spools {
   async #make(sessionId: string, withMessages: boolean, maxItemBytes: number): Promise<Spool> {
     const reader = this.#openReader();
     try {
-      this.#made += 1;
-      const spool = new Spool(join(this.#folder, `spool-${process.pid}-${this.#made}`));
+      // A name that no process had before: one that was killed may have left its file.
+      const spool = new Spool(join(this.#folder, `spool-${randomUUID()}`));
       try {
         for (const { text } of sessionItems(reader.lists, sessionId, withMessages, maxItemBytes)) {
           spool.add(text);

@@ -20,12 +20,13 @@ export type SubscribersDeps = {
   maxNames: number;
 };
 
-type Held = SubscriberRow & { holder: Holder | undefined };
+/** `writtenAt`: what is on disk of `usedAt`. */
+type Held = SubscriberRow & { holder: Holder | undefined; writtenAt: number };
 
 /** One unused for so long is removed (PROTOCOL.md 5), ms. */
 const expiryMs = 30 * 24 * 3600_000;
-/** How often it is written down that a name which is held is in use, ms. */
-const touchMs = 24 * 3600_000;
+/** How often it is written down that a name which is held is in use, ms: so much earlier it may go after a crash. */
+const touchMs = 3600_000;
 
 export class Subscribers {
   readonly #deps: SubscribersDeps;
@@ -33,7 +34,9 @@ export class Subscribers {
 
   constructor(deps: SubscribersDeps) {
     this.#deps = deps;
-    for (const row of deps.rows.all()) this.#held.set(keyOf(row.principal, row.name), { ...row, holder: undefined });
+    for (const row of deps.rows.all()) {
+      this.#held.set(keyOf(row.principal, row.name), { ...row, holder: undefined, writtenAt: row.usedAt });
+    }
   }
 
   /** The cursor kept for a name; undefined for a new one. */
@@ -61,6 +64,7 @@ export class Subscribers {
       known.holder?.end('takenOver');
       known.holder = holder;
       known.usedAt = now;
+      known.writtenAt = now;
       try {
         // Whole: the one that made it may still be about to fail.
         await writer.write(() => rows.add(known));
@@ -75,7 +79,7 @@ export class Subscribers {
       throw new RefusedError(refuse('LimitExceeded', message, { limit: maxNames, what: 'named subscribers' }));
     }
     const row = { principal, name, cursor: formatCursor(cursor), seq: cursor.seq, createdAt: now, usedAt: now };
-    this.#held.set(key, { ...row, holder });
+    this.#held.set(key, { ...row, holder, writtenAt: now });
     try {
       await writer.write(() => rows.add(row));
     } catch (error) {
@@ -87,7 +91,9 @@ export class Subscribers {
   /** The holder is gone; the name stays. */
   release(principal: string, name: string, holder: Holder): void {
     const held = this.#held.get(keyOf(principal, name));
-    if (held?.holder === holder) held.holder = undefined;
+    if (held?.holder !== holder) return;
+    held.holder = undefined;
+    held.usedAt = this.#deps.runtime.now();
   }
 
   /**
@@ -109,7 +115,7 @@ export class Subscribers {
     if (!isAhead()) return held.cursor;
     const now = runtime.now();
     await writer.write(() => rows.acknowledge(principal, name, cursor, now));
-    if (isAhead()) Object.assign(held, { cursor: text, seq: cursor.seq, usedAt: now });
+    if (isAhead()) Object.assign(held, { cursor: text, seq: cursor.seq, usedAt: now, writtenAt: now });
     return held.cursor;
   }
 
@@ -118,14 +124,21 @@ export class Subscribers {
     return this.#of(principal)
       .filter(({ name }) => name > after)
       .sort((a, b) => (a.name < b.name ? -1 : 1))
-      .map(({ holder, ...row }) => ({ ...row, connectionId: holder?.connectionId ?? null }));
+      .map(({ holder, writtenAt, ...row }) => ({ ...row, connectionId: holder?.connectionId ?? null }));
   }
 
   /** Forgets a name; its subscription ends. Throws NotFound. */
   async remove(principal: string, name: string): Promise<void> {
     const held = this.#find(principal, name);
-    await this.#deps.writer.write(() => this.#deps.rows.drop(principal, name));
-    this.#held.delete(keyOf(principal, name));
+    const key = keyOf(principal, name);
+    // Before the wait: who takes the name meanwhile has a new one, which is written behind this.
+    this.#held.delete(key);
+    try {
+      await this.#deps.writer.write(() => this.#deps.rows.drop(principal, name));
+    } catch (error) {
+      if (!this.#held.has(key)) this.#held.set(key, held);
+      throw error;
+    }
     held.holder?.end('unsubscribed');
   }
 
@@ -134,12 +147,14 @@ export class Subscribers {
     const { rows, writer } = this.#deps;
     for (const held of [...this.#held.values()]) {
       const { principal, name } = held;
-      if (held.holder) {
-        if (now - held.usedAt < touchMs) continue;
-        await writer.write(() => rows.touch(principal, name, now));
-        held.usedAt = now;
-      } else if (now - held.usedAt >= expiryMs) {
-        await this.remove(principal, name);
+      // It went while another was written.
+      if (this.#held.get(keyOf(principal, name)) !== held) continue;
+      if (held.holder) held.usedAt = now;
+      const { usedAt } = held;
+      if (now - usedAt >= expiryMs) await this.remove(principal, name);
+      else if (usedAt - held.writtenAt >= touchMs || (!held.holder && usedAt > held.writtenAt)) {
+        await writer.write(() => rows.touch(principal, name, usedAt));
+        held.writtenAt = usedAt;
       }
     }
   }

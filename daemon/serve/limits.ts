@@ -16,6 +16,8 @@ export type Limits = {
   /** Text of one notification or page; one larger op is still sent whole. */
   maxBatchBytes: number;
   maxSubscriptions: number;
+  /** Text of the filters of a connection's subscriptions, in UTF-16 units: they are kept as long as these. */
+  maxFilterUnits: number;
   /** How long a search waits for the index to have what was written before it; then it shows an older position. */
   searchWaitMs: number;
   /** Named subscribers of a principal: each may hold the journal back. */
@@ -32,6 +34,7 @@ export const defaultLimits: Limits = {
   maxBatch: 200,
   maxBatchBytes: 256 * 1024,
   maxSubscriptions: 1_000,
+  maxFilterUnits: 4 * 1024 * 1024,
   searchWaitMs: 5_000,
   maxNames: 1_000,
 };

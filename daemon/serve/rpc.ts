@@ -50,8 +50,9 @@ export function bindMethods(
       if (changesRecord(name)) return peer.mutating(mutate, method.kind === 'series');
       const read = () => handle(params, peer, call);
       // A read observes every mutation that its connection sent before it.
-      const before = method.kind === 'read' ? peer.mutationsUnderWay : undefined;
-      return before ? before.then(() => call.readInTurn(read)) : call.read(read);
+      if (method.kind !== 'read') return call.read(read);
+      const before = peer.mutationsUnderWay;
+      return before ? before.then(() => call.readInTurn(read)) : call.readInTurn(read);
     });
   }
   return rpc;

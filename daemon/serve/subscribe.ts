@@ -91,7 +91,17 @@ export function subscribeHandlers({ feeds, retention, subscribers, limits }: Sub
         const data = { limit: limits.maxSubscriptions, what: 'subscriptions of a connection' };
         throw new RefusedError(refuse('LimitExceeded', 'too many subscriptions: end one or connect again', data));
       }
-      const { name, snapshot = 'onGap' } = params;
+      const { name, snapshot = 'onGap', maxBatch = limits.maxBatch } = params;
+      const filter: EventFilter = { ...params.filter, deltas: params.deltas };
+      const key = JSON.stringify([filter, maxBatch]);
+      let filterUnits = key.length;
+      for (const feed of peer.feeds.values()) filterUnits += feed.filterUnits;
+      if (filterUnits > limits.maxFilterUnits) {
+        const data = { limit: limits.maxFilterUnits, what: 'text in the filters of a connection' };
+        throw new RefusedError(
+          refuse('LimitExceeded', 'too long filters: end a subscription or use shorter ones', data),
+        );
+      }
       const kept = name === undefined ? undefined : subscribers.cursorOf(peer.author.principal, name);
       const start = startAt(params.from ?? kept ?? 'now', snapshot);
       const subscription = `sub_${++lastId}`;
@@ -102,11 +112,9 @@ export function subscribeHandlers({ feeds, retention, subscribers, limits }: Sub
             return params === undefined ? undefined : `"subscription":"${subscription}",${params}`;
           }),
       };
-      const filter: EventFilter = { ...params.filter, deltas: params.deltas };
-      const { maxBatch = limits.maxBatch } = params;
       const feed = new Feed(feeds, sink, {
         from: start.cursor,
-        query: { filter, maxBatch, maxBatchBytes: limits.maxBatchBytes, key: JSON.stringify([filter, maxBatch]) },
+        query: { filter, maxBatch, maxBatchBytes: limits.maxBatchBytes, key },
         startsWithSnapshot: start.mode === 'snapshot',
         mendsGaps: snapshot !== 'never',
         bookmarkMs: params.bookmarkMs ?? defaultBookmarkMs,

@@ -82,6 +82,36 @@ describe('a connection', () => {
   });
 });
 
+describe('a reader that does not read', () => {
+  it('[P7] has one reply of 8 MB waiting, however many it asked for at once, half-closed or not', async () => {
+    const path = await onSocket();
+    const wire = await wireTo(path);
+    await wire.call('session/create', { sessionId: 'ses_1' });
+    await wire.call('message/put', { sessionId: 'ses_1', messageId: 'msg_1', role: 'user' });
+    const text = 'x'.repeat(4 * 1024 * 1024);
+    for (const partId of ['prt_1', 'prt_2']) {
+      await wire.call('part/put', { sessionId: 'ses_1', messageId: 'msg_1', partId, part: { type: 'text', text } });
+    }
+    for (const isHalfClosed of [false, true]) {
+      const reader = await wireTo(path);
+      await reader.call('ping');
+      reader.socket!.pause();
+      const asked = Array.from({ length: 10 }, (_, at) => request(at, 'message/list', { sessionId: 'ses_1' }));
+      const lines = asked.map((each) => `${JSON.stringify(each)}\n`).join('');
+      if (isHalfClosed) reader.socket!.end(lines);
+      else reader.socket!.write(lines);
+      const waiting = async () => {
+        const { connections } = (await wire.call('daemon/status')).result;
+        return Math.max(...connections.map((each: { bufferedBytes: number }) => each.bufferedBytes));
+      };
+      while ((await waiting()) < text.length) await new Promise((resolve) => setImmediate(resolve));
+      for (let look = 0; look < 50; look += 1) expect(await waiting()).toBeLessThan(2.1 * text.length);
+      reader.socket!.resume();
+      await reader.until('all replies', () => reader.received.length === 11);
+    }
+  });
+});
+
 describe('FrameTooLarge', () => {
   it.each<WireDialect>(['line', 'header'])(
     'is told with the limit, then the connection closes, dialect %s',

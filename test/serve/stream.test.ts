@@ -189,3 +189,23 @@ it('no cursor is told that lies inside an op whose beginning is gone', async () 
   await wire.until('all of it', () => wire.seqs.at(-1) === 14);
   expect(wire.seqs[0]).toBe(2);
 });
+
+it('[P7] keeps at most so much text of the filters of a connection, and gives it back with the subscription', async () => {
+  const { daemon } = await setUp();
+  const reader = wireInMemory(daemon);
+  const sessions = Array.from({ length: 1_000 }, (_, at) => `ses_${String(at).padEnd(60, 'x')}`);
+  const subscribe = () => reader.call('events/subscribe', { filter: { sessions } });
+  const first = await subscribe();
+  let refused: Anything;
+  for (let made = 1; !refused; made += 1) {
+    expect(made).toBeLessThan(100);
+    refused = (await subscribe()).error;
+  }
+  expect(refused.data).toMatchObject({ kind: 'LimitExceeded', what: 'text in the filters of a connection' });
+  expect((await reader.call('events/subscribe', {})).error).toBeUndefined();
+  await reader.call('events/unsubscribe', { subscription: first.result.subscription });
+  await reader.until('the end', () => reader.notifications('events/ended').length > 0);
+  expect((await subscribe()).error).toBeUndefined();
+  const tooLong = await reader.call('events/subscribe', { filter: { directory: `/${'d'.repeat(4_096)}` } });
+  expect(tooLong.error!.code).toBe(-32602);
+});

@@ -198,6 +198,8 @@ describe('retention', () => {
       (await listed(wire)).every(({ usedAt }: { usedAt: number }) => usedAt > Date.now() + 28 * day);
     while (!(await used())) await new Promise((r) => setImmediate(r));
     gone.close();
+    const isGone = async () => (await listed(wire))[0].connectionId === null;
+    while (!(await isGone())) await new Promise((r) => setImmediate(r));
     clock.ahead = 58 * day;
     await untilListed(['gone', 'held']);
     clock.ahead = 60 * day;
