@@ -119,6 +119,8 @@ function openDatabase(path: string): Db {
     // FULL: in WAL mode NORMAL does not fsync at commit, and an acknowledged op must be on disk (P10).
     db.pragma('synchronous = FULL');
     db.pragma('foreign_keys = ON');
+    // What is deleted is overwritten where its page is written anyway: a session that was deleted must not lie there for years.
+    db.pragma('secure_delete = FAST');
     db.pragma('temp_store = MEMORY');
     db.pragma('cache_size = -16384');
     // Pages that many ops touch are copied back once in 16 MB of log, not once in SQLite's 4.

@@ -134,8 +134,9 @@ class ViewCheck {
       if (!seen && made !== undefined && made <= this.#since) continue;
       if (!seen && made === undefined) continue;
       const hasMessages = !this.#bare.has(id);
-      const known = isSoft ? withoutDeltas(sorted(table), this.#truth) : sorted(table);
-      const folded = seen && (isSoft ? withoutDeltas(listedOf(seen), this.#truth) : listedOf(seen));
+      const { version } = table.session;
+      const known = isSoft ? withoutDeltas(sorted(table), version, this.#truth) : sorted(table);
+      const folded = seen && (isSoft ? withoutDeltas(listedOf(seen), version, this.#truth) : listedOf(seen));
       this.#findings.count('session of a view compared');
       this.#same(stream, `${id} in the end`, folded, known, { hasMessages, isSoft });
     }
@@ -205,16 +206,21 @@ function sessionOf(session: Session, hasMessages: boolean, isSoft: boolean): Par
   return { ...rest, ...(hasMessages ? { messageCount, usage } : {}), ...(isSoft ? {} : { version, updatedAt }) };
 }
 
-/** Without the parts that were streamed into since they were last put whole. */
-function withoutDeltas(listed: Listed, truth: Truth): Listed {
-  const open = new Set<string>();
-  for (const { type, data } of truth.ofSession(listed.session.id)) {
-    if (type === 'part/delta') open.add(data.partId);
-    if (type === 'part/updated') open.delete(data.id);
+/**
+ * Without the parts that were streamed into since they were last put whole, or may have been: by events that were pruned
+ * before anybody saw them. `through`: the version of the session.
+ */
+function withoutDeltas(listed: Listed, through: number, truth: Truth): Listed {
+  const events = truth.ofSession(listed.session.id);
+  const settled = new Set<string>();
+  for (const [index, { type, data, version }] of events.entries()) {
+    if (type === 'part/delta') settled.delete(data.partId);
+    const isAllKnown = events.length - 1 - index === through - version;
+    if (type === 'part/updated' && isAllKnown) settled.add(data.id);
   }
   const messages = listed.messages.map(({ message, parts }) => ({
     message,
-    parts: parts.filter(({ id }) => !open.has(id)),
+    parts: parts.filter(({ id }) => settled.has(id)),
   }));
   return { ...listed, messages };
 }
