@@ -2,6 +2,7 @@
 // the next one. What it was never told comes again; it is told nothing that was not printed.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../protocol/client.ts';
+import { parseCursor } from '../protocol/cursor.ts';
 
 /** How long the last acknowledgement may take: a daemon that hangs must not keep a tail from ending. */
 const lastMs = 2_000;
@@ -67,4 +68,11 @@ export class Acknowledger {
     // Not in a promise's own end, which comes later than this: what is printed in between would wait for the next.
     this.#running = undefined;
   }
+}
+
+/** How far a name has acknowledged; undefined where there is none. A principal has no more names than one page. */
+export async function acknowledgedSeq(client: Client, name: string): Promise<number | undefined> {
+  const { items } = await client.call('subscriber/list', { limit: 1000 });
+  const cursor = items.find((item) => item.name === name)?.cursor;
+  return cursor === undefined ? undefined : parseCursor(cursor)?.seq;
 }

@@ -46,11 +46,14 @@ export const exitCodeMeanings: Record<keyof typeof exitCodes, string> = {
 export class CliError extends Error {
   readonly exitCode: number;
   readonly hint: string | undefined;
-  constructor(exitCode: number, message: string, hint?: string) {
+  /** Of a refusal that is told in other words than the daemon's. */
+  readonly kind: ErrorKind | undefined;
+  constructor(exitCode: number, message: string, hint?: string, kind?: ErrorKind) {
     super(message);
     this.name = 'CliError';
     this.exitCode = exitCode;
     this.hint = hint;
+    this.kind = kind;
   }
 }
 
@@ -76,7 +79,7 @@ const systemCodes: Record<string, number> = {
 
 /** What to tell of an error, and the code to exit with. `program` is how the program names itself in hints. */
 export function failureOf(error: unknown, program: string): Failure {
-  if (error instanceof CliError) return failure(error.exitCode, error.message, error.hint);
+  if (error instanceof CliError) return failure(error.exitCode, error.message, error.hint, error.kind);
   if (error instanceof PathError) return failure(exitCodes.usage, error.message);
   if (error instanceof RpcError) return rpcFailure(error, program);
   if (error instanceof SpawnError) return spawnFailure(error, program);
@@ -102,8 +105,9 @@ function rpcFailure(error: RpcError, program: string): Failure {
     const hint = `the daemon that runs may be older than this command: ${program} stop, then again`;
     return failure(exitCodes.versionMismatch, error.message, hint);
   }
+  if (error.code === jsonRpcCodes.invalidParams) return failure(exitCodes.usage, error.message);
   const code = (error.kind && kindCodes[error.kind]) ?? exitCodes.failure;
-  return { ...failure(code, error.message, kindHint(error, program)), ...(error.kind && { kind: error.kind }) };
+  return failure(code, error.message, kindHint(error, program), error.kind);
 }
 
 function kindHint(error: RpcError, program: string): string | undefined {
@@ -111,6 +115,7 @@ function kindHint(error: RpcError, program: string): string | undefined {
     case 'NotFound':
       if (error.data.what === 'blocker') return `what waits for an answer: ${program} inbox`;
       if (error.data.what === 'source') return `the sources there are: ${program} source ls`;
+      if (error.data.what === 'subscriber') return `the names there are: ${program} rpc subscriber/list`;
       return `the sessions there are: ${program} ls --all`;
     case 'UnsupportedVersion':
       return `the daemon that runs is of another version: ${program} stop, then again`;
@@ -143,8 +148,9 @@ export function againHint(program: string, verb: string): string {
   return `put that right, then: ${program} ${verb}`;
 }
 
-function failure(code: number, message: string, hint?: string): Failure {
-  return { code, message: cleanText(message), ...(hint !== undefined && { hint: cleanText(hint) }) };
+function failure(code: number, message: string, hint?: string, kind?: ErrorKind): Failure {
+  const shown = { code, message: cleanText(message), ...(hint !== undefined && { hint: cleanText(hint) }) };
+  return kind === undefined ? shown : { ...shown, kind };
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException & { code: string } {

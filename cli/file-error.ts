@@ -12,6 +12,7 @@ const writeHints: Record<string, string> = {
   ENOSPC: 'the disk is full',
 };
 const readHints: Record<string, string> = {
+  ENOENT: 'is the path right? - reads from stdin',
   EISDIR: 'it is a folder: name a file in it',
   EACCES: 'you may not read it',
 };

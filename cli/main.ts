@@ -21,7 +21,7 @@ const wantsJson = args.includes('--json');
 const out = new Output(process.stdout, process.env);
 const err = new Output(process.stderr, process.env);
 /** The verb that is typed, and behind a verb that has commands its command. */
-let typed: string[] = [];
+let typed: Command[] = [];
 const program = programName({ script, cwd: process.cwd(), env: process.env });
 
 main().then(
@@ -59,11 +59,10 @@ async function main(): Promise<void> {
   await root.parseAsync(args, { from: 'user' });
 }
 
-/** The words that name a command, from the first on. */
-function commandPath(root: Command, words: string[]): string[] {
-  const [first = ''] = words;
-  const command = root.commands.find((each) => each.name() === first);
-  return command ? [first, ...commandPath(command, words.slice(1))] : [];
+/** The commands that the words name, from the first on. */
+function commandPath(root: Command, words: string[]): Command[] {
+  const command = root.commands.find((each) => each.name() === words[0]);
+  return command ? [command, ...commandPath(command, words.slice(1))] : [];
 }
 
 /** Tells what went wrong, on stderr, and returns the exit code. */
@@ -106,5 +105,8 @@ function commanderFailure(error: CommanderError): Failure | undefined {
             /^command-argument value '(.*)' is invalid for argument '(.*)'\. Allowed choices are/s,
             "<$2> is one of these, not '$1':",
           );
-  return { code: exitCodes.usage, message: cleanText(message), hint: [program, ...typed, '--help'].join(' ') };
+  const help = [program, ...typed.map((command) => command.name()), '--help'].join(' ');
+  const mayBeWord = error.code === 'commander.unknownOption' && typed.at(-1)?.registeredArguments.length;
+  const hint = mayBeWord ? `${help}; a word that begins with - stands behind --` : help;
+  return { code: exitCodes.usage, message: cleanText(message), hint };
 }

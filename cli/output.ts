@@ -1,5 +1,6 @@
 // One of the two streams that a verb writes to. Every write is awaited: a slow reader slows the verb down, and a pipe
 // that its reader closed ends it (OutputClosedError, which main.ts turns into a quiet exit).
+import { wasClosed } from './closed-fd.ts';
 import { watchReader } from './reader-gone.ts';
 import { safeJson } from './render/clean.ts';
 import type { Style } from './render/style.ts';
@@ -23,6 +24,7 @@ export class Output {
   readonly style: Style;
   readonly #stream: OutputStream;
   readonly #env: NodeJS.ProcessEnv;
+  #isReaderGone = false;
 
   constructor(stream: OutputStream, env: NodeJS.ProcessEnv) {
     this.#stream = stream;
@@ -46,15 +48,31 @@ export class Output {
     return new Promise((resolve, reject) => {
       this.#stream.write(text, (error) => {
         if (!error) resolve();
-        else if (closedCodes.has((error as NodeJS.ErrnoException).code ?? '')) reject(new OutputClosedError());
-        else reject(error);
+        else if (closedCodes.has((error as NodeJS.ErrnoException).code ?? '')) {
+          this.#isReaderGone = true;
+          reject(new OutputClosedError());
+        } else reject(error);
       });
     });
   }
 
   /** Calls `gone` when nobody reads any more, also while nothing is written; where that cannot be learned, never. */
   onReaderGone(gone: () => void): void {
-    if (this.#stream.fd !== undefined) watchReader(this.#stream.fd, gone);
+    if (this.#stream.fd === undefined) return;
+    watchReader(this.#stream.fd, () => {
+      this.#isReaderGone = true;
+      gone();
+    });
+  }
+
+  /** Whether a write, or `onReaderGone`, has found that nobody reads any more. What lay in the pipe then is lost. */
+  get isReaderGone(): boolean {
+    return this.#isReaderGone;
+  }
+
+  /** Whether there is no such output: what is written goes nowhere, and nobody asked for that. */
+  get isMissing(): boolean {
+    return this.#stream.fd !== undefined && wasClosed(this.#stream.fd);
   }
 
   line(text = ''): Promise<void> {

@@ -9,7 +9,7 @@ import { parseCursor } from '../protocol/cursor.ts';
 import { RpcError } from '../protocol/errors.ts';
 import type { Filter } from '../protocol/methods.ts';
 import type { Event } from '../protocol/schema.ts';
-import { Acknowledger } from './acknowledger.ts';
+import { Acknowledger, acknowledgedSeq } from './acknowledger.ts';
 import { Backoff } from './backoff.ts';
 import { exitCodes, failureOf } from './exit.ts';
 import { OutputClosedError } from './output.ts';
@@ -137,16 +137,20 @@ export class Tail {
       );
     let subscription: Subscription;
     let gap: string | undefined;
+    let behind = this.#behindSeq;
     try {
       subscription = await start(from);
     } catch (error) {
       const isOfUser = this.#cursor === undefined && from !== undefined;
       if (isOfUser || !(error instanceof RpcError) || !gaps.includes(error.kind ?? '')) throw error;
       gap = error.kind!;
+      // Before the subscription: its deliveries, which wait for `begin`, would stand before the reply.
+      if (name !== undefined) behind ??= await acknowledgedSeq(client, name);
       subscription = await start('start');
     }
     const { mode, cursor } = subscription;
-    const [seq, behind] = [parseCursor(cursor)?.seq ?? 0, this.#behindSeq];
+    const seq = parseCursor(cursor)?.seq ?? 0;
+    if (from === 'start' && seq > 0) gap = 'CursorExpired';
     // Of an op in pieces more was printed than the cursor says.
     if (gap === 'CursorExpired' && behind !== undefined && behind >= seq) gap = undefined;
     if (gap !== undefined && gap !== 'CursorExpired') this.#printedSeq = 0;

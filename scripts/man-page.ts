@@ -50,6 +50,7 @@ export async function manPage(version: string): Promise<string> {
   }
   const codes = Object.entries(exitCodes) as [keyof typeof exitCodes, number][];
   return `${[
+    '.nr HY 0', // a command or a path that is hyphenated cannot be copied
     `.TH SESSIOND 1 "" ${quoted(`sessiond ${version}`)} "User Commands"`,
     ...section('Name', ['sessiond \\- one true record of the coding-agent sessions on this machine']),
     ...section('Synopsis', ['.B sessiond', '\\fIVERB\\fR [options]']),

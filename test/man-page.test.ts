@@ -27,3 +27,12 @@ test('every option that a verb takes is in the page', () => {
   expect(options).toEqual(expect.arrayContaining(['--follow', '--last', '--level', '--json', '--no-spawn']));
   for (const option of options) expect(text).toContain(option);
 });
+
+test('a command in the page stands whole on one line, as it is typed', () => {
+  const groff = (width: number) =>
+    execFileSync('groff', ['-man', '-Tutf8', '-P-cbou', `-rLL=${width}n`, page], { encoding: 'utf8' });
+  for (const width of [60, 78, 100]) {
+    expect(groff(width)).toMatch(/^ +sessiond rpc subscriber\/remove '\{"name":"NAME"\}'$/m);
+    expect(groff(width)).not.toMatch(/\u2010$/m);
+  }
+});

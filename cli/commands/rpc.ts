@@ -6,6 +6,7 @@ import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { CliError, exitCodes } from '../exit.ts';
 import { cleanStart } from '../render/clean.ts';
+import { shellCommand } from '../shell-quote.ts';
 
 export function configure(command: Command, context: Context): void {
   const { program } = context;
@@ -23,11 +24,20 @@ export function configure(command: Command, context: Context): void {
         client.callRaw(method, params).catch(asUsage(context, method)),
       );
       await context.out.json(result, { pretty: context.out.isTerminal && !context.json });
+      if (method === 'events/subscribe') await tellEnded(context, params);
     });
 }
 
+/** A subscription lives as long as its connection, and that is over. */
+async function tellEnded({ err, json, program }: Context, params: object): Promise<void> {
+  const name = 'name' in params ? ['--name', String(params.name)] : [];
+  const hint = `${program} ${shellCommand(['tail', ...name])}`;
+  if (json) await err.json({ ended: { hint } });
+  else await err.line(`the subscription ended with this call; to follow events: ${hint}`);
+}
+
 /** JSON-RPC itself knows only objects and arrays as params, and answers others before it looks at the method. */
-function parse(json: string, context: Context): unknown {
+function parse(json: string, context: Context): object {
   let params: unknown;
   try {
     params = JSON.parse(json);

@@ -1,14 +1,17 @@
 // search QUERY…: full text over all sessions, the best places first.
 import type { Command } from 'commander';
 import type { Client } from '../../protocol/client.ts';
+import { RpcError } from '../../protocol/errors.ts';
 import type { SearchHit } from '../../protocol/methods.ts';
 import { unknownAgentText } from '../agents.ts';
 import type { Connected } from '../connect.ts';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
+import { CliError, exitCodes } from '../exit.ts';
 import { emptyLines, noticeReading } from '../list.ts';
 import { wholeNumber } from '../option-values.ts';
 import { cleanStart, safeJson } from '../render/clean.ts';
+import { grouped } from '../render/quantity.ts';
 import { searchLines } from '../render/search.ts';
 import { wrap } from '../render/width.ts';
 import { filterWords, insideOf } from '../session-filter.ts';
@@ -16,6 +19,8 @@ import { shellQuote } from '../shell-quote.ts';
 
 const usualLimit = 20;
 const pageSize = 100;
+/** What the daemon takes, in UTF-16 units. */
+const longestQuery = 1000;
 
 type Options = { agent?: string; dir?: string; limit?: number };
 type Asked = Options & { query: string };
@@ -31,15 +36,30 @@ export function configure(command: Command, context: Context): void {
     .addHelpText(
       'after',
       `\nWhat was said is searched, reasoning, and what went into tools and came out of them. "a phrase" stands as it is\n` +
-        `written, begin* is the start of a word; large and small letters and accents are the same. A text that is still\n` +
-        `being streamed is found when its turn has ended.\n\n` +
+        `written, begin* is the start of a word; large and small letters and accents are the same. All words must stand\n` +
+        `in one text. A text that is still being streamed is found when its turn has ended. Titles, punctuation and emoji\n` +
+        `are not searched, archived sessions are. --limit 100 shows more places. The exit code is 0 also where nothing\n` +
+        `is found.\n\n` +
         `Examples:\n  ${program} search login redirect --dir .\n  ${program} search '"connection refused"' --agent codex\n` +
         `  ${program} search 'migrat*' --json | jq -r '.[].session.id' | sort -u`,
     )
     .action(async (words: string[], options: Options) => {
       const asked = { ...options, query: words.join(' ') };
+      check(context, asked.query);
       await withDaemon(context, (connected) => search(context, connected, asked));
     });
+}
+
+function check({ program }: Context, query: string): void {
+  // As the daemon knows words: letters, numbers, and signs of private use.
+  if (!/[\p{L}\p{N}\p{Co}]/u.test(query)) {
+    const message = 'there is no word to search for; punctuation and emoji are not searched';
+    throw new CliError(exitCodes.usage, message, `give a word, or the start of one: ${program} search 'begin*'`);
+  }
+  if (query.length > longestQuery) {
+    const message = `what to look for has ${grouped(query.length)} characters, and may have ${grouped(longestQuery)}`;
+    throw new CliError(exitCodes.usage, message, 'search for fewer words');
+  }
 }
 
 async function search(context: Context, { client, server }: Connected, asked: Asked): Promise<void> {
@@ -72,12 +92,13 @@ async function read(client: Client, { query, agent, dir, limit = usualLimit }: A
   const items: SearchHit[] = [];
   let pageToken: string | undefined;
   for (;;) {
-    const page = await client.call('session/search', {
+    const params = {
       query,
       ...(agent !== undefined && { agent }),
       ...(pageToken !== undefined && { pageToken }),
       limit: dir === undefined ? Math.min(limit - items.length, 1000) : pageSize,
-    });
+    };
+    const page = await client.call('session/search', params).catch(asUsage);
     const inside = page.items.filter(({ session }) => isInside(session));
     const taken = inside.slice(0, limit - items.length);
     items.push(...taken);
@@ -85,6 +106,12 @@ async function read(client: Client, { query, agent, dir, limit = usualLimit }: A
     const hasMore = pageToken !== undefined || taken.length < inside.length;
     if (pageToken === undefined || items.length >= limit) return { items, hasMore, cursor: page.cursor };
   }
+}
+
+/** More starts of words than the daemon looks for at once. */
+function asUsage(error: unknown): never {
+  if (!(error instanceof RpcError) || error.data.what !== 'prefixes of a search') throw error;
+  throw new CliError(exitCodes.usage, `more than ${error.data.limit} words end in *`, 'write some of them out');
 }
 
 async function nothingLines(context: Context, client: Client, { query, agent, dir }: Asked): Promise<string[]> {
@@ -95,9 +122,10 @@ async function nothingLines(context: Context, client: Client, { query, agent, di
   const words = cleanStart(query, 200);
   const filter = filterWords({ agent, dir });
   return [
-    `Nothing matches ${words}${filter === '' ? '' : ` with${filter}`}.`,
+    `Nothing matches ${words}${filter === '' ? '' : ` (${filter.trim()})`}.`,
     `All words must stand in one text: try fewer${filter === '' ? '' : ', or without the options'}, or the start of one, ` +
       `${context.program} search 'begin*'`,
+    `Titles are not searched: ${context.program} ls --all`,
   ];
 }
 

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { Client } from '../../protocol/client.ts';
 import { parseCursor } from '../../protocol/cursor.ts';
+import { RpcError } from '../../protocol/errors.ts';
 import type { Filter } from '../../protocol/methods.ts';
 import type { Event } from '../../protocol/schema.ts';
 import { connect } from '../connect.ts';
@@ -9,7 +10,7 @@ import type { Context } from '../context.ts';
 import { CliError, exitCodes } from '../exit.ts';
 import { cleanStart, safeJson } from '../render/clean.ts';
 import { eventLine } from '../render/event.ts';
-import { noticeLine } from '../render/tail-notice.ts';
+import { noticeLine, refusedText } from '../render/tail-notice.ts';
 import { loadWidths } from '../render/width.ts';
 import { resolveSession } from '../resolve.ts';
 import { shellCommand } from '../shell-quote.ts';
@@ -25,7 +26,7 @@ export function configure(command: Command, context: Context): void {
   const { program } = context;
   command
     .argument('[id]', 'only the session with this id, or start of one')
-    .option('--from <CURSOR>', 'events after this cursor, or "start" for all that are kept; by default from now on')
+    .option('--from <CURSOR>', 'events after this cursor, "start" for all that are kept, or "now", the default')
     .option('--name <NAME>', 'a durable subscriber: goes on where the last tail of this name ended')
     .addHelpText(
       'after',
@@ -35,9 +36,12 @@ export function configure(command: Command, context: Context): void {
         `from is an error (1).\n\n` +
         `With --name the daemon keeps how far the tail has printed and, within the limits of its config, the events behind\n` +
         `that: after Ctrl-C or a crash the next one misses nothing, and what was printed last may come again. --from does\n` +
-        `not take back what was acknowledged. One tail at a time reads by a name: another takes it over, and the first\n` +
-        `ends with 7. The names there are: ${program} rpc subscriber/list\n` +
-        `To forget one: ${program} rpc subscriber/remove '{"name":"NAME"}'\n\n` +
+        `not take back what was acknowledged. A name has one place in the journal of all sessions: what an ID left out\n` +
+        `counts as seen, for a later tail of that name without it too. One tail at a time reads by a name: another takes\n` +
+        `it over, and the first ends with 7. The names there are, and how to forget one:\n` +
+        `  ${program} rpc subscriber/list\n  ${program} rpc subscriber/remove '{"name":"NAME"}'\n\n` +
+        `With --json what is no event is a JSON line on stderr: {"begun":…} of a name; {"lost":…} and {"back":…} of the\n` +
+        `daemon; {"gap":…}, events that are gone; at the end {"unacknowledged":…} and {"cursor":…}, to resume from.\n\n` +
         `Examples:\n  ${program} tail\n  ${program} tail ses_4kZq --from start --json | jq .type\n` +
         `  ${program} tail --name backup --json >>events.jsonl`,
     )
@@ -45,7 +49,7 @@ export function configure(command: Command, context: Context): void {
 }
 
 async function tail(context: Context, id: string | undefined, options: Options): Promise<void> {
-  check(options);
+  check(context, options);
   const { client } = await connect(context);
   try {
     if (context.out.width !== Number.POSITIVE_INFINITY) await loadWidths();
@@ -71,7 +75,7 @@ async function follow(
     ...(name !== undefined && { name }),
     reconnect: async () => (await connect({ ...context, spawn: false })).client,
     print: (events) => print(context, events),
-    tell: (notice) => tell(context, notice, noticeLine(notice, context.program)),
+    tell: (notice) => tell(context, notice, noticeLine(notice, context.program, name !== undefined)),
     stop,
   });
   const typed = ['tail', ...(id === undefined ? [] : [id])];
@@ -84,6 +88,7 @@ async function follow(
   } catch (error) {
     // A failure to print, say. One whose end the daemon told names the cursor in its hint.
     const { cursor } = tail;
+    if (cursor === undefined && from !== undefined) throw refusalOf(error, from, context, typed, name);
     if (cursor !== undefined && !(error instanceof CliError)) {
       await tellCursor(context, cursor, [...typed, '--from', cursor]);
     }
@@ -93,9 +98,13 @@ async function follow(
   }
 }
 
-function check({ from, name }: Options): void {
+function check({ out, program }: Context, { from, name }: Options): void {
+  if (out.isMissing) {
+    const message = 'stdout is closed: nobody can read what is printed';
+    throw new CliError(exitCodes.failure, message, `to throw it away: ${program} tail … >/dev/null`);
+  }
   if (from !== undefined && from !== 'now' && from !== 'start' && !parseCursor(from)) {
-    throw new CliError(exitCodes.usage, `--from takes a cursor or "start", not "${cleanStart(from, 100)}"`);
+    throw new CliError(exitCodes.usage, `--from takes a cursor, "start" or "now", not "${cleanStart(from, 100)}"`);
   }
   if (name !== undefined && (name === '' || name.length > longestName)) {
     throw new CliError(exitCodes.usage, `--name takes a name of 1 to ${longestName} characters`);
@@ -131,7 +140,19 @@ function endOf({ why }: TailEnd, { program }: Context, goOn: string[]): CliError
   return new CliError(exitCodes.notAuthorised, 'the right to read was withdrawn');
 }
 
-async function tellCursor({ err, json, program }: Context, cursor: string, words: string[]): Promise<void> {
+/** A `--from` that cannot be resumed, with what was typed beside it; any other error as it is. */
+function refusalOf(error: unknown, from: string, { program }: Context, typed: string[], name?: string): unknown {
+  if (!(error instanceof RpcError)) return error;
+  const message = refusedText(error, from);
+  if (message === undefined) return error;
+  const anew = [...typed, '--from', 'start', ...(name === undefined ? [] : ['--name', name])];
+  const hint = `begin anew, with all events that are kept: ${program} ${shellCommand(anew)}`;
+  return new CliError(exitCodes.failure, message, hint, error.kind);
+}
+
+/** Not where the reader is gone: a pipe takes what nobody read, and a cursor behind that would be past it. */
+async function tellCursor({ out, err, json, program }: Context, cursor: string, words: string[]): Promise<void> {
+  if (out.isReaderGone) return;
   try {
     if (json) await err.json({ cursor });
     else await err.afterSignal(`resume with: ${program} ${shellCommand(words)}`);

@@ -1,4 +1,7 @@
-// What a tail tells beside the events, on stderr: that the daemon went and came back, and what of the journal was missed.
+// What a tail tells beside the events, on stderr: that the daemon went and came back, what of the journal was missed, and why
+// it cannot begin where it was told to.
+import { parseCursor } from '../../protocol/cursor.ts';
+import type { RpcError } from '../../protocol/errors.ts';
 
 export type TailNotice =
   /** How a tail by name begins, behind `seq`; `live`: the name is new. */
@@ -6,13 +9,13 @@ export type TailNotice =
   /** `reason`: the connection `closed`, or the daemon's own word; `seq`: the last event that was printed or passed. */
   | { is: 'lost'; reason: string; seq: number | undefined }
   | { is: 'back'; mode: string; seq: number; cursor: string }
-  /** It could not be gone on from `behind`, where that is known; it goes on behind `seq`. */
+  /** It could not be gone on from `behind`; it goes on behind `seq`. Without `behind` it begins with all that is kept. */
   | { is: 'gap'; reason: string; behind: number | undefined; seq: number; cursor: string };
 
-/** One line; `program` is how the program names itself. */
-export function noticeLine(notice: TailNotice, program: string): string {
+/** One line; `program` is how the program names itself, `isNamed`: it is told to a tail by name. */
+export function noticeLine(notice: TailNotice, program: string, isNamed: boolean): string {
   const { is, seq } = notice;
-  if (is === 'gap') return gapLine(notice);
+  if (is === 'gap') return gapLine(notice, isNamed);
   if (is === 'begun') {
     return notice.mode === 'live' ? `a new name: it begins with what comes now` : `goes on behind event ${seq}`;
   }
@@ -21,10 +24,37 @@ export function noticeLine(notice: TailNotice, program: string): string {
   return `${what}; waiting for it behind event ${seq} (to start it: ${program} start; Ctrl-C ends)`;
 }
 
-function gapLine({ reason, behind, seq }: Extract<TailNotice, { is: 'gap' }>): string {
+/** Why a tail cannot go on from the cursor that was typed; undefined where it was refused for something else. */
+export function refusedText({ kind, data }: RpcError, from: string): string | undefined {
+  switch (kind) {
+    case 'CursorExpired': {
+      const earliest = parseCursor(String(data.earliest));
+      return goneText(parseCursor(from)?.seq ?? 0, earliest?.seq ?? 0, journalRule);
+    }
+    case 'StoreChanged':
+      return 'that cursor is of another store: mistyped, or the store was made anew';
+    case 'CursorInFuture':
+    case 'Diverged':
+      return 'this store never gave that cursor: mistyped, or the store was put back to an older state';
+    default:
+      return undefined;
+  }
+}
+
+/** The settings that say what is kept: for everybody, and for a name from its place on. */
+const [journalRule, nameRule] = ['[retention] maxEvents, maxAgeMs', '[retention] maxLagEvents'];
+
+/** `behind` undefined: from the first on. */
+function goneText(behind: number | undefined, seq: number, rule: string): string {
+  const which = behind === undefined ? `up to ${seq}` : `${behind + 1} to ${seq}`;
+  return `events ${which} are gone, the journal keeps them no longer (${rule})`;
+}
+
+function gapLine({ reason, behind, seq }: Extract<TailNotice, { is: 'gap' }>, isNamed: boolean): string {
   if (reason === 'CursorExpired') {
-    const from = behind === undefined ? 'up to' : `${behind + 1} to`;
-    return `missed: events ${from} ${seq} are gone, the journal keeps them no longer (${reason}); going on with event ${seq + 1}`;
+    if (behind === undefined) return `${goneText(behind, seq, journalRule)}; beginning with event ${seq + 1}`;
+    const gone = goneText(behind, seq, `${reason}; ${isNamed ? nameRule : journalRule}`);
+    return `missed: ${gone}; going on with event ${seq + 1}`;
   }
   const what = reason === 'StoreChanged' ? 'this is another store' : 'the store was put back to an older state';
   const last = behind === undefined ? 'what was acknowledged' : `event ${behind}`;

@@ -46,6 +46,21 @@ describe('the exit code', () => {
     expect(failureOf(new RpcError({ code: -32601, message: 'm' }), 'sessiond').code).toBe(6);
   });
 
+  test('of params that do not fit is wrong usage', () => {
+    expect(failureOf(new RpcError({ code: -32602, message: 'm' }), 'sessiond')).toEqual({ code: 2, message: 'm' });
+  });
+
+  test('of what is not found comes with where to look for it', () => {
+    const hint = (what: string) => {
+      const data = { kind: 'NotFound', what, id: 'nope' };
+      return failureOf(new RpcError({ code: errorCodes.NotFound, message: 'm', data }), 'sessiond').hint;
+    };
+    expect(hint('subscriber')).toBe('the names there are: sessiond rpc subscriber/list');
+    expect(hint('blocker')).toBe('what waits for an answer: sessiond inbox');
+    expect(hint('source')).toBe('the sources there are: sessiond source ls');
+    expect(hint('session')).toBe('the sessions there are: sessiond ls --all');
+  });
+
   test('of what keeps a connection from being made', () => {
     const system = (code: string) => Object.assign(new Error(`connect ${code} /s`), { code, syscall: 'connect' });
     expect(failureOf(system('EACCES'), 'sessiond')).toMatchObject({

@@ -173,7 +173,9 @@ test('what cannot be read, is no export or is cut off is told so, with what to d
   expect(await run(home, ['import', '/nowhere.json'])).toEqual({
     code: 5,
     stdout: '',
-    stderr: 'error: cannot read /nowhere.json: ENOENT: no such file or directory\n',
+    stderr:
+      'error: cannot read /nowhere.json: ENOENT: no such file or directory\n' +
+      'hint: is the path right? - reads from stdin\n',
   });
   expect(await run(home, ['import', '/'])).toEqual({
     code: 1,

@@ -1,7 +1,7 @@
 // Verbs that run until they are ended: tail, run, demo; and pipes that their reader closes.
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, openSync, readdirSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -12,6 +12,7 @@ import { afterTest, startDaemon } from '../support/daemon.ts';
 import { within } from '../support/deadline.ts';
 import type { Home } from '../support/home.ts';
 import { cli, clientOf, cliHome, daemonPid, run, shownProgram, start } from './run-cli.ts';
+import { jsonLines, keepEvents } from './tail-support.ts';
 
 async function createSessions(home: Home, ...names: string[]): Promise<void> {
   const client = await clientOf(home);
@@ -80,7 +81,7 @@ test('tail ID prints the events of that session only', async () => {
   expect(stderr).toContain(`${shownProgram} tail alp --from `);
 });
 
-test('tail from a cursor of another store fails and says how to begin anew', async () => {
+test('tail from a cursor of another store fails and says how to begin anew, with what was typed', async () => {
   const home = cliHome();
   await startDaemon(home);
   const { code, stdout, stderr } = await run(home, ['tail', '--from', 'abc.1.def', '--json']);
@@ -88,6 +89,44 @@ test('tail from a cursor of another store fails and says how to begin anew', asy
   expect(JSON.parse(stderr)).toMatchObject({
     error: { kind: 'StoreChanged', hint: expect.stringContaining('tail --from start') },
   });
+  await createSessions(home, 'a', 'b');
+  const { head } = await (await clientOf(home)).call('daemon/status', {});
+  const hint = `hint: begin anew, with all events that are kept: ${shownProgram} tail ses_a --from start --name 'my copy'\n`;
+  const never = 'this store never gave that cursor: mistyped, or the store was put back to an older state';
+  for (const [cursor, message] of [
+    ['abc.1.def', 'that cursor is of another store: mistyped, or the store was made anew'],
+    [head.replace(/\.\w+$/, '.zzzzz'), never],
+    [head.replace(/\.\d+\./, '.99.'), never],
+  ]) {
+    const tail = await run(home, ['tail', 'ses_a', '--from', cursor!, '--name', 'my copy']);
+    expect(tail).toEqual({ code: 1, stdout: '', stderr: `error: ${message}\n${hint}` });
+  }
+});
+
+test('[P3] tail from a cursor whose events are gone says from where on there are some', async () => {
+  const home = cliHome();
+  keepEvents(home, { maxEvents: 3 });
+  await startDaemon(home);
+  await createSessions(home, 'a');
+  const { head } = await (await clientOf(home)).call('daemon/status', {});
+  await createSessions(home, ...Array.from({ length: 9 }, (_, index) => `s${index}`));
+  expect(await run(home, ['tail', '--from', head])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr:
+      'error: events 2 to 7 are gone, the journal keeps them no longer ([retention] maxEvents, maxAgeMs)\n' +
+      `hint: begin anew, with all events that are kept: ${shownProgram} tail --from start\n`,
+  });
+});
+
+test('tail --help says what --from takes, what a name keeps, and what --json tells on stderr', async () => {
+  const { stdout } = await run(cliHome(), ['tail', '--help']);
+  const text = stdout.replace(/\s+/g, ' ');
+  expect(text).toContain('"start" for all that are kept, or "now", the default');
+  expect(text).toContain('what an ID left out counts as seen');
+  for (const is of ['begun', 'lost', 'back', 'gap', 'unacknowledged', 'cursor']) expect(text).toContain(`{"${is}":`);
+  const { stderr } = await run(cliHome(), ['tail', '--from', 'yesterday']);
+  expect(stderr).toBe('error: --from takes a cursor, "start" or "now", not "yesterday"\n');
 });
 
 const tellCode = 'echo "codes $PIPESTATUS"'; // of the first in the pipe
@@ -125,16 +164,48 @@ test('a reader that closes the pipe ends a verb quietly, with 0', async () => {
   }
 });
 
-test('a tail whose reader is gone ends at once, though nothing more happens, and goes on behind what it printed', async () => {
+test('a tail whose reader is gone ends at once, though nothing more happens', async () => {
   const home = cliHome();
   await startDaemon(home);
   await createSessions(home, 'a', 'b');
   const tail = await shell(home, `$S tail --from start | head -1; ${tellCode}`);
   expect(tail.stdout).toMatch(/title of a\ncodes 0\n$/);
-  const { head } = await (await clientOf(home)).call('daemon/status', {});
-  expect(tail.stderr).toBe(`resume with: ${shownProgram} tail --from ${head}\n`);
+  expect(tail.stderr).toBe('');
   const quiet = await shell(home, `$S tail | true; ${tellCode}`);
-  expect(quiet).toMatchObject({ stdout: 'codes 0\n', stderr: expect.stringContaining(`--from ${head}\n`) });
+  expect(quiet).toMatchObject({ stdout: 'codes 0\n', stderr: '' });
+});
+
+test('a tail tells no cursor of what lay in a pipe whose reader is gone: nobody knows how much of it was read', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  await createSessions(home, ...Array.from({ length: 300 }, (_, index) => `s${index}`));
+  for (const options of ['', ' --json', ' --name n --json']) {
+    const { stdout, stderr } = await shell(home, `$S tail --from start${options} | head -2; ${tellCode}`);
+    expect(stdout).toMatch(/^.*title of s0.*\n.*title of s1\b.*\ncodes 0\n$/);
+    expect(jsonLines(stderr).flatMap(Object.keys)).toEqual(options.includes('name') ? ['begun'] : []);
+  }
+});
+
+test('a tail whose stdout is closed fails before it acknowledges anything; into /dev/null it goes on', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  await createSessions(home, 'a');
+  const closed = await shell(home, '$S tail --from start --name n >&-');
+  expect(closed).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `error: stdout is closed: nobody can read what is printed\nhint: to throw it away: ${shownProgram} tail … >/dev/null\n`,
+  });
+  expect((await (await clientOf(home)).call('subscriber/list', {})).items).toEqual([]);
+  const dropped = spawn(process.execPath, [cli, 'tail', '--from', 'start', '--name', 'n'], {
+    env: home.env,
+    stdio: ['ignore', openSync('/dev/null', 'w'), 'pipe'],
+  });
+  afterTest(() => void dropped.kill('SIGKILL'));
+  const ended = once(dropped, 'exit');
+  await within('the tail to begin', once(dropped.stderr!, 'data'));
+  dropped.kill('SIGINT');
+  expect(await within('the tail to end', ended)).toEqual([0, null]);
 });
 
 test('logs -f whose reader is gone ends at once', async () => {

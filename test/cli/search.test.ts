@@ -70,7 +70,56 @@ test('nothing found is no failure, and says what to do', async () => {
   );
   expect((await run(home, ['search', '--json', 'unheard'])).stdout).toBe('[]\n');
   expect((await run(home, ['search'])).code).toBe(2);
-  expect((await run(home, ['search', 'a* b* c* d* e* f* g* h* i*'])).code).toBe(1);
+});
+
+test('what was left out is told where nothing is found: the options, in brackets, and that titles are not searched', async () => {
+  const home = await seeded();
+  const { stdout } = await run(home, ['search', 'unheard', '--agent', 'tester', '--dir', '.']);
+  expect(stdout).toContain('Nothing matches unheard (--agent tester --dir .).\n');
+  expect(stdout).toContain(`Titles are not searched: ${shownProgram} ls --all\n`);
+});
+
+test.each(['', ' ', '"', '""', '*', '-', '🙂', '… !? …'])(
+  'a query without a word, %j, is wrong usage',
+  async (query) => {
+    const { code, stdout, stderr } = await run(cliHome(), ['--no-spawn', 'search', query]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toBe(
+      'error: there is no word to search for; punctuation and emoji are not searched\n' +
+        `hint: give a word, or the start of one: ${shownProgram} search 'begin*'\n`,
+    );
+  },
+);
+
+test('a query with a word beside signs is searched, whatever the script of the word', async () => {
+  const home = await seeded();
+  for (const query of ['why 🙂', '- why', '修', 'ñ', '٣', '"why']) {
+    expect(await run(home, ['search', '--', query]), query).toMatchObject({ code: 0, stderr: '' });
+  }
+});
+
+test('a query that is too long, or of too many prefixes, is wrong usage and says what to do', async () => {
+  const home = await seeded();
+  expect(await run(home, ['search', 'word '.repeat(201)])).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: 'error: what to look for has 1,005 characters, and may have 1,000\nhint: search for fewer words\n',
+  });
+  expect((await run(home, ['search', 'w'.repeat(1000)])).code).toBe(0);
+  expect(await run(home, ['search', ...'abcdefghi'.split('').map((start) => `${start}*`)])).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: 'error: more than 8 words end in *\nhint: write some of them out\n',
+  });
+  expect((await run(home, ['search', ...'abcdefgh'.split('').map((start) => `${start}*`)])).code).toBe(0);
+});
+
+test('the help of search says what is left out, what is not, and how to see more', async () => {
+  const { stdout } = await run(cliHome(), ['search', '--help']);
+  const text = stdout.replace(/\s+/g, ' ');
+  expect(text).toContain('Titles, punctuation and emoji are not searched, archived sessions are.');
+  expect(text).toContain('All words must stand in one text.');
+  expect(text).toContain('--limit 100 shows more places. The exit code is 0 also where nothing is found.');
 });
 
 test('in an empty store it says what an empty list says', async () => {

@@ -206,9 +206,37 @@ test('[P3] events that were not kept for a name as long as it was away are told'
   const { stdout, stderr } = await interrupt(second);
   expect(seqs(stdout)).toEqual([8, 9, 10]);
   expect(jsonLines(stderr)[0]).toEqual({
-    gap: { reason: 'CursorExpired', seq: 7, cursor: expect.stringContaining('.7.') },
+    gap: { reason: 'CursorExpired', behind: 1, seq: 7, cursor: expect.stringContaining('.7.') },
   });
   expect(await acknowledged(home, 'backup copy')).toBe(10);
+  await createSessions(home, ...range(11, 20).map((each) => `s${each}`));
+  const inWords = start(home, ['tail', '--name', 'backup copy']);
+  await inWords.printed(/is s20/);
+  expect((await interrupt(inWords)).stderr).toContain(
+    'missed: events 11 to 17 are gone, the journal keeps them no longer (CursorExpired; [retention] maxLagEvents); ' +
+      'going on with event 18\n',
+  );
+});
+
+test('[P3] a tail from the start of a journal that was cut off says up to where the events are gone', async () => {
+  const home = cliHome();
+  keepEvents(home, { maxEvents: 3 });
+  await startDaemon(home);
+  await createSessions(home, ...range(1, 10).map((each) => `s${each}`));
+  for (const name of [[], ['--name', 'n']]) {
+    const asJson = start(home, ['tail', '--from', 'start', '--json', ...name]);
+    await asJson.printed(/is s10/);
+    const { stdout, stderr } = await interrupt(asJson);
+    expect(seqs(stdout)).toEqual([8, 9, 10]);
+    expect(jsonLines(stderr)[0]).toEqual({
+      gap: { reason: 'CursorExpired', seq: 7, cursor: expect.stringContaining('.7.') },
+    });
+  }
+  const inWords = start(home, ['tail', '--from', 'start']);
+  await inWords.printed(/is s10/);
+  expect((await interrupt(inWords)).stderr).toMatch(
+    /^events up to 7 are gone, the journal keeps them no longer \(\[retention\] maxEvents, maxAgeMs\); beginning with event 8\nresume with: .*\n$/,
+  );
 });
 
 test('a name that the daemon would not take is wrong usage', async () => {

@@ -20,14 +20,21 @@ test('the cursor that a tail tells does not cover what could not be printed', as
   await startDaemon(home);
   const client = await clientOf(home);
   for (const sessionId of ['ses_a', 'ses_b']) await client.call('session/create', { sessionId });
-  const closed = new Writable({
-    write: (_chunk, _encoding, done) => done(Object.assign(new Error('EPIPE'), { code: 'EPIPE' })),
-  });
-  const { context, err } = fakeTerminal(home, { out: new Output(closed, {}) });
-  const command = new Command();
-  configure(command, context);
-  await command.parseAsync(['--from', 'start'], { from: 'user' });
-  expect(err.text).toMatch(/resume with: sessiond tail --from \w+\.0\.\w+\n$/);
+  const tail = (code: string) => {
+    const failing = new Writable({
+      write: (_chunk, _encoding, done) => done(Object.assign(new Error(code), { code })),
+    });
+    const { context, err } = fakeTerminal(home, { out: new Output(failing, {}) });
+    const command = new Command();
+    configure(command, context);
+    return { ended: command.parseAsync(['--from', 'start'], { from: 'user' }), err };
+  };
+  const full = tail('ENOSPC');
+  await expect(full.ended).rejects.toMatchObject({ code: 'ENOSPC' });
+  expect(full.err.text).toMatch(/resume with: sessiond tail --from \w+\.0\.\w+\n$/);
+  const closed = tail('EPIPE');
+  await closed.ended;
+  expect(closed.err.text).toBe('');
 });
 
 test('[P20] each wait before another try is drawn from twice as long as the one before, up to the longest', () => {

@@ -238,6 +238,44 @@ test('what is wrong is told with the help of the command that it is in', async (
   }
 });
 
+test('an option that there is not may have been a word: where a command takes words, the hint says how', async () => {
+  const home = cliHome();
+  for (const args of [
+    ['search', '-x'],
+    ['rename', 'ses_a', '-v2'],
+    ['answer', 'blk_a', '-first'],
+    ['ask', '-ok?'],
+    ['source', 'rm', '-x'],
+  ]) {
+    const { code, stderr } = await run(home, args);
+    const words = args[0] === 'source' ? 'source rm' : args[0];
+    expect({ args, code }).toEqual({ args, code: 2 });
+    expect(stderr).toContain(`hint: ${shownProgram} ${words} --help; a word that begins with - stands behind --\n`);
+  }
+  expect((await run(home, ['ls', '-x'])).stderr).toContain(`hint: ${shownProgram} ls --help\n`);
+  expect((await run(home, ['source', 'rm'])).stderr).not.toContain('behind --');
+});
+
+test('rpc of what is not found hints at where it is listed', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  const { code, stderr } = await run(home, ['rpc', 'subscriber/remove', '{"name":"nope"}']);
+  expect(code).toBe(5);
+  expect(stderr).toContain(`hint: the names there are: ${shownProgram} rpc subscriber/list\n`);
+});
+
+test('rpc events/subscribe says that the subscription ends with the call, and what follows events', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  const call = (...args: string[]) => run(home, ['rpc', 'events/subscribe', ...args]);
+  const said = (words: string) =>
+    `the subscription ended with this call; to follow events: ${shownProgram} tail${words}\n`;
+  expect(await call()).toMatchObject({ code: 0, stdout: expect.stringContaining('"sub_1"'), stderr: said('') });
+  expect((await call('{"name":"my copy"}')).stderr).toBe(said(` --name 'my copy'`));
+  const { stderr } = await call('{"name":"n"}', '--json');
+  expect(JSON.parse(stderr)).toEqual({ ended: { hint: `${shownProgram} tail --name n` } });
+});
+
 test('start with --no-spawn says what to type instead', async () => {
   const { code, stderr } = await run(cliHome(), ['start', '--no-spawn']);
   expect(code).toBe(2);
