@@ -10,7 +10,7 @@ import { testHome } from './support/daemon.ts';
 test('bench --quick measures every row beside its floor and names the machine', () => {
   const json = join(testHome().folder, 'bench.json');
   const tsx = join(root, 'node_modules/.bin/tsx');
-  const options = { cwd: root, encoding: 'utf8', timeout: 50_000 } as const;
+  const options = { cwd: root, encoding: 'utf8', timeout: 170_000 } as const;
   const table = execFileSync(tsx, ['scripts/bench/main.ts', '--quick', '--json', json], options);
 
   const report = JSON.parse(readFileSync(json, 'utf8')) as Report;
@@ -55,4 +55,4 @@ test('bench --quick measures every row beside its floor and names the machine', 
     ],
   });
   for (const { name } of report.rows) expect(table).toMatch(new RegExp(`^${name} +\\S`, 'm'));
-});
+}, 180_000);

@@ -48,7 +48,8 @@ export function run(
   options: { env?: NodeJS.ProcessEnv; input?: string } = {},
 ): Promise<Run> {
   const running = start(home, args, options.env);
-  running.child.stdin!.end(options.input ?? '');
+  // One that ends without reading it is judged by how it ended.
+  running.child.stdin!.on('error', () => {}).end(options.input ?? '');
   return running.ended;
 }
 

@@ -3,6 +3,7 @@ import { appendFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { ChangingFile } from '../support/changing-file.ts';
 import { connectTo, startDaemon, subscribe, testHome } from '../support/daemon.ts';
+import { within } from '../support/deadline.ts';
 import { takenIn } from '../support/everything.ts';
 import type { Format } from '../support/formats.ts';
 import { formats, sessionIdOf } from '../support/formats.ts';
@@ -28,6 +29,13 @@ async function start(home: Home) {
   const daemon = await startDaemon(home);
   const client = await connectTo(home);
   await takenIn(client);
+  // The index is behind the record, and goes on with what is left at the next start.
+  const isIndexed = async () => (await client.call('session/search', { query: 'nothing' })).cursor === (await head());
+  const head = async () => (await client.call('daemon/status', {})).head;
+  const indexed = async () => {
+    while (!(await isIndexed()));
+  };
+  await within('the index to have it all', indexed(), head, 60_000);
   return { daemon, client, work: readWork(daemon.pid) };
 }
 

@@ -26,7 +26,7 @@ function checkStart(stream: Stream, history: History, truth: Truth, findings: Fi
     : { earliest: Number.POSITIVE_INFINITY, head: Number.POSITIVE_INFINITY };
   if (low.earliest > high.earliest || low.head > high.head) wrong('earliest or head went back');
   const { snapshot = 'onGap' } = params;
-  const isKept = history.plan.retention === 'lag' && params.name !== undefined && params.from === undefined;
+  const isKept = isKeptFor(stream, history);
   const from = params.from ?? nameFrom(stream, history);
   if ('error' in answer) {
     const { kind, head } = answer.error.data ?? {};
@@ -103,6 +103,13 @@ function verdicts(text: string, low: Place, high: Place, truth: Truth): Verdict[
   const tag = truth.tagAt(cursor.seq);
   if (tag === undefined) return [...expires, 'resumes', 'Diverged'];
   return [...expires, tag === cursor.tag ? 'resumes' : 'Diverged'];
+}
+
+/** Whether all that it has not acknowledged is kept for it: by its name alone, and not by one that begins with the state. */
+export function isKeptFor(stream: Stream, history: History): boolean {
+  const { name, from } = stream.params;
+  if (history.plan.retention !== 'lag' || name === undefined || from !== undefined) return false;
+  return nameFrom(stream, history) !== undefined;
 }
 
 /** Where a named subscriber begins that does not say: at what it acknowledged last. Undefined where that is not known. */

@@ -1,6 +1,7 @@
 // One subscription, from its answer to its end: ordered, complete, nothing twice, every gap told, each place told after the
 // one before it.
 import type { Event } from '../../../protocol/schema.ts';
+import { isKeptFor } from './check-start.ts';
 import type { Findings } from './findings.ts';
 import type { Entry, History, Read, Stream } from './history.ts';
 import type { Match, Truth } from './truth.ts';
@@ -176,8 +177,7 @@ class StreamCheck {
     if (this.#seq(head) < seq) this.#wrong(`was told an earliest ${earliest} ahead of head ${head}`);
     const { retention } = this.#history.plan;
     if (retention === 'keepAll') this.#wrong('was reset although all is kept');
-    const { name, from } = this.#stream.params;
-    if (retention === 'lag' && name && !from) this.#wrong('was reset although what it has not acknowledged is kept');
+    if (isKeptFor(this.#stream, this.#history)) this.#wrong('was reset although what it has not acknowledged is kept');
     this.#pieces = [];
     this.#pieceBytes = 0;
     this.#state = 'reset';
