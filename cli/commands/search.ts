@@ -110,8 +110,14 @@ async function read(client: Client, { query, agent, dir, limit = usualLimit }: A
 
 /** More starts of words than the daemon looks for at once. */
 function asUsage(error: unknown): never {
-  if (!(error instanceof RpcError) || error.data.what !== 'prefixes of a search') throw error;
-  throw new CliError(exitCodes.usage, `more than ${error.data.limit} words end in *`, 'write some of them out');
+  const { what, limit } = error instanceof RpcError ? error.data : {};
+  if (what === 'prefixes of a search') {
+    throw new CliError(exitCodes.usage, `more than ${limit} words end in *`, 'write some of them out');
+  }
+  if (what === 'times the same word in a search') {
+    throw new CliError(exitCodes.usage, `the same word stands there more than ${limit} times`, 'leave some of them out');
+  }
+  throw error;
 }
 
 async function nothingLines(context: Context, client: Client, { query, agent, dir }: Asked): Promise<string[]> {

@@ -2,10 +2,13 @@
 // between them. It lags on purpose while others write: a search that waits makes it hurry (`onReached`).
 //
 // A damaged index, one of another store, or none, is made anew from the tables: the same walk, from the beginning. A disk
-// that cannot be written delays it and stops nothing.
+// that cannot be written and a store that cannot be read delay it and stop nothing.
+import { parseCursor } from '../../protocol/cursor.ts';
 import type { Journal } from '../store/journal.ts';
 import type { Db } from '../store/open.ts';
-import { indexBytes, isIndexDamage, isStoreError, removeIndex, SearchIndex } from '../store/search-index.ts';
+import type { IndexFault } from '../store/search-fault.ts';
+import { indexFault, isIndexDamage } from '../store/search-fault.ts';
+import { indexBytes, removeIndex, SearchIndex } from '../store/search-index.ts';
 import type { Bell } from './bell.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -15,8 +18,9 @@ export type IndexerLimits = {
   /** So long nothing must have been written before it goes on, ms; while others write, one bite in `maxDelayMs`. */
   quietMs: number;
   maxDelayMs: number;
-  /** After an error of the disk, ms. */
+  /** After an error, and between two remakes, ms; twice as long after each, up to `maxRetryMs`. So long all must be well. */
   retryMs: number;
+  maxRetryMs: number;
 };
 
 export const defaultIndexerLimits: IndexerLimits = {
@@ -24,6 +28,7 @@ export const defaultIndexerLimits: IndexerLimits = {
   quietMs: 200,
   maxDelayMs: 1_000,
   retryMs: 5_000,
+  maxRetryMs: 60_000,
 };
 
 export type IndexerDeps = {
@@ -41,12 +46,23 @@ const largeWorkBytes = 16 * 1024 * 1024;
 
 type Waiter = { seq: number; wake: () => void };
 
+/** What a reader that begins now will find: the index made for the so-many-th time, at least up to `seq`. */
+export type IndexPlace = { made: number; seq: number };
+
 export class Indexer {
   readonly #deps: IndexerDeps;
   readonly #limits: IndexerLimits;
   #index: SearchIndex | undefined;
+  #made = 0;
   /** Why it is to be made anew before anything else. */
   #damage: string | undefined;
+  /** Why the last try failed. */
+  #fault: IndexFault | undefined;
+  /** What of it was logged, until all is well. */
+  #told: string | undefined;
+  /** Errors and remakes, until all was well for a while; since when it is, on the monotonic clock. */
+  #setbacks: { count: number; wellSince: number | undefined } = { count: 0, wellSince: undefined };
+  #isDelayed = false;
   /** Up to here removals were followed, or happened before the index was opened; what is pruned behind it was missed. */
   #floor = 0;
   #worked = 0;
@@ -71,7 +87,30 @@ export class Indexer {
     return this.#index !== undefined && this.#damage === undefined && this.#index.seq >= seq;
   }
 
-  /** Calls `wake` once `hasReached` holds, and lets the index hurry. What it returns takes the wait back. */
+  /** Whether it rests after an error or a remake: no wait is worth while. */
+  get isDelayed(): boolean {
+    return this.#isDelayed;
+  }
+
+  /** Why the index cannot be written for now; undefined when it can, or nothing is known yet. */
+  get fault(): IndexFault | undefined {
+    return this.#fault?.what === 'index' ? this.#fault : undefined;
+  }
+
+  get place(): IndexPlace {
+    return { made: this.#made, seq: this.#index?.seq ?? 0 };
+  }
+
+  /** Why an index that was read since `place` was taken, and is at `cursor`, is not the one that is written here, if so. */
+  strangerAt(cursor: string, place: IndexPlace): string | undefined {
+    const { storeId, seq } = parseCursor(cursor) ?? {};
+    if (place.made !== this.#made) return 'it was made anew meanwhile';
+    const newest = this.#index?.seq ?? this.#deps.journal.head.seq;
+    const isOurs = storeId === this.#deps.journal.storeId && seq !== undefined && seq >= place.seq && seq <= newest;
+    return isOurs ? undefined : 'another index was put in its place';
+  }
+
+  /** Calls `wake` once `hasReached` holds or `isDelayed` begins, and lets the index hurry. What it returns takes it back. */
   onReached(seq: number, wake: () => void): () => void {
     const waiter = { seq, wake };
     this.#waiters.add(waiter);
@@ -79,9 +118,10 @@ export class Indexer {
     return () => this.#waiters.delete(waiter);
   }
 
-  /** Makes the index anew: a reader found that it is damaged. */
-  remake(reason: string): void {
-    this.#damage = reason;
+  /** Makes the index anew: a reader found it damaged at that place. Nothing is done when it was made anew since. */
+  remake(reason: string, { made }: IndexPlace): void {
+    if (made !== this.#made) return;
+    this.#damage ??= reason;
     this.#wake();
     this.#hurry();
   }
@@ -112,18 +152,34 @@ export class Indexer {
   async #step(signal: AbortSignal): Promise<void> {
     try {
       if (this.#rung) await this.#quiet(signal);
+      if (this.#damage !== undefined || this.#fault !== undefined) await this.#backOff(signal);
       if (!signal.aborted) await this.#advance(signal);
     } catch (error) {
-      // One that was made anew and is damaged at once is no index: something is wrong with the disk, or with the store.
-      if (isIndexDamage(error) && this.#index !== undefined && this.#index.seq > 0) {
+      if (this.#index !== undefined && isIndexDamage(error)) {
         this.#damage = String(error);
         return;
       }
-      if (!isStoreError(error)) throw error;
-      this.#deps.runtime.log.error({ err: error }, 'the search index could not be written; it is tried again');
-      this.#close();
-      await this.#pause(this.#limits.retryMs, signal);
+      this.#fault = indexFault(error, this.#deps.path);
+      if (this.#fault === undefined) throw error;
+      if (this.#fault.what === 'index') this.#close();
+      if (this.#told !== this.#fault.message) this.#deps.runtime.log.error({ err: error }, this.#fault.message);
+      this.#told = this.#fault.message;
     }
+  }
+
+  /** Between two tries; before the first remake none. Nothing ends it early: a try may read the whole store. */
+  async #backOff(signal: AbortSignal): Promise<void> {
+    const { runtime } = this.#deps;
+    const { retryMs, maxRetryMs } = this.#limits;
+    const { count, wellSince } = this.#setbacks;
+    const before = wellSince !== undefined && runtime.monotonic() - wellSince >= maxRetryMs ? 0 : count;
+    this.#setbacks = { count: before + 1, wellSince: undefined };
+    const ms = Math.min(retryMs * 2 ** before, maxRetryMs);
+    if (ms === 0 || (before === 0 && this.#fault === undefined)) return;
+    this.#isDelayed = true;
+    for (const waiter of this.#waiters) this.#release(waiter);
+    await runtime.sleep(ms, signal).catch(() => {}); // the daemon stops
+    this.#isDelayed = false;
   }
 
   /** One bite; at head, until the bell rings. */
@@ -131,6 +187,7 @@ export class Indexer {
     const index = this.#open();
     await this.#sweepMissed(index, signal);
     const bite = index.read(this.#limits.biteBytes);
+    this.#fault = undefined;
     if (!bite) {
       this.#rest(index);
       this.#tell(index);
@@ -155,6 +212,7 @@ export class Indexer {
     }
     if (this.#index) return this.#index;
     this.#index = new SearchIndex(path, db, journal);
+    this.#made += 1;
     this.#floor = journal.floorSeq;
     const because = this.#index.madeBecause;
     if (because !== undefined) runtime.log.info({ because }, 'the search index is made anew');
@@ -186,16 +244,22 @@ export class Indexer {
 
   #tell(index: SearchIndex): void {
     for (const waiter of [...this.#waiters]) {
-      if (waiter.seq > index.seq || this.#damage !== undefined) continue;
-      this.#waiters.delete(waiter);
-      waiter.wake();
+      if (waiter.seq <= index.seq && this.#damage === undefined) this.#release(waiter);
     }
   }
 
+  #release(waiter: Waiter): void {
+    this.#waiters.delete(waiter);
+    waiter.wake();
+  }
+
   #rest(index: SearchIndex): void {
+    this.#told = undefined;
+    const { runtime } = this.#deps;
+    this.#setbacks.wellSince ??= runtime.monotonic();
     if (this.#worked === 0) return;
     index.rest();
-    if (this.#worked > largeWorkBytes) this.#deps.runtime.releaseMemory();
+    if (this.#worked > largeWorkBytes) runtime.releaseMemory();
     this.#worked = 0;
   }
 

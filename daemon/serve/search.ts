@@ -10,7 +10,7 @@ import { pageResult, placeOf } from './page.ts';
 import { ringOrTimeout } from './wait.ts';
 
 export type SearchDeps = Pick<Reads, 'journal'> & {
-  indexer: Pick<Indexer, 'hasReached' | 'onReached' | 'remake'>;
+  indexer: Pick<Indexer, 'hasReached' | 'isDelayed' | 'onReached' | 'place' | 'strangerAt' | 'remake' | 'fault'>;
   searcher: Pick<Searcher, 'search'>;
   runtime: Runtime;
   limits: { searchWaitMs: number };
@@ -18,7 +18,10 @@ export type SearchDeps = Pick<Reads, 'journal'> & {
 
 type Params = Omit<SearchAsk, 'limit' | 'after'> & { limit?: number | undefined; pageToken?: string | undefined };
 
-/** Throws RefusedError: see Searcher; Overloaded while the index is made anew and cannot be read yet. */
+/**
+ * Throws RefusedError: see Searcher; Overloaded while the index is made anew and cannot be read yet, StoreUnavailable when it
+ * can neither be read nor written.
+ */
 export async function searchSessions(
   deps: SearchDeps,
   { limit = 100, pageToken, ...ask }: Params,
@@ -27,19 +30,23 @@ export async function searchSessions(
   const { journal, indexer, searcher } = deps;
   const after = placeOf(pageToken, 'rank');
   const { seq } = journal.head;
-  // An index that turns out to be damaged is made anew, and searched once more.
+  // An index that turns out to be damaged, or another one, is made anew, and searched once more.
   for (let tries = 0; tries < 2; tries += 1) {
     await reached(deps, seq, signal);
+    const { place } = indexer;
     const found = await searcher.search({ ...ask, limit, after }, signal);
-    if (!('damaged' in found)) return pageResult(found, found.cursor);
-    indexer.remake(found.damaged);
+    const because = 'damaged' in found ? found.damaged : indexer.strangerAt(found.cursor, place);
+    if (because !== undefined) indexer.remake(because, place);
+    else if (!('damaged' in found)) return pageResult(found, found.cursor);
   }
+  const { fault } = indexer;
+  if (fault) throw new RefusedError(refuse('StoreUnavailable', fault.message, { reason: fault.reason }));
   const message = 'the search index is made anew: try again in a moment';
   throw new RefusedError(refuse('Overloaded', message, { retryAfterMs: deps.limits.searchWaitMs }));
 }
 
 async function reached(deps: SearchDeps, seq: number, signal: AbortSignal): Promise<void> {
   const { indexer, runtime, limits } = deps;
-  if (indexer.hasReached(seq)) return;
+  if (indexer.hasReached(seq) || indexer.isDelayed) return;
   await ringOrTimeout((wake) => indexer.onReached(seq, wake), runtime, limits.searchWaitMs, signal);
 }

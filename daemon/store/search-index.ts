@@ -3,20 +3,18 @@
 //
 // A row is a part as it stands, under the seq of its body. So what was indexed before a position is still right as long as
 // the body is the part's own, and whoever reads the index leaves out what is not: that it lags shows nothing that is gone.
-import { chmodSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { formatCursor } from '../../protocol/cursor.ts';
 import { isRefusal } from '../../protocol/errors.ts';
 import type { Part } from '../../protocol/schema.ts';
 import type { Journal } from './journal.ts';
 import type { Db } from './open.ts';
-import { partText } from './search-text.ts';
+import { isDenied, isIndexDamage, ofStore } from './search-fault.ts';
+import { partText, tokenizer } from './search-text.ts';
 
 /** Grows with every change of what is indexed or how: an index of another version is made anew. */
 const indexVersion = 1;
-
-/** How words are told apart, in the index and where snippets are made. */
-export const tokenizer = 'unicode61 remove_diacritics 2';
 
 const schema = `
   CREATE VIRTUAL TABLE words USING fts5(text, content='', contentless_delete=1, tokenize='${tokenizer}');
@@ -57,44 +55,24 @@ export class SearchIndex {
   readonly madeBecause: string | undefined;
   readonly #db: Db;
   readonly #journal: Journal;
+  readonly #store;
   readonly #sql;
   #seq: number;
 
-  /** Opens the index, and makes it anew when it is not that of this store. Throws only when it cannot be written. */
+  /** Opens the index, and makes it anew when it is not that of this store. Throws what `indexFault` names. */
   constructor(path: string, store: Db, journal: Journal) {
     this.#journal = journal;
+    this.#store = ofStore(() => storeSql(store));
     const held = openHeld(path, journal);
     this.madeBecause = 'db' in held ? undefined : held.reason;
     this.#db = 'db' in held ? held.db : this.#make(path);
-    const db = this.#db;
-    this.#seq = db.prepare('SELECT seq FROM position').pluck().get() as number;
-    // Every record begins with its id. SQLite's own JSON functions fail at depths that a source may bring.
-    const isPart = `substr(b.json, 1, 11) = '{"id":"prt_'`;
-    const id = `substr(b.json, 8, instr(substr(b.json, 8, 80), '"') - 1)`;
-    this.#sql = {
-      bodies: store
-        .prepare(`
-        SELECT b.seq, octet_length(b.json), p.session, p.message, p.idx, CASE WHEN p.id IS NOT NULL THEN b.json END
-          FROM body b LEFT JOIN part p ON ${isPart} AND p.id = ${id} AND p.body = b.seq
-         WHERE b.seq > ? AND b.seq <= ? ORDER BY b.seq`)
-        .raw(),
-      removedFrom: store
-        .prepare(`
-        SELECT DISTINCT session FROM event
-         WHERE seq > ? AND seq <= ? AND type IN ('part/removed', 'message/removed', 'session/deleted')`)
-        .pluck(),
-      body: store.prepare('SELECT body FROM part WHERE session = ? AND message = ? AND idx = ?').pluck(),
-      rowAt: db.prepare('SELECT row FROM doc WHERE session = ? AND message = ? AND part = ?').pluck(),
-      docsOf: db.prepare(`
-        SELECT row, message, part FROM doc WHERE session = ? AND (message, part) > (?, ?)
-         ORDER BY message, part LIMIT ${maxSweep}`),
-      nextSession: db.prepare('SELECT min(session) FROM doc WHERE session > ?').pluck(),
-      addWords: db.prepare('INSERT INTO words (rowid, text) VALUES (?, ?)'),
-      addDoc: db.prepare('INSERT INTO doc VALUES (?, ?, ?, ?)'),
-      dropWords: db.prepare('DELETE FROM words WHERE rowid = ?'),
-      dropDoc: db.prepare('DELETE FROM doc WHERE row = ?'),
-      move: db.prepare('UPDATE position SET seq = ?, cursor = ?, seen = ?'),
-    };
+    try {
+      this.#seq = this.#db.prepare('SELECT seq FROM position').pluck().get() as number;
+      this.#sql = indexSql(this.#db);
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
   }
 
   /** All that was written up to this seq is in the index. */
@@ -102,22 +80,9 @@ export class SearchIndex {
     return this.#seq;
   }
 
-  /** What comes next, up to about `maxBytes`; undefined at head. */
+  /** What comes next, up to about `maxBytes`; undefined at head. Throws StoreReadError. */
   read(maxBytes: number): Bite | undefined {
-    const end = Math.min(this.#seq + maxScan, this.#journal.head.seq);
-    if (end <= this.#seq) return undefined;
-    const docs: Doc[] = [];
-    let [through, bytes] = [end, 0];
-    for (const row of this.#sql.bodies.iterate(this.#seq, end) as Iterable<BodyRow>) {
-      const [seq, size, session, message, part, json] = row;
-      bytes += size;
-      const text = json === null ? '' : partText(JSON.parse(json) as Part);
-      if (json !== null) docs.push({ row: seq, session, message, part, text });
-      if (bytes < maxBytes) continue;
-      through = seq;
-      break;
-    }
-    return { through, bytes, docs, removedFrom: this.#sql.removedFrom.all(this.#seq, through) as number[] };
+    return ofStore(() => this.#readStore(maxBytes));
   }
 
   /**
@@ -126,7 +91,8 @@ export class SearchIndex {
    */
   sweep(session: number, after: Place = { message: -1, part: -1 }): Place | undefined {
     const docs = this.#sql.docsOf.all(session, after.message, after.part) as DocRow[];
-    const gone = docs.filter(({ row, message, part }) => this.#sql.body.get(session, message, part) !== row);
+    const held = ({ message, part }: DocRow) => ofStore(() => this.#store.body.get(session, message, part));
+    const gone = docs.filter((doc) => held(doc) !== doc.row);
     if (gone.length > 0) {
       this.#write(() => {
         for (const { row } of gone) this.#drop(row);
@@ -164,6 +130,23 @@ export class SearchIndex {
     this.#db.close();
   }
 
+  #readStore(maxBytes: number): Bite | undefined {
+    const end = Math.min(this.#seq + maxScan, this.#journal.head.seq);
+    if (end <= this.#seq) return undefined;
+    const docs: Doc[] = [];
+    let [through, bytes] = [end, 0];
+    for (const row of this.#store.bodies.iterate(this.#seq, end) as Iterable<BodyRow>) {
+      const [seq, size, session, message, part, json] = row;
+      bytes += size;
+      const text = json === null ? '' : partText(JSON.parse(json) as Part);
+      if (json !== null) docs.push({ row: seq, session, message, part, text });
+      if (bytes < maxBytes) continue;
+      through = seq;
+      break;
+    }
+    return { through, bytes, docs, removedFrom: this.#store.removedFrom.all(this.#seq, through) as number[] };
+  }
+
   #drop(row: number): void {
     this.#sql.dropWords.run(row);
     this.#sql.dropDoc.run(row);
@@ -190,25 +173,48 @@ export class SearchIndex {
   }
 }
 
+function storeSql(store: Db) {
+  // Every record begins with its id. SQLite's own JSON functions fail at depths that a source may bring.
+  const isPart = `substr(b.json, 1, 11) = '{"id":"prt_'`;
+  const id = `substr(b.json, 8, instr(substr(b.json, 8, 80), '"') - 1)`;
+  return {
+    bodies: store
+      .prepare(`
+        SELECT b.seq, octet_length(b.json), p.session, p.message, p.idx, CASE WHEN p.id IS NOT NULL THEN b.json END
+          FROM body b LEFT JOIN part p ON ${isPart} AND p.id = ${id} AND p.body = b.seq
+         WHERE b.seq > ? AND b.seq <= ? ORDER BY b.seq`)
+      .raw(),
+    removedFrom: store
+      .prepare(`
+        SELECT DISTINCT session FROM event
+         WHERE seq > ? AND seq <= ? AND type IN ('part/removed', 'message/removed', 'session/deleted')`)
+      .pluck(),
+    body: store.prepare('SELECT body FROM part WHERE session = ? AND message = ? AND idx = ?').pluck(),
+  };
+}
+
+function indexSql(db: Db) {
+  return {
+    rowAt: db.prepare('SELECT row FROM doc WHERE session = ? AND message = ? AND part = ?').pluck(),
+    docsOf: db.prepare(`
+        SELECT row, message, part FROM doc WHERE session = ? AND (message, part) > (?, ?)
+         ORDER BY message, part LIMIT ${maxSweep}`),
+    nextSession: db.prepare('SELECT min(session) FROM doc WHERE session > ?').pluck(),
+    addWords: db.prepare('INSERT INTO words (rowid, text) VALUES (?, ?)'),
+    addDoc: db.prepare('INSERT INTO doc VALUES (?, ?, ?, ?)'),
+    dropWords: db.prepare('DELETE FROM words WHERE rowid = ?'),
+    dropDoc: db.prepare('DELETE FROM doc WHERE row = ?'),
+    move: db.prepare('UPDATE position SET seq = ?, cursor = ?, seen = ?'),
+  };
+}
+
 /** Removes the index; whoever still reads it reads on until it closes. */
 export function removeIndex(path: string): void {
   for (const file of filesOf(path)) rmSync(file, { force: true });
 }
 
 export function indexBytes(path: string): number {
-  return filesOf(path).reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
-}
-
-/** Whether an index that gave this error is to be made anew, and not the disk to be blamed. */
-export function isIndexDamage(error: unknown): boolean {
-  if (!(error instanceof Database.SqliteError)) return false;
-  if (/^SQLITE_(CORRUPT|NOTADB|CANTOPEN|IOERR_SHORT_READ|SCHEMA)/.test(error.code)) return true;
-  return /^no such (table|column)/.test(error.message);
-}
-
-/** Whether this is SQLite's own error: the disk's fault, most likely, and none of ours. */
-export function isStoreError(error: unknown): boolean {
-  return error instanceof Database.SqliteError;
+  return filesOf(path).reduce((sum, file) => sum + (lstatSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
 function filesOf(path: string): string[] {
@@ -233,7 +239,10 @@ function openFile(path: string): Db {
 
 /** The index that is there, or why it is of no use. */
 function openHeld(path: string, journal: Journal): { db: Db } | { reason: string } {
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) return { reason: 'there is none' };
+  const held = lstatSync(path, { throwIfNoEntry: false });
+  if (held === undefined) return { reason: 'there is none' };
+  // Whatever a link leads to is not ours to write.
+  if (!held.isFile()) return { reason: 'it is no file' };
   let db: Db | undefined;
   try {
     db = openFile(path);
@@ -243,7 +252,7 @@ function openHeld(path: string, journal: Journal): { db: Db } | { reason: string
     return { reason };
   } catch (error) {
     db?.close();
-    if (isIndexDamage(error)) return { reason: String(error) };
+    if (isIndexDamage(error) || isDenied(error)) return { reason: String(error) };
     throw error;
   }
 }
@@ -254,7 +263,7 @@ function faultOf(db: Db, journal: Journal): string | undefined {
   db.prepare('SELECT 1 FROM words, doc'); // throws where they are not there
   const held = db.prepare('SELECT seq, seen FROM position').get() as { seq: number; seen: string } | undefined;
   if (!held) return 'it has no position';
-  const seen = journal.check(held.seen);
+  const seen = ofStore(() => journal.check(held.seen));
   if (isRefusal(seen)) return seen.message;
   return held.seq <= seen.seq ? undefined : 'it is ahead of itself';
 }
@@ -262,5 +271,5 @@ function faultOf(db: Db, journal: Journal): string | undefined {
 /** Behind what was pruned there is no tag any more: such a cursor is told to be too old, whatever its tag. */
 function cursorAt(journal: Journal, seq: number): string {
   const { storeId, floorSeq } = journal;
-  return formatCursor(seq < floorSeq ? { storeId, seq, tag: '0' } : journal.cursorAt(seq));
+  return formatCursor(seq < floorSeq ? { storeId, seq, tag: '0' } : ofStore(() => journal.cursorAt(seq)));
 }

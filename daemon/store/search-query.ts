@@ -1,46 +1,61 @@
 // One search, on connections of its own that only read: it runs in a worker, since it cannot be cut into bites. What the
 // index gives is looked up in the tables as they are now, so that nothing is found that is gone, however far the index lags.
+import { lstatSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import type { Part } from '../../protocol/schema.ts';
 import type { Page } from './lists.ts';
 import { maxPageBytes } from './lists.ts';
 import type { Db } from './open.ts';
-import { isIndexDamage, tokenizer } from './search-index.ts';
-import type { Snippet } from './search-text.ts';
-import { marks, partText, snippetOf } from './search-text.ts';
+import { isIndexDamage, ofStore } from './search-fault.ts';
+import type { Snippet } from './search-snippets.ts';
+import { Snippets } from './search-snippets.ts';
+import { partText } from './search-text.ts';
 
 export type SearchQuery = {
-  /** As `matchOf` gives it. */
-  match: string;
+  /** As `wordsOf` gives them. */
+  terms: string[];
   directory?: string | undefined;
   agent?: string | undefined;
   limit: number;
   after?: string | undefined;
 };
 
-/** A page, and the position that it shows. */
+/** A page, and the position of the index that was read. */
 export type Found = Page & { cursor: string };
+
+/** `damaged`: why the index is to be made anew. `late`: what matches best was not known in time. */
+export type Answer = Found | { damaged: string } | { late: true };
+
+/** What a search may take, ms: to find what matches best, and then to make a page of it. */
+export type SearchTime = { searchMs: number; pageMs: number; monotonic: () => number };
 
 /** Where a page ends: the rank of its last item, and its row. */
 type Place = [rank: number, row: number];
 type Hit = { rank: number; row: number; session: number; message: number; part: number };
 
-/** One page of what matches, best first; `damaged`: why the index is to be made anew. */
-export function readFound(paths: { store: string; index: string }, query: SearchQuery): Found | { damaged: string } {
+/** One page of what matches, best first. One that takes too long ends early, with at least one item. */
+export function readFound(paths: { store: string; index: string }, query: SearchQuery, time: SearchTime): Answer {
   const opened: Db[] = [];
   const open = (path: string) => {
     const db = new Database(path, { readonly: true, fileMustExist: true });
     opened.push(db);
     return db;
   };
+  const overAfter = (ms: number) => {
+    const end = time.monotonic() + ms;
+    return () => time.monotonic() > end;
+  };
   try {
+    // Whatever else lies there may hold whoever opens it for ever, as a pipe does.
+    if (!lstatSync(paths.index, { throwIfNoEntry: false })?.isFile()) return { damaged: 'there is no file' };
     const index = open(paths.index);
     index.exec('BEGIN');
     const cursor = index.prepare('SELECT cursor FROM position').pluck().get() as string;
     // Behind the index: what the tables hold is never older than what the index says.
     const tables = new FoundTables(open(paths.store));
-    const { hits, more } = bestHits(index, tables, query);
-    return { ...pageOf(hits, more, tables, query.match), cursor };
+    const best = bestHits(index, tables, query, overAfter(time.searchMs));
+    if (!best) return { late: true };
+    return { ...pageOf(best, tables, query.terms, overAfter(time.pageMs)), cursor };
   } catch (error) {
     if (isIndexDamage(error)) return { damaged: String(error) };
     throw error;
@@ -49,9 +64,14 @@ export function readFound(paths: { store: string; index: string }, query: Search
   }
 }
 
-/** The best matches behind `after`, as many as a page takes; each is looked up only when it is among the best so far. */
-function bestHits(index: Db, tables: FoundTables, query: SearchQuery): { hits: Hit[]; more: boolean } {
-  if (query.match === '') return { hits: [], more: false };
+type Best = { hits: Hit[]; more: boolean };
+
+/**
+ * The best matches behind `after`, as many as a page takes; each is looked up only when it is among the best so far.
+ * Undefined when there was no time to look at all of them: a page of some would hide the others from those behind it.
+ */
+function bestHits(index: Db, tables: FoundTables, query: SearchQuery, isOver: () => boolean): Best | undefined {
+  if (query.terms.length === 0) return { hits: [], more: false };
   const allowed = tables.sessionsOf(query);
   const behind = query.after === undefined ? undefined : (JSON.parse(query.after) as Place);
   const best: Hit[] = [];
@@ -59,7 +79,8 @@ function bestHits(index: Db, tables: FoundTables, query: SearchQuery): { hits: H
   const matches = index.prepare(`
     SELECT w.rank AS rank, d.row AS row, d.session, d.message, d.part
       FROM words w CROSS JOIN doc d ON d.row = w.rowid WHERE w.words MATCH ?`);
-  for (const hit of matches.iterate(query.match) as Iterable<Hit>) {
+  for (const hit of matches.iterate(query.terms.join(' ')) as Iterable<Hit>) {
+    if (isOver()) return undefined;
     if (behind && comparePlaces([hit.rank, hit.row], behind) <= 0) continue;
     const last = best.at(-1);
     const full = best.length === query.limit;
@@ -92,15 +113,16 @@ function comparePlaces(a: Place, b: Place): number {
   return a[0] - b[0] || a[1] - b[1];
 }
 
-function pageOf(hits: Hit[], more: boolean, tables: FoundTables, match: string): Page {
+function pageOf({ hits, more }: Best, tables: FoundTables, terms: string[], isOver: () => boolean): Page {
   const snippets = new Snippets();
   const items: string[] = [];
   let bytes = 0;
   let last: Hit | undefined;
   try {
     for (const hit of hits) {
+      if (items.length > 0 && isOver()) return { items, next: JSON.stringify(placeOf(last!)) };
       const found = tables.read(hit);
-      const snippet = snippets.of(partText(JSON.parse(found.json) as Part), match);
+      const snippet = snippets.of(partText(JSON.parse(found.json) as Part), terms);
       // A damaged index may name a part that does not match.
       const item = snippet && itemText(found, snippet, hit.rank);
       const size = item === undefined ? 0 : Buffer.byteLength(item);
@@ -136,7 +158,7 @@ class FoundTables {
 
   constructor(db: Db) {
     this.#db = db;
-    this.#sql = this.#own(() => {
+    this.#sql = ofStore(() => {
       db.exec('BEGIN');
       return {
         body: db.prepare('SELECT body FROM part WHERE session = ? AND message = ? AND idx = ?').pluck(),
@@ -157,51 +179,15 @@ class FoundTables {
        WHERE record IS NOT NULL AND ifnull(directory = $directory, $directory IS NULL)
          AND ifnull(current_agent = $agent, $agent IS NULL)`;
     const given = { directory: directory ?? null, agent: agent ?? null };
-    return this.#own(() => new Set(this.#db.prepare(sql).pluck().all(given) as number[]));
+    return ofStore(() => new Set(this.#db.prepare(sql).pluck().all(given) as number[]));
   }
 
   /** Whether the part is still what was indexed. */
   isCurrent({ session, message, part, row }: Hit): boolean {
-    return this.#own(() => this.#sql.body.get(session, message, part)) === row;
+    return ofStore(() => this.#sql.body.get(session, message, part)) === row;
   }
 
   read({ session, message, part }: Hit): FoundPart {
-    return this.#own(() => this.#sql.part.get(session, message, part)) as FoundPart;
-  }
-
-  #own<T>(run: () => T): T {
-    try {
-      return run();
-    } catch (error) {
-      throw new Error(`a search could not read the store: ${String(error)}`, { cause: error });
-    }
-  }
-}
-
-/** Snippets of texts of which no index is kept: each is indexed in memory, alone, for as long as it is looked at. */
-class Snippets {
-  readonly #db: Db;
-  readonly #sql;
-
-  constructor() {
-    this.#db = new Database(':memory:');
-    this.#db.exec(`CREATE VIRTUAL TABLE one USING fts5(text, tokenize='${tokenizer}')`);
-    this.#sql = {
-      put: this.#db.prepare('INSERT INTO one (rowid, text) VALUES (1, ?)'),
-      marked: this.#db.prepare('SELECT highlight(one, 0, ?, ?) FROM one WHERE one MATCH ?').pluck(),
-      clear: this.#db.prepare('DELETE FROM one'),
-    };
-  }
-
-  /** Undefined when the text does not match. */
-  of(text: string, match: string): Snippet | undefined {
-    this.#sql.put.run(text);
-    const marked = this.#sql.marked.get(marks.open, marks.close, match) as string | undefined;
-    this.#sql.clear.run();
-    return marked === undefined ? undefined : snippetOf(marked);
-  }
-
-  close(): void {
-    this.#db.close();
+    return ofStore(() => this.#sql.part.get(session, message, part)) as FoundPart;
   }
 }

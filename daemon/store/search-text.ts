@@ -7,10 +7,13 @@ export const maxPartUnits = 1024 * 1024;
 /** Each reads a whole stretch of the index before the first match is known. */
 export const maxPrefixes = 8;
 
-/** Before and behind a match in a text that `searchable` gave, which holds no such characters. */
-export const marks = { open: '\x02', close: '\x03' } as const;
+/** As often may one word stand in a query: so often the places of a word in a part are walked, in one call of SQLite's. */
+export const maxRepeats = 64;
+
+/** How words are told apart, in the index and where snippets are made. */
+export const tokenizer = 'unicode61 remove_diacritics 2';
 /** Between two characters of a script that is written without blanks: each is then a word of its own. */
-const between = '\x01';
+export const between = '\x01';
 
 const escapeSequence = /\x1b\[[0-9;:?]*[A-Za-z]/g;
 const control = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+/g;
@@ -63,13 +66,14 @@ function searchable(text: string): string {
   return unspaced.test(plain) ? plain.replace(aroundUnspaced, between) : plain;
 }
 
-export type Words = { match: string; prefixes: number };
+/** `terms`: in the words of FTS5, all must match. `repeats`: how often the word stands in them that does most often. */
+export type Words = { terms: string[]; prefixes: number; repeats: number };
 
 /**
- * A query in the words of FTS5, where all must match: `"a phrase"`, `prefix*`, words. What does not parse, since a quote is
- * never closed, is searched as plain words. Nothing that was typed is an operator or the name of a column.
+ * Reads a query: `"a phrase"`, `prefix*`, words. What does not parse, since a quote is never closed, is searched as plain
+ * words. Nothing that was typed is an operator or the name of a column.
  */
-export function matchOf(query: string): Words {
+export function wordsOf(query: string): Words {
   const pieces = [...query.matchAll(/"([^"]*)"(\*?)|([^\s"]+)/g)];
   const parses = (query.match(/"/g)?.length ?? 0) % 2 === 0;
   const words = parses
@@ -86,71 +90,12 @@ export function matchOf(query: string): Words {
     terms.add(term);
     if (prefix) prefixes += 1;
   }
-  return { match: [...terms].join(' '), prefixes };
+  return { terms: [...terms], prefixes, repeats: repeatsOf([...terms]) };
 }
 
-export type Snippet = { text: string; hits: [number, number][] };
-
-/** What a snippet shows: from the first match on so much, and so much before it, in UTF-16 units. */
-const [shownUnits, leadUnits] = [200, 40];
-
-/**
- * The place of a marked text where most of what was looked for stands together, on one line, and where in it the matches
- * are. In one walk: FTS5's own snippets compare each match with all others, seconds in a long text.
- */
-export function snippetOf(marked: string): Snippet {
-  const { text, hits } = unmarked(marked);
-  const words = hits.map(([from, to]) => text.slice(from, to).toLowerCase());
-  const inside = new Map<string, number>();
-  let best = { at: 0, words: 0, hits: 0 };
-  let end = 0;
-  for (const [at, [from]] of hits.entries()) {
-    for (; end < hits.length && (end === at || hits[end]![1] <= from + shownUnits); end += 1) {
-      inside.set(words[end]!, (inside.get(words[end]!) ?? 0) + 1);
-    }
-    const better = inside.size - best.words || end - at - best.hits;
-    if (better > 0) best = { at, words: inside.size, hits: end - at };
-    const left = inside.get(words[at]!)! - 1;
-    if (left > 0) inside.set(words[at]!, left);
-    else inside.delete(words[at]!);
-  }
-  const [first, past] = hits[best.at] ?? [0, 0];
-  return cut(text, hits, first - leadUnits, Math.max(past, first + shownUnits));
-}
-
-/** The text between two places, moved inwards to where a word begins or ends, without blanks in a row. */
-function cut(text: string, hits: Snippet['hits'], from: number, to: number): Snippet {
-  const shown = hits.filter((hit) => hit[0] >= from && hit[1] <= to);
-  const start = from <= 0 ? 0 : from + (/^\S{0,30}\s+/.exec(text.slice(from, shown[0]?.[0]))?.[0].length ?? 0);
-  const last = shown.at(-1)?.[1] ?? start;
-  const end = to >= text.length ? text.length : to - (/\s+\S{0,30}$/.exec(text.slice(last, to))?.[0].length ?? 0);
-  const kept: Snippet = { text: start > 0 ? '…' : '', hits: [] };
-  let at = start;
-  const take = (until: number) => {
-    const piece = text.slice(at, until).toWellFormed().replace(/\s+/g, ' ');
-    kept.text += at === start ? piece.trimStart() : piece;
-    at = until;
-  };
-  for (const [first, past] of shown) {
-    take(first);
-    const begin = kept.text.length;
-    take(past);
-    kept.hits.push([begin, kept.text.length]);
-  }
-  take(end);
-  kept.text = kept.text.trimEnd() + (end < text.length ? '…' : '');
-  return kept;
-}
-
-function unmarked(marked: string): Snippet {
-  let text = '';
-  const hits: [number, number][] = [];
-  for (const [at, piece] of marked
-    .replaceAll(between, '')
-    .split(/[\x02\x03]/)
-    .entries()) {
-    if (at % 2 === 1) hits.push([text.length, text.length + piece.length]);
-    text += piece;
-  }
-  return { text, hits };
+function repeatsOf(terms: string[]): number {
+  const counts = new Map<string, number>();
+  const folded = terms.join(' ').normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+  for (const [word] of folded.matchAll(/[\p{L}\p{N}\p{Co}]+/gu)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return Math.max(0, ...counts.values());
 }

@@ -1,4 +1,16 @@
 // The index follows the journal: after any ops it has what the tables have, whatever was pruned, removed or put anew.
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import Database from 'better-sqlite3';
@@ -8,7 +20,8 @@ import type { IndexerLimits } from '../../daemon/engine/indexer.ts';
 import { Indexer } from '../../daemon/engine/indexer.ts';
 import { Pruner } from '../../daemon/store/pruner.ts';
 import { readFound } from '../../daemon/store/search-query.ts';
-import { matchOf } from '../../daemon/store/search-text.ts';
+import { wordsOf } from '../../daemon/store/search-text.ts';
+import { formatCursor } from '../../protocol/cursor.ts';
 import { afterTest, testHome } from '../support/daemon.ts';
 import { within } from '../support/deadline.ts';
 import type { Records } from '../support/records.ts';
@@ -16,6 +29,12 @@ import { HandRuntime, op, openRecords, owner, readTables } from '../support/reco
 
 /** Its sleeps end when the test says so, or with their signal. */
 class PausingRuntime extends HandRuntime {
+  readonly told: string[] = [];
+  override readonly log = {
+    info: (fields = {}) => void ('because' in fields && this.told.push(`made: ${fields.because}`)),
+    warn: (fields = {}) => void ('because' in fields && this.told.push(`damaged: ${fields.because}`)),
+    error: (_: object, message = '') => void this.told.push(message),
+  };
   readonly pauses: { ms: number; end: () => void }[] = [];
   override sleep = (ms: number, signal: AbortSignal) =>
     new Promise<void>((resolve, reject) => {
@@ -50,8 +69,10 @@ function indexing(limits: Partial<IndexerLimits> = {}, folder = testHome().paths
       }),
     );
   const search = (query: string) => {
-    const found = readFound({ store: join(folder, 'store.db'), index: path }, { ...matchOf(query), limit: 1000 });
-    if ('damaged' in found) throw new Error(found.damaged);
+    const time = { searchMs: 1, pageMs: 1, monotonic: () => 0 };
+    const paths = { store: join(folder, 'store.db'), index: path };
+    const found = readFound(paths, { ...wordsOf(query), limit: 1000 }, time);
+    if (!('items' in found)) throw new Error(JSON.stringify(found));
     return found.items.map((item) => (JSON.parse(item) as { partId: string }).partId.slice(4)).sort();
   };
   /** The parts that have rows in the index, found or not. */
@@ -63,7 +84,7 @@ function indexing(limits: Partial<IndexerLimits> = {}, folder = testHome().paths
       index.close();
     }
   };
-  return { ...records, runtime, indexer, start, reached, search, rows, folder };
+  return { ...records, runtime, indexer, start, reached, search, rows, folder, path };
 }
 
 async function put(records: Pick<Records, 'writer'>, session: string, part: string, text: string): Promise<void> {
@@ -98,7 +119,7 @@ describe('the indexer', () => {
         fc.array(step, { maxLength: 60 }),
         fc.constantFrom(1, 300, 1 << 20),
         async (steps, biteBytes) => {
-          const records = indexing({ biteBytes });
+          const records = indexing({ biteBytes, maxRetryMs: 0 });
           const stop = records.start();
           const pruner = new Pruner(records.db, records.journal);
           // A deleted session's id stays taken, and so do those of removed messages and parts.
@@ -109,7 +130,7 @@ describe('the indexer', () => {
             const sessionId = `ses_${session}`;
             if (each.do === 'put') await put(records, session, part, `${words[each.word]} and more`);
             else if (each.do === 'reach') await records.reached();
-            else if (each.do === 'remake') records.indexer.remake('a test');
+            else if (each.do === 'remake') records.indexer.remake('a test', records.indexer.place);
             else if (each.do === 'prune') {
               const target = records.journal.head.seq - each.keep;
               await records.writer.write(() => pruner.cut(target, 1_000));
@@ -198,9 +219,164 @@ describe('the indexer', () => {
   });
 });
 
-async function untilPausing(runtime: PausingRuntime): Promise<void> {
-  const wait = async () => {
-    while (runtime.pauses.length === 0) await nextTurn();
+/** Overwrites the last page of this table. */
+function damageStore(folder: string, table: string): void {
+  const db = new Database(join(folder, 'store.db'));
+  db.pragma('wal_checkpoint(TRUNCATE)');
+  const size = db.pragma('page_size', { simple: true }) as number;
+  const sql = `SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY pageno`;
+  const pages = db.prepare(sql).pluck().all(table) as number[];
+  db.close();
+  const file = openSync(join(folder, 'store.db'), 'r+');
+  writeSync(file, Buffer.alloc(size, 0x5a), 0, size, (pages.at(-1)! - 1) * size);
+  closeSync(file);
+}
+
+describe('what is wrong with the disk', () => {
+  const blocks: Record<string, (path: string) => void> = {
+    'a folder in its place': (path) => mkdirSync(path),
+    'a folder with a file in its place': (path) => {
+      mkdirSync(path);
+      writeFileSync(join(path, 'x'), '');
+    },
+    'a folder in the place of its log': (path) => mkdirSync(`${path}-wal`),
   };
-  await within('the indexer to pause', wait());
+
+  test.each(Object.keys(blocks))('delays the index and is told once: %s', async (name) => {
+    const records = indexing({ retryMs: 5, maxRetryMs: 8 });
+    const { indexer, runtime, path } = records;
+    blocks[name]!(path);
+    const stop = records.start();
+    await put(records, 'a', 'a0', 'ash');
+    for (const ms of [5, 8, 8, 8]) {
+      await untilPausing(runtime, ms);
+      expect(indexer.isDelayed).toBe(true);
+      expect(indexer.fault).toEqual({ what: 'index', reason: 'readOnly', message: runtime.told[0] });
+      runtime.pauses.pop()!.end();
+    }
+    expect(runtime.told).toEqual([expect.stringMatching(/search\.db.*cannot be written.*move away/)]);
+    rmSync(path, { recursive: true, force: true });
+    rmSync(`${path}-wal`, { recursive: true, force: true });
+    await records.reached();
+    expect(records.search('ash')).toEqual(['a0']);
+    expect(indexer.fault).toBeUndefined();
+    expect(runtime.told).toHaveLength(2);
+    await stop();
+  });
+
+  const others: Record<string, (path: string) => void> = {
+    'a link to a file elsewhere': (path) => symlinkSync(`${path}.precious`, path),
+    'a link to nowhere': (path) => symlinkSync(`${path}.nowhere`, path),
+    'a link to itself': (path) => symlinkSync(path, path),
+    'a pipe': (path) => execFileSync('mkfifo', [path]),
+    'another database': (path) => new Database(path).exec('CREATE TABLE t (x)').close(),
+  };
+
+  test.each(Object.keys(others))('%s in its place is made anew, and what it leads to is left alone', async (name) => {
+    const records = indexing();
+    writeFileSync(`${records.path}.precious`, 'precious', { mode: 0o644 });
+    others[name]!(records.path);
+    const stop = records.start();
+    await put(records, 'a', 'a0', 'ash');
+    await records.reached();
+    expect(records.search('ash')).toEqual(['a0']);
+    expect(readFileSync(`${records.path}.precious`, 'utf8')).toBe('precious');
+    expect(statSync(`${records.path}.precious`).mode & 0o777).toBe(0o644);
+    await stop();
+  });
+
+  test('[P24] a page of the store that cannot be read makes no index anew, is told once, and is waited for', async () => {
+    const first = indexing();
+    for (let at = 0; at < 300; at += 1) await put(first, 'a', `a${at}`, `ash ${'and more '.repeat(100)}`);
+    first.close();
+    damageStore(first.folder, 'body');
+    const records = indexing({ retryMs: 5, maxRetryMs: 8 }, first.folder);
+    const stop = records.start();
+    for (const ms of [5, 8, 8]) {
+      await untilPausing(records.runtime, ms);
+      records.runtime.pauses.pop()!.end();
+    }
+    expect(records.runtime.told).toEqual([
+      'made: there is none',
+      expect.stringMatching(/the store could not be read.*backup/),
+    ]);
+    // What stands before it can be searched all the same.
+    expect(records.indexer.fault).toBeUndefined();
+    expect(records.indexer.place.seq).toBeGreaterThan(0);
+    await stop();
+  });
+
+  test('[P24] an index that is found damaged again and again is made anew ever more rarely', async () => {
+    const records = indexing({ retryMs: 5, maxRetryMs: 15 });
+    const { indexer, runtime } = records;
+    const stop = records.start();
+    await put(records, 'a', 'a0', 'ash');
+    await records.reached();
+    indexer.remake('one', indexer.place);
+    await records.reached();
+    for (const ms of [10, 15, 15]) {
+      const { place } = indexer;
+      indexer.remake('more', place);
+      await untilPausing(runtime, ms);
+      // Told by many at once, it is made anew once.
+      indexer.remake('more', place);
+      const told = runtime.told.length;
+      runtime.pauses.pop()!.end();
+      await records.reached();
+      indexer.remake('more', place);
+      expect(indexer.hasReached(records.journal.head.seq)).toBe(true);
+      expect(runtime.told.slice(told)).toEqual(['damaged: more', 'made: there is none']);
+    }
+    runtime.time += 15;
+    indexer.remake('later', indexer.place);
+    await records.reached();
+    expect(records.search('ash')).toEqual(['a0']);
+    await stop();
+  });
+
+  test('who waits for the index is let go when it has to rest', async () => {
+    const records = indexing();
+    mkdirSync(records.path);
+    await put(records, 'a', 'a0', 'ash');
+    const woken = new Promise<void>((resolve) => records.indexer.onReached(records.journal.head.seq, resolve));
+    const stop = records.start();
+    await within('the one who waits to be let go', woken);
+    expect(records.indexer.isDelayed).toBe(true);
+    await stop();
+  });
+});
+
+test('an index that is not the one that is written is told from it', async () => {
+  const records = indexing({ maxRetryMs: 0 });
+  const { indexer, journal } = records;
+  const stop = records.start();
+  await put(records, 'a', 'a0', 'ash');
+  await records.reached();
+  const { place } = indexer;
+  const { head } = journal;
+  await put(records, 'a', 'a1', 'ash');
+  await records.reached();
+  const at = (change: object) => indexer.strangerAt(formatCursor({ ...head, ...change }), place);
+  expect([at({}), at(journal.head)]).toEqual([undefined, undefined]);
+  const stranger = 'another index was put in its place';
+  expect([at({ seq: head.seq - 1 }), at({ seq: journal.head.seq + 1 })]).toEqual([stranger, stranger]);
+  expect(at({ storeId: 'another' })).toBe(stranger);
+  indexer.remake('a test', place);
+  await records.reached();
+  expect(at({})).toBe('it was made anew meanwhile');
+  await stop();
+});
+
+/** Until it pauses, for so many ms where that matters. */
+async function untilPausing(runtime: PausingRuntime, ms?: number): Promise<void> {
+  const wait = async () => {
+    for (;;) {
+      const pause = runtime.pauses.at(-1);
+      if (pause && (ms === undefined || pause.ms === ms)) return;
+      // Another pause is the one for quiet.
+      if (pause && ms !== undefined) runtime.pauses.pop()!.end();
+      await nextTurn();
+    }
+  };
+  await within('the indexer to pause', wait(), () => runtime.pauses);
 }

@@ -1,5 +1,5 @@
 // session/search over a whole daemon: what is found, what is not found any more, and what a hostile query does.
-import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -11,6 +11,7 @@ import { RpcError } from '../../protocol/errors.ts';
 import type { Params, Result } from '../../protocol/methods.ts';
 import type { PartContent } from '../../protocol/schema.ts';
 import { connectTo, daemonInProcess, startDaemon, testHome } from '../support/daemon.ts';
+import { within } from '../support/deadline.ts';
 import type { Home } from '../support/home.ts';
 import { append, line, transcriptPath } from '../support/transcript.ts';
 import { wireInMemory } from '../support/wire.ts';
@@ -331,6 +332,65 @@ test('an index that is damaged under the running daemon is made anew', async () 
   expect(errors).toEqual([]);
 });
 
+async function anotherIndex(): Promise<string> {
+  const other = searching();
+  await addSession(other.client, 'o', ['walrus']);
+  expect(await found(other.client, 'walrus')).toEqual(['o0']);
+  await other.daemon.stop();
+  return join(other.home.paths.data, 'search.db');
+}
+
+test.each(['of another store', 'an older one'])(
+  'an index (%s) that is put in its place is not answered from',
+  async (which) => {
+    const home = testHome();
+    const first = searching(home);
+    await addSession(first.client, 'a', ['zebra one']);
+    expect(await found(first.client, 'zebra')).toEqual(['a0']);
+    await first.daemon.stop();
+    const path = join(home.paths.data, 'search.db');
+    copyFileSync(which === 'an older one' ? path : await anotherIndex(), `${path}.put`);
+
+    const { client, made, errors } = searching(home);
+    await putText(client, 'a', 1, 'zebra two');
+    expect(await found(client, 'zebra')).toEqual(['a0', 'a1']);
+    for (const suffix of ['-wal', '-shm']) rmSync(path + suffix, { force: true });
+    renameSync(`${path}.put`, path);
+    expect(await found(client, 'zebra')).toEqual(['a0', 'a1']);
+    await putText(client, 'a', 2, 'zebra three');
+    expect(await found(client, 'zebra')).toEqual(['a0', 'a1', 'a2']);
+    expect(made).toHaveLength(1);
+    expect(errors).toEqual([]);
+  },
+);
+
+test('where no index can be made a search is refused as StoreUnavailable, the daemon goes on, and so does the index', async () => {
+  const home = testHome();
+  const first = searching(home);
+  await addSession(first.client, 'a', ['zebra one']);
+  await first.daemon.stop();
+  const path = join(home.paths.data, 'search.db');
+  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+  mkdirSync(path);
+
+  const { client, errors } = searching(home, { search: { retryMs: 1, maxRetryMs: 1 } });
+  await expect(found(client, 'zebra')).rejects.toMatchObject({
+    kind: 'StoreUnavailable',
+    data: { reason: 'readOnly' },
+    message: expect.stringMatching(/search\.db.*move away/),
+  });
+  await putText(client, 'a', 1, 'zebra two');
+  expect(errors).toHaveLength(1);
+  rmdirSync(path);
+  const foundAgain = async () => {
+    for (;;) {
+      const ids = await found(client, 'zebra').catch(() => []);
+      if (ids.length === 2) return ids;
+    }
+  };
+  expect(await within('the index to be made', foundAgain())).toEqual(['a0', 'a1']);
+});
+
 test('a store that was put back by hand gets an index of its own', async () => {
   const home = testHome();
   const first = searching(home);
@@ -353,15 +413,32 @@ test('a store that was put back by hand gets an index of its own', async () => {
   expect(third.made).toHaveLength(1);
 });
 
-test('a search that takes too long is refused, and the next one is answered', async () => {
-  const home = testHome();
-  const hasty = searching(home, { search: { searchMs: 1 } });
-  await addSession(hasty.client, 'a', ['pebble']);
-  const error = await hasty.client.call('session/search', { query: 'pebble' }).catch((thrown: unknown) => thrown);
+test('a page for which there is no more time ends with at least one item, and the pages together are complete', async () => {
+  const { client } = searching(testHome(), { search: { pageMs: 0 } });
+  await addSession(client, 'a', ['pebble', 'pebble', 'pebble']);
+  const pages = await allPages(client, { query: 'pebble' });
+  expect(pages.map(({ items }) => items.length)).toEqual([1, 1, 1]);
+  expect(new Set(pages.flatMap(({ items }) => items.map(({ partId }) => partId))).size).toBe(3);
+});
+
+test('where there is no time to find what matches best a search is refused, and the next one is taken', async () => {
+  const { client } = searching(testHome(), { search: { searchMs: -1 } });
+  await addSession(client, 'a', ['pebble']);
+  const error = await client.call('session/search', { query: 'pebble' }).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(RpcError);
-  expect(error).toMatchObject({ kind: 'LimitExceeded', data: { limit: 1, what: 'ms for a search' } });
-  await hasty.daemon.stop();
-  expect(await found(searching(home).client, 'pebble')).toEqual(['a0']);
+  expect(error).toMatchObject({ kind: 'LimitExceeded', data: { limit: -1, what: 'ms for a search' } });
+  expect(await found(client, 'sand')).toEqual([]);
+});
+
+test('a text that holds a word everywhere is found like any other, with a snippet as short', async () => {
+  const { client } = searching();
+  await addSession(client, 'a', ['a '.repeat(400_000), `${'y '.repeat(400_000)}rare`]);
+  for (const query of ['a', '"a a"', 'y rare']) {
+    const { items } = await client.call('session/search', { query });
+    expect(items).toHaveLength(1);
+    expect(items[0]!.snippet.length).toBeLessThan(250);
+    expect(items[0]!.hits.length).toBeGreaterThan(0);
+  }
 });
 
 test('reads and appends that are sent behind a search are answered before it', async () => {
@@ -378,11 +455,14 @@ test('reads and appends that are sent behind a search are answered before it', a
   expect(wire.received.map(({ id }) => id)).toEqual(['read', 'put', 'search']);
 });
 
-test('too many searches at once are refused as Overloaded', async () => {
-  const { client } = searching(testHome(), { search: { maxSearches: 2 } });
+test('too many searches of one connection at once are refused as Overloaded, and not those of another', async () => {
+  const { client, connect } = searching(testHome(), { search: { maxSearches: 2 } });
   await addSession(client, 'a', ['pebble']);
-  const results = await Promise.allSettled([1, 2, 3, 4].map(() => found(client, 'pebble')));
-  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected']);
+  const other = connect();
+  const askers = [client, client, client, client, other, other];
+  const results = await Promise.allSettled(askers.map((asker) => found(asker, 'pebble')));
+  const [ok, no] = ['fulfilled', 'rejected'];
+  expect(results.map(({ status }) => status)).toEqual([ok, ok, no, no, ok, ok]);
   expect(results[3]).toMatchObject({ reason: { kind: 'Overloaded' } });
 });
 

@@ -1,6 +1,8 @@
 // How a query is read, what of a part is searched, and that a damaged index never shows what does not match.
-import { describe, expect, test } from 'vitest';
-import { matchOf, maxPartUnits, partText, snippetOf } from '../../daemon/store/search-text.ts';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { maxSnippetUnits, Snippets } from '../../daemon/store/search-snippets.ts';
+import { maxPartUnits, partText, wordsOf } from '../../daemon/store/search-text.ts';
 import type { Part } from '../../protocol/schema.ts';
 
 describe('a query', () => {
@@ -19,8 +21,16 @@ describe('a query', () => {
     ['漢字*', '"漢\x01字"*', 1],
     ['"" * -> 😀', '', 0],
   ])('%j', (query, match, prefixes) => {
-    expect(matchOf(query)).toEqual({ match, prefixes });
+    const words = wordsOf(query);
+    expect([words.terms.join(' '), words.prefixes]).toEqual([match, prefixes]);
   });
+});
+
+test('how often a word stands in a query is told, whatever its case, its accents and its quotes', () => {
+  expect(wordsOf('one two "three" four*').repeats).toBe(1);
+  expect(wordsOf('"a A" á/b "a never closed').repeats).toBe(3);
+  expect(wordsOf('same same same').repeats).toBe(1);
+  expect(wordsOf('-> *').repeats).toBe(0);
 });
 
 describe('the text of a part', () => {
@@ -46,10 +56,18 @@ describe('the text of a part', () => {
 });
 
 describe('a snippet', () => {
-  const marked = (text: string) => text.replaceAll('[', '\x02').replaceAll(']', '\x03');
+  const snippets = new Snippets();
+  afterAll(() => snippets.close());
+  const textOf = (text: string) => partText({ type: 'text', text } as Part);
+  const of = (text: string, query: string) => snippets.of(textOf(text), wordsOf(query).terms);
+  /** What it shows, and what is marked in it. */
+  const shown = (text: string, query: string) => {
+    const snippet = of(text, query)!;
+    return { ...snippet, marked: snippet.hits.map(([from, to]) => snippet.text.slice(from, to)) };
+  };
 
   test('is one line of plain text, and tells where the matches are', () => {
-    expect(snippetOf(marked('one\n[two]\t\tthree [漢\x01字]'))).toEqual({
+    expect(of('one\n\x1b[31mtwo\x1b[0m\t\tthree 漢字', 'two 漢字')).toEqual({
       text: 'one two three 漢字',
       hits: [
         [4, 7],
@@ -60,22 +78,82 @@ describe('a snippet', () => {
 
   test('shows where most words stand together, cut between words', () => {
     const far = 'filler '.repeat(100);
-    const { text, hits } = snippetOf(marked(`[ash] [ash] [ash] ${far}[ash] or [birch] ${far}[birch]`));
+    const { text, marked } = shown(`ash ash ash ${far}ash or birch ${far}birch`, 'ash birch');
     expect(text).toMatch(/^…(filler )+ash or birch( filler)+…$/);
-    expect(hits.map(([from, to]) => text.slice(from, to))).toEqual(['ash', 'birch']);
-    expect(text.length).toBeLessThan(260);
+    expect(marked).toEqual(['ash', 'birch']);
+  });
+
+  test('is found wherever in a long text it stands, also over the borders of what is looked at at once', () => {
+    for (let before = 4000; before < 4200; before += 1) {
+      const { text, marked } = shown(`${'x '.repeat(before / 2)}ash or birch ${'y '.repeat(9_000)}`, '"ash or birch"');
+      expect(marked).toEqual(['ash or birch']);
+      expect(text).toMatch(/^…(x )+ash or birch( y)+…$/);
+    }
+    const { text, marked } = shown(`${'x '.repeat(500_000)}birch then ash`, 'ash birch');
+    expect(text.endsWith(' x birch then ash')).toBe(true);
+    expect(marked).toEqual(['birch', 'ash']);
+  });
+
+  test('of words that stand far apart shows the place of most; a text without one of them has none', () => {
+    const far = 'filler '.repeat(2_000);
+    expect(shown(`ash ${far}birch birch ${far}`, 'ash birch').marked).toEqual(['birch', 'birch']);
+    expect(of(`ash ${far}birch`, 'ash birch cedar')).toBeUndefined();
+    expect(of(`ash ${far}birch`, '"ash birch"')).toBeUndefined();
+  });
+
+  test('of a phrase with a gulf in it, in the text, is the beginning', () => {
+    expect(of(`in the beginning ash ${' . '.repeat(2_000)} birch`, '"ash birch"')).toEqual({
+      text: expect.stringMatching(/^in the beginning ash .*…$/),
+      hits: [],
+    });
   });
 
   test.each(['x'.repeat(1_000), '漢'.repeat(1_000), '😀'.repeat(1_000)])('cuts what has no blanks anywhere', (run) => {
-    const { text, hits } = snippetOf(marked(`${run}[hit]${run}`));
-    expect(text.length).toBeLessThan(260);
-    expect(hits.map(([from, to]) => text.slice(from, to))).toEqual(['hit']);
+    const { text, marked } = shown(`${run} hit ${run}`, 'hit');
+    expect(text.length).toBeLessThanOrEqual(maxSnippetUnits);
+    expect(marked).toEqual(['hit']);
     expect(text.isWellFormed()).toBe(true);
   });
 
-  test('of a match that is longer than it begins with it, and shows all of it', () => {
-    const phrase = 'word '.repeat(100).trim();
-    const { text, hits } = snippetOf(marked(`before [${phrase}] behind`));
-    expect(hits.map(([from, to]) => text.slice(from, to))).toEqual([phrase]);
+  test.each(['a', '"a a"', 'a "a a"', '"a a a"* a*'])('is as short as any where %j matches everywhere', (query) => {
+    const { text, hits } = shown('a '.repeat(400_000), query);
+    expect(text).toBe(`${'a '.repeat(100).trim()}…`);
+    expect(hits.length).toBeGreaterThan(0);
+    expect(hits.at(-1)![1]).toBeLessThanOrEqual(text.length);
+  });
+
+  test('of a match that is longer than it begins with it, and marks what is shown of it', () => {
+    const phrase = 'word '.repeat(60).trim();
+    const { text, marked } = shown(`before ${phrase} behind`, `"${phrase}"`);
+    expect(text).toBe(`before ${marked[0]}…`);
+    expect(marked).toEqual([expect.stringMatching(/^word( word)+$/)]);
+    expect(text.length).toBeLessThanOrEqual(maxSnippetUnits);
+  });
+
+  test('of any text and query marks what matches, in at most so many units', () => {
+    const word = fc.constantFrom('ash', 'Birch', 'cédar', '漢字', '😀', 'x'.repeat(90), '\n', '.'.repeat(300), ' ');
+    const text = fc.array(word, { maxLength: 80 }).map((words) => words.join(' '));
+    const query = fc.uniqueArray(fc.constantFrom('ash', 'birch', 'cedar*', '漢', '"ash birch"'), { minLength: 1 });
+    fc.assert(
+      fc.property(text, fc.nat(9_000), query, (middle, before, terms) => {
+        const whole = `${'. '.repeat(before)}${middle}`;
+        const snippet = of(whole, terms.join(' '));
+        const words = whole.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+        const stands = (term: string) => {
+          if (term === '"ash birch"') return /ash[^\p{L}]+birch/u.test(words);
+          return words.includes(term.replace('*', ''));
+        };
+        expect(snippet !== undefined).toBe(terms.every(stands));
+        if (!snippet) return;
+        expect(snippet.text.length).toBeLessThanOrEqual(maxSnippetUnits);
+        let last = 0;
+        for (const [from, to] of snippet.hits) {
+          expect(from).toBeGreaterThanOrEqual(last);
+          expect(snippet.text.slice(from, to)).toMatch(/^(ash|birch|cédar|漢|ash[^\p{L}]+(birch)?)$/iu);
+          last = to;
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 });
