@@ -115,7 +115,11 @@ function asUsage(error: unknown): never {
     throw new CliError(exitCodes.usage, `more than ${limit} words end in *`, 'write some of them out');
   }
   if (what === 'times the same word in a search') {
-    throw new CliError(exitCodes.usage, `the same word stands there more than ${limit} times`, 'leave some of them out');
+    throw new CliError(
+      exitCodes.usage,
+      `the same word stands there more than ${limit} times`,
+      'leave some of them out',
+    );
   }
   throw error;
 }

@@ -112,6 +112,11 @@ test('a query that is too long, or of too many prefixes, is wrong usage and says
     stderr: 'error: more than 8 words end in *\nhint: write some of them out\n',
   });
   expect((await run(home, ['search', ...'abcdefgh'.split('').map((start) => `${start}*`)])).code).toBe(0);
+  expect(await run(home, ['search', 'word '.repeat(65)])).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: 'error: the same word stands there more than 64 times\nhint: leave some of them out\n',
+  });
 });
 
 test('the help of search says what is left out, what is not, and how to see more', async () => {
