@@ -112,7 +112,7 @@ test('a query that is too long, or of too many prefixes, is wrong usage and says
     stderr: 'error: more than 8 words end in *\nhint: write some of them out\n',
   });
   expect((await run(home, ['search', ...'abcdefgh'.split('').map((start) => `${start}*`)])).code).toBe(0);
-  expect(await run(home, ['search', 'word '.repeat(65)])).toEqual({
+  expect(await run(home, ['search', `"${'word '.repeat(65)}"`])).toEqual({
     code: 2,
     stdout: '',
     stderr: 'error: the same word stands there more than 64 times\nhint: leave some of them out\n',
