@@ -16,6 +16,7 @@ const Config = z.strictObject({
     .strictObject({ maxEvents: count.optional(), maxAgeMs: duration.optional(), maxLagEvents: count.optional() })
     .optional(),
   ledger: z.strictObject({ maxAgeMs: duration.optional() }).optional(),
+  audit: z.strictObject({ maxAgeMs: duration.optional() }).optional(),
   sources: z.strictObject(Object.fromEntries(sourceKindNames.map((kind) => [kind, z.boolean().optional()]))).optional(),
 });
 
@@ -23,11 +24,13 @@ const Config = z.strictObject({
 export type Config = {
   sources: Record<SourceKind, boolean>;
   ledger: { maxAgeMs: number };
+  audit: { maxAgeMs: number };
   retention: RetentionRule;
 };
 
 const dayMs = 24 * 3600_000;
 export const defaultLedger: Config['ledger'] = { maxAgeMs: 30 * dayMs };
+export const defaultAudit: Config['audit'] = { maxAgeMs: 90 * dayMs };
 export const defaultRetention: RetentionRule = { maxEvents: 2_000_000, maxAgeMs: 90 * dayMs, maxLagEvents: 1_000_000 };
 
 export class ConfigError extends Error {
@@ -46,11 +49,12 @@ export function loadConfig(path: string): Config {
   }
   const parsed = Config.safeParse(raw);
   if (!parsed.success) throw new ConfigError(describe(path, text, parsed.error.issues[0]!));
-  const { sources, ledger, retention } = parsed.data;
+  const { sources, ledger, audit, retention } = parsed.data;
   const read = sourceKindNames.map((kind) => [kind, sources?.[kind] ?? true]);
   return {
     sources: Object.fromEntries(read) as Config['sources'],
     ledger: { ...defaultLedger, ...given(ledger) },
+    audit: { ...defaultAudit, ...given(audit) },
     retention: { ...defaultRetention, ...given(retention) },
   };
 }

@@ -7,9 +7,10 @@ import type { Paths } from '../protocol/node/paths.ts';
 import { SocketTransport } from '../protocol/node/socket.ts';
 import type { Transport } from '../protocol/transport.ts';
 import type { Source } from './adapters/adapter.ts';
-import { defaultLedger, defaultRetention } from './config.ts';
+import { defaultAudit, defaultLedger, defaultRetention } from './config.ts';
 import type { RetentionRule } from './core/retention.ts';
 import { Bell } from './engine/bell.ts';
+import { Capabilities } from './engine/capabilities.ts';
 import { Compaction } from './engine/compaction.ts';
 import { failpointBeforeWrites } from './engine/failpoint.ts';
 import type { IndexerLimits } from './engine/indexer.ts';
@@ -26,6 +27,7 @@ import { Spools } from './engine/spool.ts';
 import { Subscribers } from './engine/subscribers.ts';
 import { Sweep } from './engine/sweep.ts';
 import { Writer } from './engine/writer.ts';
+import { Access } from './serve/access.ts';
 import type { Rpc } from './serve/connection.ts';
 import { Connection } from './serve/connection.ts';
 import { createHandlers } from './serve/handlers.ts';
@@ -35,6 +37,8 @@ import type { Listening } from './serve/listen.ts';
 import { listen } from './serve/listen.ts';
 import { Peer } from './serve/peer.ts';
 import { bindMethods, changesRecord } from './serve/rpc.ts';
+import { AuditRows } from './store/audit-rows.ts';
+import { CapabilityRows } from './store/capability-rows.ts';
 import { FreeSpace } from './store/free-space.ts';
 import { Journal } from './store/journal.ts';
 import { Ledger } from './store/ledger.ts';
@@ -63,6 +67,8 @@ export type DaemonOptions = {
   search?: Partial<SearchLimits & IndexerLimits>;
   /** How long op ids are kept. */
   ledger?: { maxAgeMs: number };
+  /** How long it is kept who did what with capabilities. */
+  audit?: { maxAgeMs: number };
   /** How much of the journal is kept. */
   retention?: RetentionRule;
 };
@@ -126,7 +132,18 @@ export class Daemon {
       rule: options.retention ?? defaultRetention,
       acknowledged: () => subscribers.acknowledged,
     });
-    this.#sweep = new Sweep({ writer: this.#writer, lists, ledger, retention, subscribers, runtime, ledgerMaxAgeMs });
+    const capabilities = new Capabilities({
+      rows: new CapabilityRows(db),
+      audit: new AuditRows(db),
+      auditMaxAgeMs: (options.audit ?? defaultAudit).maxAgeMs,
+      writer: this.#writer,
+      runtime,
+    });
+    capabilities.onEnded((ids) => {
+      for (const peer of this.#peers) if (peer.grant && ids.has(peer.grant.capability.id)) peer.endActing('revoked');
+    });
+    const swept = { lists, ledger, retention, subscribers, capabilities };
+    this.#sweep = new Sweep({ writer: this.#writer, ...swept, runtime, ledgerMaxAgeMs });
     const deps = { writer: this.#writer, tables, ledger, positions, runtime };
     this.#sources = new Sources({
       defaults: options.sources,
@@ -149,6 +166,7 @@ export class Daemon {
       limits: searchLimits,
     });
     const handlers = createHandlers({
+      capabilities,
       indexer: this.#indexer,
       searcher: this.#searcher,
       journal,
@@ -184,7 +202,12 @@ export class Daemon {
       runtime.log.error({ err: error, incident }, 'an unexpected error');
       return incident;
     };
-    this.#rpc = bindMethods(handlers, (call) => this.#peerOf.get(call.connection)!, onIncident);
+    this.#rpc = bindMethods(
+      handlers,
+      (call) => this.#peerOf.get(call.connection)!,
+      new Access({ lists, capabilities }),
+      onIncident,
+    );
   }
 
   /** Listens on the socket, then starts reading sources. Rejects with ListenError; the store is closed then. */

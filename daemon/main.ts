@@ -39,7 +39,7 @@ async function main(): Promise<number> {
     const folders = agentFolders(process.env);
     const wanted = sourceKindNames.filter((kind) => config.sources[kind]);
     const sources = wanted.map((kind) => sourceKinds[kind](folders[kind]));
-    const { ledger, retention } = config;
+    const { ledger, audit, retention } = config;
     const searchWorker = fileURLToPath(new URL('./search-worker.mjs', import.meta.url));
     const daemon = new Daemon({
       paths,
@@ -48,6 +48,7 @@ async function main(): Promise<number> {
       sources,
       sourceKinds,
       ledger,
+      audit,
       retention,
       searchWorker,
     });

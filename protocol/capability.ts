@@ -54,3 +54,14 @@ export const attenuateParams = z.strictObject({
   ops: opTypes.optional(),
   expiresAt: timestamp.nullable().optional(),
 });
+
+/** `outcome`: `ok`, `duplicate`, or the kind of the refusal. */
+export const AuditEntry = z.object({
+  at: timestamp,
+  capabilityId,
+  actorId: z.string(),
+  method: z.string(),
+  sessionId: sessionId.nullable(),
+  outcome: z.string(),
+});
+export type AuditEntry = z.infer<typeof AuditEntry>;

@@ -1,5 +1,6 @@
 // What the rows of the method table are made of (methods.ts): results and params that several methods share.
 import { z } from 'zod';
+import type { Right } from './capability.ts';
 import type { OpType } from './schema.ts';
 import {
   Artifact,
@@ -17,8 +18,6 @@ import {
   timestamp,
   Usage,
 } from './schema.ts';
-
-export type Right = 'read' | 'append' | 'answer' | 'share' | 'admin';
 
 /**
  * `open`: before any right is known. `op`: the method is one op. `mutation`: orders with the ops of its connection.

@@ -4,6 +4,7 @@
 // Version history
 //   1  first version
 import { z } from 'zod';
+import { AuditEntry, attenuateParams, Capability, capabilityId, grantParams, rights, token } from './capability.ts';
 import type { Method } from './method.ts';
 import {
   anything,
@@ -54,7 +55,7 @@ export const methods = {
     params: z.strictObject({
       protocolVersion: z.int(),
       client: z.strictObject({ name: z.string().min(1).max(100), version: z.string().max(100) }),
-      token: z.string().max(512).optional(),
+      token: token.optional(),
     }),
     result: z.object({
       protocolVersion: z.int(),
@@ -63,7 +64,7 @@ export const methods = {
       head: cursor,
       connectionId: z.string(),
       actorId: z.string(),
-      rights: z.array(z.enum(['read', 'append', 'answer', 'share', 'admin'])),
+      rights: z.array(z.enum(rights)),
       ledgerMaxAgeMs: z.int(),
     }),
     right: null,
@@ -283,6 +284,52 @@ export const methods = {
     right: 'read',
     kind: 'mutation',
     summary: 'Forgets a named subscriber; its subscription ends.',
+  },
+  'capability/grant': {
+    params: grantParams,
+    result: z.object({ capability: Capability, token }),
+    right: 'share',
+    kind: 'mutation',
+    summary: 'Hands out a part of what the caller holds; the token is shown this once.',
+  },
+  'capability/attenuate': {
+    params: attenuateParams,
+    result: z.object({ capability: Capability, token }),
+    right: null,
+    kind: 'mutation',
+    summary: 'Makes a capability that allows less out of the one that the token stands for.',
+  },
+  'capability/redeem': {
+    params: z.strictObject({ token }),
+    result: z.object({
+      capability: Capability,
+      head: cursor,
+      sessions: z.array(z.object({ id: sessionId, title: z.string().nullable(), version: size })),
+    }),
+    right: null,
+    kind: 'open',
+    summary: 'From here the connection acts with that capability alone; its subscriptions end.',
+  },
+  'capability/revoke': {
+    params: z.strictObject({ capabilityId, mode: z.enum(['revoke', 'bumpEpoch']) }),
+    result: z.object({ capability: Capability }),
+    right: 'share',
+    kind: 'mutation',
+    summary: 'Ends a capability and all that was made out of it at once, or has them redeemed again.',
+  },
+  'capability/list': {
+    params: z.strictObject({ ...page }),
+    result: pageOf(Capability),
+    right: 'share',
+    kind: 'read',
+    summary: 'The capabilities that the caller has, and made, the oldest first.',
+  },
+  'capability/audit': {
+    params: z.strictObject({ capabilityId: capabilityId.optional(), ...page }),
+    result: pageOf(AuditEntry),
+    right: 'share',
+    kind: 'read',
+    summary: 'Who did what when with capabilities, and what was refused, the newest first.',
   },
   'source/list': {
     params: empty,

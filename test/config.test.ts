@@ -20,6 +20,7 @@ function refusalOf(text: string): string {
 describe('the config', () => {
   const others = {
     ledger: { maxAgeMs: 30 * 24 * 3600_000 },
+    audit: { maxAgeMs: 90 * 24 * 3600_000 },
     retention: { maxEvents: 2_000_000, maxAgeMs: 90 * 24 * 3600_000, maxLagEvents: 1_000_000 },
   };
   const allOn = Object.fromEntries(sourceKindNames.map((kind) => [kind, true]));
@@ -41,7 +42,13 @@ describe('the config', () => {
   });
 
   test.each(['0', '-1', '1.5', '"x"'])('[P4] that would keep op ids or events for %s is refused', (value) => {
-    for (const name of ['ledger.maxAgeMs', 'retention.maxAgeMs', 'retention.maxEvents', 'retention.maxLagEvents']) {
+    for (const name of [
+      'ledger.maxAgeMs',
+      'audit.maxAgeMs',
+      'retention.maxAgeMs',
+      'retention.maxEvents',
+      'retention.maxLagEvents',
+    ]) {
       const [table, key] = name.split('.') as [string, string];
       expect(refusalOf(`[${table}]\n${key} = ${value}\n`)).toContain(`config.toml:2: ${name}: expected `);
     }
@@ -51,7 +58,7 @@ describe('the config', () => {
     [
       'an unknown table',
       '\n[sauces]\nx = 1\n',
-      'config.toml:2: there is no setting sauces; allowed here: retention, ledger, sources',
+      'config.toml:2: there is no setting sauces; allowed here: retention, ledger, audit, sources',
     ],
     [
       'an unknown key',

@@ -27,6 +27,8 @@ export type FeedOptions = {
   mendsGaps: boolean;
   /** After so long a silence, in ms, the reader is told how far it is. */
   bookmarkMs: number;
+  /** Whether its reader may not read any more. */
+  isRevoked(): boolean;
 };
 
 export type FeedDeps = SnapshotDeps & {
@@ -112,7 +114,7 @@ export class Feed {
     try {
       if (this.#options.startsWithSnapshot) await this.#sendSnapshot();
       else this.#target = this.#journal.head.seq;
-      while (!this.#ended) {
+      while (!this.#isOver) {
         if (this.#isPassed) await this.#passed();
         else await this.#step();
       }
@@ -127,11 +129,11 @@ export class Feed {
   async #step(): Promise<void> {
     let sent = false;
     await this.#send('events/batch', () => {
-      const batch = this.#ended || this.#isPassed ? undefined : this.#read();
+      const batch = this.#isOver || this.#isPassed ? undefined : this.#read();
       sent = batch !== undefined;
       return batch;
     });
-    if (this.#isPassed || this.#ended) return;
+    if (this.#isPassed || this.#isOver) return;
     if (this.#isAtOp) {
       if (this.#target !== undefined && this.#cursor.seq >= this.#target) {
         this.#target = undefined;
@@ -147,7 +149,13 @@ export class Feed {
       return;
     }
     // No await between the comparison above and this line: a ring in between would be missed.
-    if (!this.#ended) await this.#nextRing();
+    if (!this.#isOver) await this.#nextRing();
+  }
+
+  /** It was ended, or its reader may not read any more: judged before each thing that is sent. */
+  get #isOver(): boolean {
+    if (this.#options.isRevoked()) this.#ended ??= 'revoked';
+    return this.#ended !== undefined;
   }
 
   /** Whether retention has passed the place where this reader stalled: what it missed is gone, and is never skipped. */
@@ -174,13 +182,13 @@ export class Feed {
         await snapshot.prepare();
         let sent = false;
         await this.#send('events/snapshot', () => {
-          if (this.#ended || this.#isPassed) return undefined;
+          if (this.#isOver || this.#isPassed) return undefined;
           const items = snapshot.take();
           done = snapshot.isDone;
           sent = done || items.length > 0;
           return sent ? this.#snapshotPage(items, done) : undefined;
         });
-        if (this.#ended || this.#isPassed) return;
+        if (this.#isOver || this.#isPassed) return;
         if (!sent) await nextTurn();
       }
     } finally {
@@ -202,7 +210,7 @@ export class Feed {
   }
 
   #bookmark(): string | undefined {
-    if (this.#ended || this.#isPassed) return undefined;
+    if (this.#isOver || this.#isPassed) return undefined;
     return `${this.#advance(this.#cursor)},"head":"${formatCursor(this.#journal.head)}"`;
   }
 

@@ -4,17 +4,27 @@ import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { Refusal } from '../../protocol/errors.ts';
 import { isRefusal, refuse } from '../../protocol/errors.ts';
+import { methods } from '../../protocol/methods.ts';
 import type { Event, Op, Part } from '../../protocol/schema.ts';
+import { allowsOp, holds, sees } from '../core/capability.ts';
 import type { Context, Decision } from '../core/decide.ts';
 import { decide, sessionIdOf } from '../core/decide.ts';
+import { recordsOf } from '../core/hidden-records.ts';
+import type { Records } from '../core/records.ts';
+import type { AuditEntry, AuditRows } from '../store/audit-rows.ts';
 import type { Journal } from '../store/journal.ts';
 import type { Ledger } from '../store/ledger.ts';
 import type { Tables } from '../store/tables.ts';
 import { failpointsOf } from './failpoint.ts';
+import type { Grant } from './grant.ts';
+import { unauthorized } from './grant.ts';
 import type { Runtime } from './runtime.ts';
 
-/** Who writes: ops are idempotent for a principal, events are marked with the actor. */
-export type Author = { principal: string; actorId: string };
+/**
+ * Who writes: ops are idempotent for a principal, events are marked with the actor. `grant`: what they act with; the owner and
+ * the daemon itself act without.
+ */
+export type Author = { principal: string; actorId: string; grant?: Grant | undefined };
 
 export type Applied = { opId: string; seq: number | null; version: number; ids: Record<string, string> };
 
@@ -26,15 +36,17 @@ export type Once = { opId: string; digest: Buffer | undefined; occurredAt?: numb
 /** Leases to note, waits to wake: in memory, so that they must not be ahead of the store. */
 export type Effects = { turns: NonNullable<Decision['turn']>[]; blockers: string[]; sessionsDeleted: boolean };
 
-export type EffectsMark = { turns: number; blockers: number };
+export type EffectsMark = { turns: number; blockers: number; audits: number };
 
 const noEffects = (): Effects => ({ turns: [], blockers: [], sessionsDeleted: false });
 
-export type OpApplierDeps = { journal: Journal; tables: Tables; ledger: Ledger; runtime: Runtime };
+export type OpApplierDeps = { journal: Journal; tables: Tables; ledger: Ledger; audit: AuditRows; runtime: Runtime };
 
 export class OpApplier {
   readonly #deps: OpApplierDeps;
   #effects: Effects = noEffects();
+  /** Not written yet. */
+  readonly #audits: AuditEntry[] = [];
 
   constructor(deps: OpApplierDeps) {
     this.#deps = deps;
@@ -43,9 +55,34 @@ export class OpApplier {
   apply(author: Author, op: Op, at: number): OpResult {
     const { opId, occurredAt } = op;
     failpointsOf(op.type);
-    return this.once(author, { opId, occurredAt, digest: contentDigest(op) }, at, (context) => {
-      return this.#missing(author, op) ?? this.#versionConflict(op) ?? decide(this.#deps.tables, op, context);
-    });
+    const { grant } = author;
+    const records = grant ? recordsOf(this.#deps.tables, (id) => sees(grant.capability, id)) : this.#deps.tables;
+    const forbidden = grant && forbiddenOp(grant, op, records);
+    const result = forbidden
+      ? refused(forbidden)
+      : this.once(author, { opId, occurredAt, digest: contentDigest(op) }, at, (context) => {
+          return this.#missing(author, op) ?? this.#versionConflict(op, records) ?? decide(records, op, context);
+        });
+    if (grant) this.auditOp(author, op.type, sessionIdOf(records, op) ?? null, result, at);
+    return result;
+  }
+
+  /** Notes what became of something that was done with a capability; written with the transaction. */
+  auditOp(author: Author, method: string, sessionId: string | null, result: OpResult, at: number): void {
+    if (!author.grant) return;
+    const { outcome } = result;
+    const [named, told] =
+      outcome === 'refused'
+        ? [sessionId, result.refusal.refused]
+        : [result.entry.ids.sessionId ?? sessionId, outcome === 'applied' ? 'ok' : outcome];
+    const { id: capabilityId } = author.grant.capability;
+    this.#audits.push({ at, capabilityId, actorId: author.actorId, method, sessionId: named, outcome: told });
+  }
+
+  /** Writes what was noted. The last but the commit in a transaction. */
+  writeAudits(): void {
+    for (const entry of this.#audits) this.#deps.audit.add(entry);
+    this.#audits.length = 0;
   }
 
   /** What `decided` says happens now, unless the op id was applied before: then its first result is given. */
@@ -108,13 +145,16 @@ export class OpApplier {
 
   /** How far the effects go now. */
   get effectsMark(): EffectsMark {
-    return { turns: this.#effects.turns.length, blockers: this.#effects.blockers.length };
+    const { turns, blockers } = this.#effects;
+    return { turns: turns.length, blockers: blockers.length, audits: this.#audits.length };
   }
 
   /** Drops those behind a mark, with what was rolled back. */
-  dropEffects({ turns, blockers }: EffectsMark): void {
+  dropEffects({ turns, blockers, audits }: EffectsMark): void {
     this.#effects.turns.length = turns;
     this.#effects.blockers.length = blockers;
+    // None, where it was the whole transaction: those of it may have been written, and are gone with it.
+    this.#audits.length = Math.min(this.#audits.length, audits);
   }
 
   #missing(author: Author, op: Op): Refusal | undefined {
@@ -124,16 +164,33 @@ export class OpApplier {
     return refuse('DependencyMissing', message, { opId: op.opId, missing });
   }
 
-  #versionConflict(op: Op): Refusal | undefined {
+  #versionConflict(op: Op, records: Records): Refusal | undefined {
     const expected = op.expectedVersion;
     if (expected === undefined) return undefined;
-    const { tables } = this.#deps;
-    const sessionId = sessionIdOf(tables, op) ?? '';
-    const actual = tables.findSession(sessionId)?.version ?? 0;
+    const sessionId = sessionIdOf(records, op) ?? '';
+    const actual = records.findSession(sessionId)?.version ?? 0;
     if (actual === expected) return undefined;
     const message = `session ${sessionId} is at version ${actual}, not ${expected}: read it again`;
     return refuse('VersionConflict', message, { sessionId, expected, actual });
   }
+}
+
+/** What a capability forbids of an op. A session that is hidden is none: what the op says of it is said of none. */
+function forbiddenOp(grant: Grant, op: Op, records: Records): Refusal | undefined {
+  const invalid = grant.invalid();
+  if (invalid) return invalid;
+  const { capability } = grant;
+  if (op.capabilityEpoch !== undefined && op.capabilityEpoch < capability.epoch) return unauthorized('staleEpoch');
+  const sessionId = sessionIdOf(records, op);
+  const isNew = op.type === 'session/create';
+  // Of what is not there the op's own rules say so.
+  if (!isNew && (sessionId === undefined || !records.findSession(sessionId))) return undefined;
+  const { right } = methods[op.type];
+  const isAllowed =
+    holds(capability, right) && allowsOp(capability, op.type) && !(isNew && capability.sessions !== '*');
+  if (isAllowed) return undefined;
+  const data = { right, ...(isNew || sessionId === undefined ? {} : { sessionId }) };
+  return refuse('Forbidden', `the capability does not allow ${op.type}${isNew ? '' : ` in ${sessionId}`}`, data);
 }
 
 /** SHA-256 of the RFC 8785 form of type and params: the same content, however its members are ordered. */

@@ -55,6 +55,7 @@ export class Series {
       {
         opId,
         digest,
+        audited: { method: 'session/fork', sessionId },
         decide: (context) => {
           const source = records.findSession(sessionId);
           if (!source) return notFound('session', sessionId);
@@ -121,6 +122,7 @@ export class Series {
         opId,
         digest,
         occurredAt: session.updatedAt,
+        audited: { method: 'session/import', sessionId: into ?? null },
         decide: () => {
           if (into !== undefined) {
             // Not any session: what is added as it was goes past the rules of ops.

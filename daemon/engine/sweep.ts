@@ -1,8 +1,9 @@
-// What happens by the passing of time alone: leases that run out, events and op ids too old to keep. Ticks take `now`, so
+// What happens by the passing of time alone: leases that run out, capabilities whose time is over, events, op ids and audits too old to keep. Ticks take `now`, so
 // that tests need no clock.
 import { RefusedError } from '../../protocol/errors.ts';
 import type { Ledger } from '../store/ledger.ts';
 import type { Lists } from '../store/lists.ts';
+import type { Capabilities } from './capabilities.ts';
 import type { Author } from './op-applier.ts';
 import type { Retention } from './retention.ts';
 import type { Runtime } from './runtime.ts';
@@ -15,6 +16,7 @@ export type SweepDeps = {
   ledger: Pick<Ledger, 'hasBefore' | 'prune'>;
   retention: Pick<Retention, 'cut'>;
   subscribers: Pick<Subscribers, 'expire'>;
+  capabilities: Pick<Capabilities, 'expire' | 'pruneAudit'>;
   runtime: Runtime;
   ledgerMaxAgeMs: number;
 };
@@ -67,10 +69,12 @@ export class Sweep {
     if (now > this.#due + lateMs) leases.renewAll(now);
     this.#due = now + tickMs;
     await Promise.all(leases.runOut(now).map((id) => this.#abort(id, now)));
+    this.#deps.capabilities.expire(this.#deps.runtime.now());
     await this.#deps.retention.cut();
     if (now < this.#pruneAt) return;
     this.#pruneAt = now + pruneEveryMs;
     await this.#pruneLedger();
+    await this.#deps.capabilities.pruneAudit(pruneRows);
     await this.#deps.subscribers.expire(this.#deps.runtime.now());
   }
 

@@ -6,6 +6,7 @@ import type { Refusal, Rejection } from '../../protocol/errors.ts';
 import { isRefusal, RefusedError, refuse, toRejection, toWireError } from '../../protocol/errors.ts';
 import type { Op } from '../../protocol/schema.ts';
 import type { Context, Decision } from '../core/decide.ts';
+import { AuditRows } from '../store/audit-rows.ts';
 import type { Journal } from '../store/journal.ts';
 import { Ledger } from '../store/ledger.ts';
 import type { Db } from '../store/open.ts';
@@ -34,8 +35,11 @@ export type AppendOptions = {
 };
 
 export type AppendedOne = Applied & { cursor: string; duplicate: boolean };
-/** One op of a series. */
-export type Step = Once & { decide(context: Context): Decision | Refusal };
+/** One op of a series. `audited`: of its first, what it is and in which session. */
+export type Step = Once & {
+  decide(context: Context): Decision | Refusal;
+  audited?: { method: string; sessionId: string | null };
+};
 
 type Job = { run(at: number): () => void; reject(error: unknown): void; ops: number };
 
@@ -58,7 +62,7 @@ export class Writer {
   readonly #onFatal: (error: unknown) => void;
   #queue: Job[] = [];
   /** What the transactions before the one under way have left to do. */
-  #effectsBefore: EffectsMark = { turns: 0, blockers: 0 };
+  #effectsBefore: EffectsMark = { turns: 0, blockers: 0, audits: 0 };
   #scheduled = false;
   #closed: Refusal | undefined;
 
@@ -75,7 +79,8 @@ export class Writer {
     this.#journal = journal;
     this.#tables = tables;
     this.#ledger = new Ledger(db);
-    this.#applier = new OpApplier({ journal, tables, ledger: this.#ledger, runtime });
+    const audit = new AuditRows(db);
+    this.#applier = new OpApplier({ journal, tables, ledger: this.#ledger, audit, runtime });
     const positions = new Positions(db);
     this.#sources = new SourceApplier({ applier: this.#applier, tables, ledger: this.#ledger, positions, runtime });
     this.#bell = bell;
@@ -100,7 +105,14 @@ export class Writer {
   appendSeries(author: Author, steps: Step[]): Promise<AppendedOne> {
     return this.#enqueue(steps.length, (at) => {
       let last: AppendedOne | undefined;
-      for (const { decide, ...once } of steps) last = this.#answer(this.#applier.once(author, once, at, decide));
+      for (const { decide, audited, ...once } of steps) {
+        const refusal = author.grant?.invalid();
+        const result: OpResult = refusal
+          ? { outcome: 'refused', refusal }
+          : this.#applier.once(author, once, at, decide);
+        if (audited) this.#applier.auditOp(author, audited.method, audited.sessionId, result, at);
+        last = this.#answer(result);
+      }
       return last!;
     });
   }
@@ -199,6 +211,7 @@ export class Writer {
       const at = this.#journal.begin(this.#runtime.now());
       const replies = jobs.map((job) => job.run(at));
       this.#tables.flush();
+      this.#applier.writeAudits();
       if (this.#journal.head.seq !== before) this.#journal.saveHead();
       failpoint('beforeCommit');
       this.#commitOrDie();
@@ -260,7 +273,7 @@ export class Writer {
         }
       }
     };
-    if (options.atomic) this.#atomically(apply);
+    if (options.atomic) this.#atomically(apply, author, at);
     else apply();
     const last = result.applied.at(-1) ?? result.duplicates.at(-1);
     // A batch of which nothing was applied leaves no trace, as its ops do.
@@ -269,7 +282,7 @@ export class Writer {
     return result;
   }
 
-  #atomically(apply: () => void): void {
+  #atomically(apply: () => void, author: Author, at: number): void {
     // What is cached but unsaved belongs to the jobs before this one: it must be written before the savepoint, since a
     // rollback to it forgets the caches.
     this.#tables.flush();
@@ -285,6 +298,10 @@ export class Writer {
       this.#tables.reset();
       this.#journal.reload();
       this.#applier.dropEffects(effects);
+      if (error instanceof RefusedError) {
+        const { refusal } = error;
+        this.#applier.auditOp(author, 'ops/append', null, { outcome: 'refused', refusal }, at);
+      }
       throw error;
     }
   }

@@ -25,9 +25,10 @@ export function eventsReadHandler({ journal, retention, bell, runtime, limits }:
     return cursor;
   };
 
-  const handler: Handlers['events/read'] = ({ after, filter = {}, limit = 100, waitMs = 0 }, peer, call) => {
+  const handler: Handlers['events/read'] = ({ after, filter: asked, limit = 100, waitMs = 0 }, peer, call) => {
+    const filter = { ...asked, within: peer.sessions };
     let from = resume(after);
-    const { signal } = peer.connection;
+    const { signal } = peer;
     const until = runtime.monotonic() + waitMs;
     /** The answer, or undefined when there is reason and time to look again; `from` has moved on then. */
     const read = (): RawJson | undefined => {

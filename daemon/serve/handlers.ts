@@ -1,10 +1,13 @@
 // The method table bound to the engine; thin. What a method means is in core/, store/ and engine/.
+
+import { rights } from '../../protocol/capability.ts';
 import { formatCursor } from '../../protocol/cursor.ts';
 import { RefusedError, refuse } from '../../protocol/errors.ts';
 import { protocolVersion } from '../../protocol/methods.ts';
 import type { Op, OpType } from '../../protocol/schema.ts';
 import { opEnvelope, opTypes } from '../../protocol/schema.ts';
 import type { Bell } from '../engine/bell.ts';
+import type { Capabilities } from '../engine/capabilities.ts';
 import type { Compaction } from '../engine/compaction.ts';
 import type { ExportPlace } from '../engine/export.ts';
 import { exportFormats, exportPage } from '../engine/export.ts';
@@ -16,6 +19,7 @@ import type { Series } from '../engine/series.ts';
 import type { Sources } from '../engine/sources.ts';
 import type { Subscribers } from '../engine/subscribers.ts';
 import type { AppendedOne, Writer } from '../engine/writer.ts';
+import { capabilityHandlers, redeem } from './capabilities.ts';
 import { RawJson } from './connection.ts';
 import { dayIn } from './day.ts';
 import { eventsReadHandler } from './events-read.ts';
@@ -33,6 +37,7 @@ import { waitForBlocker } from './wait.ts';
 /** What the handlers stand on. */
 export type HandlerDeps = Reads &
   Pick<SearchDeps, 'indexer' | 'searcher'> & {
+    capabilities: Capabilities;
     writer: Writer;
     series: Series;
     bell: Bell;
@@ -52,8 +57,6 @@ export type HandlerDeps = Reads &
     shutdown(): void;
   };
 
-const rights = ['read', 'append', 'answer', 'share', 'admin'] as const;
-
 export function createHandlers(deps: HandlerDeps): Handlers {
   const { journal, lists, writer, series } = deps;
   const head = () => formatCursor(journal.head);
@@ -66,20 +69,22 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     return pageResult(page, head());
   };
 
-  const rowsOf = (kind: 'turn' | 'blocker', { limit = 100, pageToken, ...query }: RowParams) =>
-    pageOf(lists.readRows(kind, query, limit, placeOf(pageToken, 'pair')), query.sessionId ?? '');
+  const rowsOf = (kind: 'turn' | 'blocker', { limit = 100, pageToken, ...query }: RowParams, { sessions }: Peer) =>
+    pageOf(lists.readRows(kind, { ...query, sessions }, limit, placeOf(pageToken, 'pair')), query.sessionId ?? '');
+
+  /** Where transcripts lie, and how far they were read, tells of sessions that may be hidden. */
+  const sourcesFor = ({ sessions }: Peer) => (sessions ? [] : deps.sources.list());
 
   return {
     ...opHandlers(writer, deps.runtime),
     ...subscribeHandlers(deps),
     ...subscriberHandlers(deps),
+    ...capabilityHandlers(deps),
     ...eventsReadHandler(deps),
 
-    initialize: (params, peer) => {
-      if (params.token !== undefined) {
-        throw new RefusedError(refuse('Unauthorized', 'the token is not known here', { reason: 'unknown' }));
-      }
+    initialize: async (params, peer) => {
       peer.introduce(params.client.name);
+      if (params.token !== undefined) await redeem(deps.capabilities, peer, params.token);
       return {
         protocolVersion,
         server: { name: 'sessiond', version: deps.version, pid: process.pid },
@@ -87,7 +92,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
         head: head(),
         connectionId: peer.id,
         actorId: peer.author.actorId,
-        rights: [...rights],
+        rights: [...(peer.grant?.capability.rights ?? rights)],
         ledgerMaxAgeMs: deps.ledgerMaxAgeMs,
       };
     },
@@ -113,8 +118,11 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       return { text: page.text, ...nextToken(page.next && JSON.stringify(page.next)), cursor: head() };
     },
 
-    'session/list': ({ limit = 100, pageToken, ...query }) =>
-      pageResult(lists.readSessions(query, limit, placeOf(pageToken, 'numbers')), head()),
+    'session/list': ({ limit = 100, pageToken, ...query }, peer) =>
+      pageResult(
+        lists.readSessions({ ...query, sessions: peer.sessions }, limit, placeOf(pageToken, 'numbers')),
+        head(),
+      ),
     'session/get': ({ sessionId }) => {
       const session = lists.findSession(sessionId);
       if (session === undefined) throw noSession(sessionId);
@@ -122,21 +130,22 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       const blockers = lists.pendingBlockers(sessionId).join(',');
       return new RawJson(`{"session":${session},"turns":[${turns}],"blockers":[${blockers}],"cursor":"${head()}"}`);
     },
-    'session/search': (params, peer) => searchSessions(deps, params, peer.connection.signal),
-    'turn/list': (params) => rowsOf('turn', params),
-    'blocker/list': (params) => rowsOf('blocker', params),
+    'session/search': (params, peer) =>
+      searchSessions(deps, { ...params, sessions: peer.sessions }, peer.connection.signal),
+    'turn/list': (params, peer) => rowsOf('turn', params, peer),
+    'blocker/list': (params, peer) => rowsOf('blocker', params, peer),
     'blocker/wait': (params, peer, call) => waitForBlocker(deps, params, peer, call),
     'message/list': ({ sessionId, order = 'asc', limit = 100, pageToken }) =>
       pageOf(lists.readMessages(sessionId, order, limit, placeOf(pageToken, 'index')), sessionId),
     'artifact/list': ({ sessionId, kind, limit = 100, pageToken }) =>
       pageOf(lists.readArtifacts(sessionId, kind, limit, placeOf(pageToken, 'texts')), sessionId),
 
-    'session/usage': ({ since = 0, timeZone = 'UTC', limit = 100, pageToken }) => {
+    'session/usage': ({ since = 0, timeZone = 'UTC', limit = 100, pageToken }, peer) => {
       const dayOf = dayIn(timeZone);
-      return pageResult(lists.readUsage(since, dayOf, limit, placeOf(pageToken, 'pair')), head());
+      return pageResult(lists.readUsage(since, dayOf, limit, placeOf(pageToken, 'pair'), peer.sessions), head());
     },
 
-    'source/list': () => ({ items: deps.sources.list(), cursor: head() }),
+    'source/list': (_params, peer) => ({ items: sourcesFor(peer), cursor: head() }),
     'source/add': async ({ kind, path }) => ({ source: await deps.sources.add(kind, path) }),
     'source/remove': async ({ name }) => {
       await deps.sources.remove(name);
@@ -144,25 +153,19 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     },
     'source/rescan': async ({ name }) => ({ files: await deps.sources.rescan(name) }),
 
-    'daemon/status': () => ({
+    'daemon/status': (_params, peer) => ({
       version: deps.version,
       pid: process.pid,
       startedAt: deps.startedAt,
       storeId: journal.storeId,
       head: head(),
       earliest: formatCursor(journal.cursorAt(deps.retention.floor)),
-      storeBytes: deps.storeBytes(),
-      sessions: lists.countSessions(),
+      storeBytes: peer.sessions ? 0 : deps.storeBytes(),
+      sessions: lists.countSessions(peer.sessions),
       events: journal.count(),
-      connections: [...deps.peers].map((peer) => ({
-        id: peer.id,
-        client: peer.client,
-        subscriptions: peer.feeds.size,
-        lag: Math.max(0, ...[...peer.feeds.values()].map((feed) => feed.lag)),
-        bufferedBytes: peer.connection.bufferedBytes,
-      })),
+      connections: [...deps.peers].filter((other) => !peer.sessions || other === peer).map(connectionStatus),
       sinks: [],
-      sources: deps.sources.list(),
+      sources: sourcesFor(peer),
       memoryBytes: process.memoryUsage.rss(),
     }),
     'store/compact': async () => ({ freedBytes: await deps.compaction.run(), storeBytes: deps.storeBytes() }),
@@ -171,6 +174,11 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       return {};
     },
   };
+}
+
+function connectionStatus({ id, client, feeds, connection }: Peer) {
+  const lag = Math.max(0, ...[...feeds.values()].map((feed) => feed.lag));
+  return { id, client, subscriptions: feeds.size, lag, bufferedBytes: connection.bufferedBytes };
 }
 
 /** A series answers as an op does. What its op id keeps beside the new session is not for the caller. */

@@ -1,7 +1,8 @@
-// What the daemon holds for one connection: who it is, its subscriptions, and the order of its mutations. All of it ends
-// with the connection (P18).
+// What the daemon holds for one connection: who it is, what it acts with, its subscriptions, and the order of its mutations.
+// All of it ends with the connection (P18).
 
 import type { EndReason, Feed } from '../engine/feed.ts';
+import type { Grant } from '../engine/grant.ts';
 import type { Author } from '../engine/writer.ts';
 import type { Connection } from './connection.ts';
 
@@ -9,7 +10,13 @@ export class Peer {
   readonly id: string;
   readonly connection: Connection;
   readonly feeds = new Map<string, Feed>();
+  /** Methods whose reading is in the audit, by what the connection acts with now. */
+  readonly audited = new Set<string>();
   #client: string | undefined;
+  #grant: Grant | undefined;
+  /** Fires when the connection ends, or what it acts with: every wait on its behalf ends with it. */
+  #signal: AbortSignal;
+  #acting = new AbortController();
   #lastMutation: Promise<unknown> | undefined;
   /** The series of ops that is under way, or that others wait behind; settled once it is done, also when it failed. */
   #lasting: Promise<unknown> | undefined;
@@ -17,15 +24,48 @@ export class Peer {
   constructor(id: string, connection: Connection) {
     this.id = id;
     this.connection = connection;
+    this.#signal = connection.signal;
   }
 
   get client(): string | null {
     return this.#client ?? null;
   }
 
-  /** The local owner's actor is its client's name and connection. */
+  /** What it acts with; the local owner acts without. */
+  get grant(): Grant | undefined {
+    return this.#grant;
+  }
+
+  get signal(): AbortSignal {
+    return this.#signal;
+  }
+
+  /** The local owner's actor is its client's name and connection; that of others begins with what they cannot choose. */
   get author(): Author {
-    return { principal: 'owner', actorId: `${this.#client ?? 'local'}/${this.id}` };
+    const capabilityId = this.#grant?.capability.id;
+    const actorId = `${capabilityId ?? this.#client ?? 'local'}/${this.id}`;
+    return { principal: capabilityId ?? 'owner', actorId, grant: this.#grant };
+  }
+
+  /** The sessions that it may know of; undefined: all. */
+  get sessions(): string[] | undefined {
+    const sessions = this.#grant?.capability.sessions ?? '*';
+    return sessions === '*' ? undefined : sessions;
+  }
+
+  /** From here it acts with `grant` alone; what it subscribed to and waits for before ends. */
+  redeem(grant: Grant): void {
+    this.endActing('unsubscribed');
+    this.#grant = grant;
+    this.audited.clear();
+    this.#acting = new AbortController();
+    this.#signal = AbortSignal.any([this.connection.signal, this.#acting.signal]);
+  }
+
+  /** What it acts with is over; it does not become the owner by that. */
+  endActing(reason: EndReason): void {
+    this.endFeeds(reason);
+    this.#acting.abort();
   }
 
   introduce(name: string): void {

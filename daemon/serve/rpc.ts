@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { RefusedError, refuse, refuseParams } from '../../protocol/errors.ts';
 import type { Method, MethodName, Result } from '../../protocol/methods.ts';
 import { methods, protocolVersion } from '../../protocol/methods.ts';
+import type { Access } from './access.ts';
 import type { Call, Rpc } from './connection.ts';
 import { type RawJson, wireErrorOf } from './connection.ts';
 import type { Peer } from './peer.ts';
@@ -28,6 +29,7 @@ export function changesRecord(name: string): boolean {
 export function bindMethods(
   handlers: Handlers,
   peerOf: (call: Call) => Peer,
+  access: Pick<Access, 'run'>,
   onIncident: (error: unknown) => string,
 ): Rpc {
   let incident = '';
@@ -46,9 +48,10 @@ export function bindMethods(
     rpc.addMethod(name, (raw: unknown, call: Call) => {
       const params = parse(method, raw);
       const peer = peerOf(call);
-      const mutate = async () => handle(params, peer, call);
+      const act = () => access.run(peer, name, method, params, () => handle(params, peer, call));
+      const mutate = async () => act();
       if (changesRecord(name)) return peer.mutating(mutate, method.kind === 'series');
-      const read = () => handle(params, peer, call);
+      const read = act;
       // A read observes every mutation that its connection sent before it.
       if (method.kind !== 'read') return call.read(read);
       const before = peer.mutationsUnderWay;

@@ -91,8 +91,9 @@ export function subscribeHandlers({ feeds, retention, subscribers, limits }: Sub
         const data = { limit: limits.maxSubscriptions, what: 'subscriptions of a connection' };
         throw new RefusedError(refuse('LimitExceeded', 'too many subscriptions: end one or connect again', data));
       }
+      const { grant } = peer;
       const { name, snapshot = 'onGap', maxBatch = limits.maxBatch } = params;
-      const filter: EventFilter = { ...params.filter, deltas: params.deltas };
+      const filter: EventFilter = { ...params.filter, deltas: params.deltas, within: peer.sessions };
       const key = JSON.stringify([filter, maxBatch]);
       let filterUnits = key.length;
       for (const feed of peer.feeds.values()) filterUnits += feed.filterUnits;
@@ -118,6 +119,7 @@ export function subscribeHandlers({ feeds, retention, subscribers, limits }: Sub
         startsWithSnapshot: start.mode === 'snapshot',
         mendsGaps: snapshot !== 'never',
         bookmarkMs: params.bookmarkMs ?? defaultBookmarkMs,
+        isRevoked: () => grant?.invalid() !== undefined,
       });
       // Before any wait: it counts from here, and ends with the connection.
       peer.feeds.set(subscription, feed);

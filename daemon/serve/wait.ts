@@ -39,7 +39,7 @@ export function waitForBlocker(
   peer: Peer,
   call: Call,
 ): RawJson | Promise<RawJson> {
-  const { signal } = peer.connection;
+  const { signal } = peer;
   const until = timeoutMs === undefined ? Number.POSITIVE_INFINITY : runtime.monotonic() + timeoutMs;
   /** The answer, or undefined while there is reason and time to wait. */
   const read = (): RawJson | undefined => {

@@ -15,6 +15,8 @@ export type EventFilter = {
   /** Event types, or families such as `part/*`. */
   types?: string[] | undefined;
   deltas?: boolean | undefined;
+  /** The sessions that the reader may know of, whatever they ask for; undefined: all. */
+  within?: string[] | undefined;
 };
 
 /** A stored event as its JSON text. `opLast`: the seq of the last event of its op. */
@@ -315,6 +317,7 @@ function where(filter: EventFilter): { sql: string; values: string[] } {
     values.push(...wanted);
   };
   if (filter.sessions) oneOf('s.id', filter.sessions);
+  if (filter.within) oneOf('s.id', filter.within);
   if (filter.directory !== undefined) oneOf('s.directory', [filter.directory]);
   if (filter.agents) oneOf('s.agent', filter.agents);
   if (filter.types && !filter.types.includes('*')) {

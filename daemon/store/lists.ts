@@ -19,9 +19,16 @@ export type SessionQuery = {
   origin?: { source?: string | undefined; externalId?: string | undefined } | undefined;
   updatedAfter?: number | undefined;
   query?: string | undefined;
+  /** Only of these. */
+  sessions?: string[] | undefined;
 };
 
-export type RowQuery = { sessionId?: string | undefined; state?: string | undefined };
+/** `sessions`: only of these. */
+export type RowQuery = {
+  sessionId?: string | undefined;
+  state?: string | undefined;
+  sessions?: string[] | undefined;
+};
 
 export const maxPageBytes = 256 * 1024;
 
@@ -55,6 +62,12 @@ export class Lists {
       newestSession: db.prepare(`
         SELECT head_seq AS head, (SELECT ifnull(max(key), 0) FROM session) AS maxKey FROM store`),
       countSessions: db.prepare('SELECT count(*) FROM session WHERE record IS NOT NULL').pluck(),
+      countSessionsOf: db
+        .prepare('SELECT count(*) FROM session WHERE record IS NOT NULL AND id IN (SELECT value FROM json_each(?))')
+        .pluck(),
+      sessionVersions: db.prepare(`
+        SELECT id, record ->> '$.title' AS title, record ->> '$.version' AS version FROM session
+         WHERE record IS NOT NULL AND (? IS NULL OR id IN (SELECT value FROM json_each(?))) ORDER BY key`),
       asc: messages('ASC', '>'),
       desc: messages('DESC', '<'),
       openTurns: openTurns('t.session = ?'),
@@ -107,8 +120,16 @@ export class Lists {
     return this.#sql.blocker.get(id) as string | undefined;
   }
 
-  countSessions(): number {
-    return this.#sql.countSessions.get() as number;
+  /** How many there are, or of `sessions`. */
+  countSessions(sessions?: string[]): number {
+    const ids = sessions && JSON.stringify(sessions);
+    return (ids === undefined ? this.#sql.countSessions.get() : this.#sql.countSessionsOf.get(ids)) as number;
+  }
+
+  /** All sessions, or those of `sessions` that are there, in the order of their creation. */
+  sessionVersions(sessions?: string[]): { id: string; title: string | null; version: number }[] {
+    const ids = sessions === undefined ? null : JSON.stringify(sessions);
+    return this.#sql.sessionVersions.all(ids, ids) as { id: string; title: string | null; version: number }[];
   }
 
   /**
@@ -131,6 +152,7 @@ export class Lists {
     if (query.origin?.source !== undefined) add('origin_source = ?', query.origin.source);
     if (query.origin?.externalId !== undefined) add('origin_external = ?', query.origin.externalId);
     if (query.updatedAfter !== undefined) add('updated_at > ?', query.updatedAfter);
+    if (query.sessions) add('id IN (SELECT value FROM json_each(?))', JSON.stringify(query.sessions));
     if (query.query) add(`instr(lower(ifnull(record ->> '$.title', '')), lower(?)) > 0`, query.query);
     const [updatedAt, key, since, maxKey] = after === undefined ? this.#firstPlace() : (JSON.parse(after) as Place);
     const read = (condition: string, bounds: number[], order: string) =>
@@ -164,8 +186,14 @@ export class Lists {
   }
 
   /** See usage.ts. */
-  readUsage(since: number, dayOf: (at: number) => string, limit: number, after: string | undefined): Page {
-    return this.#usage.read(since, dayOf, limit, after);
+  readUsage(
+    since: number,
+    dayOf: (at: number) => string,
+    limit: number,
+    after: string | undefined,
+    sessions?: string[],
+  ): Page {
+    return this.#usage.read(since, dayOf, limit, after, sessions);
   }
 
   #key(sessionId: string): number | undefined {
@@ -222,6 +250,10 @@ export class Lists {
     if (session !== null) {
       conditions.push('r.session = ?');
       values.push(session);
+    }
+    if (query.sessions !== undefined) {
+      conditions.push('r.session IN (SELECT key FROM session WHERE id IN (SELECT value FROM json_each(?)))');
+      values.push(JSON.stringify(query.sessions));
     }
     if (query.state !== undefined) {
       conditions.push('r.state = ?');

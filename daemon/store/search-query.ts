@@ -16,6 +16,8 @@ export type SearchQuery = {
   terms: string[];
   directory?: string | undefined;
   agent?: string | undefined;
+  /** Only in these. */
+  sessions?: string[] | undefined;
   limit: number;
   after?: string | undefined;
 };
@@ -172,13 +174,15 @@ class FoundTables {
   }
 
   /** The keys of the sessions that a filter lets through; undefined where it is none. */
-  sessionsOf({ directory, agent }: SearchQuery): Set<number> | undefined {
-    if (directory === undefined && agent === undefined) return undefined;
+  sessionsOf({ directory, agent, sessions }: SearchQuery): Set<number> | undefined {
+    if (directory === undefined && agent === undefined && sessions === undefined) return undefined;
     const sql = `
       SELECT key FROM session
        WHERE record IS NOT NULL AND ifnull(directory = $directory, $directory IS NULL)
-         AND ifnull(current_agent = $agent, $agent IS NULL)`;
-    const given = { directory: directory ?? null, agent: agent ?? null };
+         AND ifnull(current_agent = $agent, $agent IS NULL)
+         AND ($sessions IS NULL OR id IN (SELECT value FROM json_each($sessions)))`;
+    const ids = sessions ? JSON.stringify(sessions) : null;
+    const given = { directory: directory ?? null, agent: agent ?? null, sessions: ids };
     return ofStore(() => new Set(this.#db.prepare(sql).pluck().all(given) as number[]));
   }
 

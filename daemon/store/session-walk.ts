@@ -5,6 +5,8 @@ export type SessionFilter = {
   sessions?: string[] | undefined;
   directory?: string | undefined;
   agents?: string[] | undefined;
+  /** The sessions that the reader may know of; undefined: all. */
+  within?: string[] | undefined;
 };
 
 /** `after`: where the walk goes on; undefined at its end. */
@@ -38,6 +40,7 @@ export class SessionWalk {
       values.push(...wanted);
     };
     oneOf('id', filter.sessions);
+    oneOf('id', filter.within);
     oneOf('agent', filter.agents);
     oneOf('directory', filter.directory === undefined ? undefined : [filter.directory]);
     const ids = this.#db.prepare(`${sql} ORDER BY key`).pluck().all(values) as string[];

@@ -26,13 +26,21 @@ export class UsageRows {
              b.json ->> '$.createdAt' AS at, b.json -> '$.model' AS model, b.json -> '$.usage' AS usage
         FROM message m JOIN session s ON s.key = m.session JOIN body b ON b.seq = m.body
        WHERE (m.session, m.idx) > (?, ?) AND s.record IS NOT NULL AND s.updated_at >= ?
+         AND (? IS NULL OR s.id IN (SELECT value FROM json_each(?)))
        ORDER BY m.session, m.idx LIMIT ${maxMessages}`);
   }
 
-  /** Items of SessionUsage (protocol/methods.ts) for messages from `since` on. A page may be empty and have a next one. */
-  read(since: number, dayOf: (at: number) => string, limit: number, after: string | undefined): Page {
+  /** Items of SessionUsage (protocol/methods.ts) for messages from `since` on, of `sessions` alone where these are given. A page may be empty and have a next one. */
+  read(
+    since: number,
+    dayOf: (at: number) => string,
+    limit: number,
+    after: string | undefined,
+    sessions?: string[],
+  ): Page {
+    const ids = sessions === undefined ? null : JSON.stringify(sessions);
     const [session, idx] = after === undefined ? [0, -1] : (JSON.parse(after) as [number, number]);
-    const rows = this.#messages.all(session, idx, since) as Row[];
+    const rows = this.#messages.all(session, idx, since, ids, ids) as Row[];
     const sums = new Map<string, ReturnType<typeof newSum>>();
     let last: Row | undefined;
     for (const row of rows) {

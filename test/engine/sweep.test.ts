@@ -39,7 +39,17 @@ async function turnWithLease(leaseMs?: number) {
 function sweepOf({ writer, lists, db, runtime }: Records, ledgerMaxAgeMs = 30 * day): Sweep {
   const retention = { cut: async () => {} };
   const subscribers = { expire: async () => {} };
-  return new Sweep({ writer, lists, ledger: new Ledger(db), retention, subscribers, runtime, ledgerMaxAgeMs });
+  const capabilities = { expire: () => {}, pruneAudit: async () => {} };
+  return new Sweep({
+    writer,
+    lists,
+    ledger: new Ledger(db),
+    retention,
+    subscribers,
+    capabilities,
+    runtime,
+    ledgerMaxAgeMs,
+  });
 }
 
 /** Ticks as the loop would, each 500 ms, up to `uptime`. */

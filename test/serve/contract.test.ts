@@ -116,6 +116,20 @@ const calls: [MethodName, object | ((seen: Record<string, Anything>) => object)]
   ['subscriber/list', {}],
   ['subscriber/remove', { name: 'contract' }],
   ['store/compact', {}],
+  ['capability/grant', { label: 'all', rights: ['read', 'append', 'answer', 'share', 'admin'], sessions: '*' }],
+  [
+    'capability/attenuate',
+    (seen) => ({
+      token: seen['capability/grant'].token,
+      label: 'less',
+      sessions: ['ses_1'],
+      ops: ['part/*'],
+      expiresAt: 9e12,
+    }),
+  ],
+  ['capability/list', { limit: 1 }],
+  ['capability/audit', { limit: 1 }],
+  ['capability/revoke', (seen) => ({ capabilityId: seen['capability/attenuate'].capability.id, mode: 'revoke' })],
   ['source/add', { kind: 'claude-code', path: '/nonexistent/transcripts' }],
   ['source/list', {}],
   ['source/rescan', {}],
@@ -123,6 +137,7 @@ const calls: [MethodName, object | ((seen: Record<string, Anything>) => object)]
   ['daemon/status', {}],
   ['events/sync', (seen) => ({ subscription: seen['events/subscribe'].subscription })],
   ['events/unsubscribe', (seen) => ({ subscription: seen['events/subscribe'].subscription })],
+  ['capability/redeem', (seen) => ({ token: seen['capability/grant'].token })],
   ['daemon/shutdown', {}],
 ];
 

@@ -1,0 +1,243 @@
+// Capabilities (PROTOCOL.md 6): who holds how much. All of them are in memory as they are on disk; what is revoked is so from
+// the moment on that the revocation has its place among the writes, for everything behind it.
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Capability } from '../../protocol/capability.ts';
+import { isRefusal, RefusedError, refuse } from '../../protocol/errors.ts';
+import type { Asked, InvalidReason, Scope } from '../core/capability.ts';
+import { holds, invalidReason, narrow } from '../core/capability.ts';
+import type { AuditEntry, AuditRows } from '../store/audit-rows.ts';
+import type { CapabilityRow, CapabilityRows } from '../store/capability-rows.ts';
+import type { Grant } from './grant.ts';
+import { unauthorized } from './grant.ts';
+import type { Author } from './op-applier.ts';
+import type { Runtime } from './runtime.ts';
+import type { Writer } from './writer.ts';
+
+export type CapabilitiesDeps = {
+  rows: CapabilityRows;
+  audit: AuditRows;
+  /** How long it is kept who did what, ms. */
+  auditMaxAgeMs: number;
+  writer: Pick<Writer, 'write'>;
+  runtime: Pick<Runtime, 'now' | 'newId'>;
+};
+
+export type Made = { capability: Capability; token: string };
+
+/** What nobody gave: all of it. */
+const owner: Scope = { rights: ['read', 'append', 'answer', 'share', 'admin'], sessions: '*', expiresAt: null };
+
+export class Capabilities {
+  readonly #deps: CapabilitiesDeps;
+  readonly #held = new Map<string, CapabilityRow>();
+  readonly #onEnded = new Set<(ids: ReadonlySet<string>) => void>();
+  /** Until when (ms since the epoch) it was told whose time was over. */
+  #toldUntil: number;
+
+  constructor(deps: CapabilitiesDeps) {
+    this.#deps = deps;
+    this.#toldUntil = deps.runtime.now();
+    for (const row of deps.rows.all()) this.#held.set(row.capability.id, row);
+  }
+
+  /** `told`: of capabilities that are over, or must be redeemed again, when that has happened. */
+  onEnded(told: (ids: ReadonlySet<string>) => void): void {
+    this.#onEnded.add(told);
+  }
+
+  /** What the token stands for now. Throws Unauthorized. Nothing of the token is in the message. */
+  redeem(token: string): Grant {
+    const { capability } = this.#find(token);
+    const { epoch } = capability;
+    const grant: Grant = {
+      capability,
+      epoch,
+      invalid: () => {
+        const reason = invalidReason(capability, epoch, this.#deps.runtime.now());
+        return reason && unauthorized(reason);
+      },
+    };
+    const refusal = grant.invalid();
+    if (refusal) throw new RefusedError(refusal);
+    return grant;
+  }
+
+  /** Notes that it is acted with from now on, and by whom. */
+  async begin(by: Author, { capability: { id } }: Grant): Promise<void> {
+    const { rows, writer, runtime } = this.#deps;
+    await writer.write(() => {
+      const { capability } = this.#held.get(id)!;
+      capability.lastUsedAt = runtime.now();
+      rows.update(capability);
+      this.#note(by, 'capability/redeem', id);
+    });
+  }
+
+  /** Keeps what was asked for with the author's capability, and how it ended. Resolves when that is on disk. */
+  async audit({ actorId, grant }: Author, entry: Pick<AuditEntry, 'method' | 'sessionId' | 'outcome'>): Promise<void> {
+    if (!grant) return;
+    const { audit, writer, runtime } = this.#deps;
+    const { id: capabilityId } = grant.capability;
+    await writer.write(() => audit.add({ at: runtime.now(), capabilityId, actorId, ...entry }));
+  }
+
+  /** What is kept of those that the caller may know of, the newest first. Throws NotFound. */
+  readAudit(by: Grant | undefined, id: string | undefined, limit: number, before: number | undefined) {
+    if (id !== undefined) this.#known(by, id);
+    const ids = id === undefined ? by && this.list(by).map((each) => each.id) : [id];
+    return this.#deps.audit.read(ids, limit, before);
+  }
+
+  /** Hands out a part of what the caller holds; the owner, and who may administer all sessions, anything. */
+  grant(by: Author, { label, ...asked }: Asked & { label: string }): Promise<Made> {
+    const held = by.grant?.capability;
+    const isFree = !held || (held.sessions === '*' && holds(held, 'admin'));
+    const scope = isFree ? { ...owner, expiresAt: held?.expiresAt ?? null } : held;
+    return this.#make(by, 'capability/grant', scope, held?.id ?? null, label, asked);
+  }
+
+  /** Makes one that allows less out of another. Throws Unauthorized. */
+  async attenuate(by: Author, token: string, { label, ...asked }: Asked & { label: string }): Promise<Made> {
+    const { capability } = this.redeem(token);
+    return this.#make(by, 'capability/attenuate', capability, capability.id, label, asked);
+  }
+
+  /**
+   * Ends a capability and all that was made out of it, or has them redeemed again. Resolves, with it as it is then, when that
+   * is on disk and everybody was told. Throws NotFound for what the caller has not made.
+   */
+  async revoke(by: Author, id: string, mode: 'revoke' | 'bumpEpoch'): Promise<Capability> {
+    const { rows, writer, runtime } = this.#deps;
+    const target = this.#known(by.grant, id);
+    const ended = new Set<string>();
+    /** Those that they had: a transaction that is rolled back runs again. */
+    const epochs = new Map<string, number>();
+    await writer.write(() => {
+      checkStill(by);
+      // Not before: what is made out of them meanwhile is among the descendants too.
+      const now = runtime.now();
+      for (const { capability } of this.#held.values()) {
+        if (!this.#isOrComesFrom(capability.id, id)) continue;
+        ended.add(capability.id);
+        const epoch = epochs.get(capability.id) ?? capability.epoch;
+        epochs.set(capability.id, epoch);
+        if (mode === 'bumpEpoch') capability.epoch = epoch + 1;
+        else capability.revokedAt ??= now;
+        rows.update(capability);
+      }
+      this.#note(by, 'capability/revoke', id);
+    });
+    this.#tell(ended);
+    return target.capability;
+  }
+
+  /** Tells of those whose time has come by `now` (ms since the epoch). A tick of the sweep. */
+  expire(now: number): void {
+    const since = this.#toldUntil;
+    this.#toldUntil = now;
+    const all = [...this.#held.values()].map(({ capability }) => capability);
+    const ended = all.filter(({ expiresAt }) => expiresAt !== null && expiresAt > since && expiresAt <= now);
+    if (ended.length > 0) this.#tell(new Set(ended.map(({ id }) => id)));
+  }
+
+  /** Forgets what is too old, in transactions of `rows` each. */
+  async pruneAudit(rows: number): Promise<void> {
+    const { audit, writer, runtime, auditMaxAgeMs } = this.#deps;
+    const before = runtime.now() - auditMaxAgeMs;
+    while (audit.hasBefore(before)) await writer.write(() => audit.prune(before, rows));
+  }
+
+  /** Whether the caller may know of a capability: it is theirs, or made out of theirs. The owner knows of all. */
+  isBelow(by: Grant | undefined, id: string): boolean {
+    return by === undefined || this.#isOrComesFrom(id, by.capability.id);
+  }
+
+  /** Those that the caller may know of, the oldest first. */
+  list(by: Grant | undefined): Capability[] {
+    return [...this.#held.values()]
+      .map(({ capability }) => capability)
+      .filter(({ id }) => this.isBelow(by, id))
+      .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+  }
+
+  #find(token: string): CapabilityRow {
+    const [id = '', secret = '', ...rest] = token.split('.');
+    const held = this.#held.get(id);
+    const hash = hashOf(secret);
+    // Compared also where there is none of that id, so that the time tells nothing.
+    const isIt = timingSafeEqual(hash, held?.hash ?? hashOf(''));
+    if (!held || !isIt || rest.length > 0) throw new RefusedError(unauthorized('unknown'));
+    return held;
+  }
+
+  #tell(ended: ReadonlySet<string>): void {
+    for (const told of this.#onEnded) told(ended);
+  }
+
+  #known(by: Grant | undefined, id: string): CapabilityRow {
+    const held = this.#held.get(id);
+    if (held && this.isBelow(by, id)) return held;
+    throw new RefusedError(refuse('NotFound', `there is no capability ${id}`, { what: 'capability', id }));
+  }
+
+  /** Inside a transaction. What happens to a capability is in its own audit, whoever did it. */
+  #note({ actorId }: Author, method: string, capabilityId: string): void {
+    const { audit, runtime } = this.#deps;
+    audit.add({ at: runtime.now(), capabilityId, actorId, method, sessionId: null, outcome: 'ok' });
+  }
+
+  async #make(
+    by: Author,
+    method: string,
+    parent: Scope,
+    parentId: string | null,
+    label: string,
+    asked: Asked,
+  ): Promise<Made> {
+    const { rows, writer, runtime } = this.#deps;
+    const scope = narrow(parent, asked);
+    if (isRefusal(scope)) throw new RefusedError(scope);
+    const secret = randomBytes(32).toString('base64url');
+    const now = runtime.now();
+    const life = { epoch: 1, revokedAt: null, createdAt: now, lastUsedAt: null };
+    const capability: Capability = { id: runtime.newId('cap'), parentId, label, ...scope, ...life };
+    const row = { capability, hash: hashOf(secret) };
+    const write = writer.write(() => {
+      // Attenuating asks for nothing but the token.
+      if (method === 'capability/grant') checkStill(by);
+      // Its parent may have been revoked since it was looked at.
+      const reason = parentId === null ? undefined : this.#reasonOf(parentId);
+      if (reason) throw new RefusedError(unauthorized(reason));
+      rows.add(row);
+      this.#note(by, method, capability.id);
+      this.#held.set(capability.id, row);
+    });
+    await write.catch((error: unknown) => {
+      this.#held.delete(capability.id);
+      throw error;
+    });
+    return { capability, token: `${capability.id}.${secret}` };
+  }
+
+  #reasonOf(id: string): InvalidReason | undefined {
+    const { capability } = this.#held.get(id)!;
+    return invalidReason(capability, capability.epoch, this.#deps.runtime.now());
+  }
+
+  #isOrComesFrom(id: string, ancestor: string): boolean {
+    for (let at: string | null | undefined = id; at; at = this.#held.get(at)?.capability.parentId) {
+      if (at === ancestor) return true;
+    }
+    return false;
+  }
+}
+
+/** Who asked may have lost what they asked with since: what stands before this among the writes is done. */
+function checkStill({ grant }: Author): void {
+  const refusal = grant?.invalid();
+  if (refusal) throw new RefusedError(refusal);
+}
+
+function hashOf(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest();
+}

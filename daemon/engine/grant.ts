@@ -1,0 +1,29 @@
+// What somebody acts with (PROTOCOL.md 6): a capability, as it was when they redeemed it. The owner acts without one.
+import type { Capability } from '../../protocol/capability.ts';
+import type { Refusal } from '../../protocol/errors.ts';
+import { refuse } from '../../protocol/errors.ts';
+import type { InvalidReason } from '../core/capability.ts';
+
+// serve/ asks the engine, and knows no core.
+export { holds, sees } from '../core/capability.ts';
+
+export type Grant = {
+  /** As it is now. */
+  readonly capability: Readonly<Capability>;
+  /** Its epoch when it was redeemed. */
+  readonly epoch: number;
+  /** Why it cannot be acted with now; undefined when it can. */
+  invalid(): Refusal | undefined;
+};
+
+const messages: Record<InvalidReason | 'unknown', string> = {
+  unknown: 'the token is not known here',
+  revoked: 'the capability was revoked: ask whoever gave it for another',
+  expired: 'the time of the capability is over: ask whoever gave it for another',
+  staleEpoch: 'the capability must be redeemed again with its token',
+};
+
+/** For who acts with what is not valid any more, or never was. */
+export function unauthorized(reason: InvalidReason | 'unknown'): Refusal {
+  return refuse('Unauthorized', messages[reason], { reason });
+}

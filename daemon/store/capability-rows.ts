@@ -1,0 +1,47 @@
+// Capabilities: a row each, with the hash of its token's secret (PROTOCOL.md 6). All writes happen inside the writer's
+// transaction.
+import type { Capability } from '../../protocol/capability.ts';
+import type { Db } from './open.ts';
+
+/** `hash`: SHA-256 of the secret. */
+export type CapabilityRow = { capability: Capability; hash: Buffer };
+
+type Row = Omit<Capability, 'rights' | 'sessions' | 'ops'> & { scope: string; hash: Buffer };
+
+export class CapabilityRows {
+  readonly #sql;
+
+  constructor(db: Db) {
+    this.#sql = {
+      all: db.prepare(`
+        SELECT id, parent AS parentId, label, scope, epoch, expires_at AS expiresAt, revoked_at AS revokedAt,
+               created_at AS createdAt, used_at AS lastUsedAt, hash FROM capability`),
+      add: db.prepare('INSERT INTO capability VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+      update: db.prepare('UPDATE capability SET epoch = ?, revoked_at = ?, used_at = ? WHERE id = ?'),
+      drop: db.prepare('DELETE FROM capability WHERE id = ?'),
+    };
+  }
+
+  all(): CapabilityRow[] {
+    return (this.#sql.all.all() as Row[]).map(({ scope, hash, ...rest }) => ({
+      capability: { ...rest, ...(JSON.parse(scope) as Pick<Capability, 'rights' | 'sessions' | 'ops'>) },
+      hash,
+    }));
+  }
+
+  add({ capability, hash }: CapabilityRow): void {
+    const { id, parentId, label, rights, sessions, ops, epoch, expiresAt, revokedAt, createdAt, lastUsedAt } =
+      capability;
+    const scope = JSON.stringify({ rights, sessions, ops });
+    this.#sql.add.run(id, parentId, label, scope, epoch, expiresAt, revokedAt, createdAt, lastUsedAt, hash);
+  }
+
+  /** Writes what changes in the life of one: epoch, revokedAt, lastUsedAt. */
+  update({ id, epoch, revokedAt, lastUsedAt }: Capability): void {
+    this.#sql.update.run(epoch, revokedAt, lastUsedAt, id);
+  }
+
+  drop(id: string): void {
+    this.#sql.drop.run(id);
+  }
+}

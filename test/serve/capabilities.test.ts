@@ -1,0 +1,213 @@
+// Capabilities over the wire: handed out, redeemed, taken back at once, and what was done with them (PROTOCOL.md 6).
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { systemRuntime } from '../../daemon/engine/runtime.ts';
+import { daemonInProcess, startDaemon, testHome } from '../support/daemon.ts';
+import type { Anything, Wire } from '../support/wire.ts';
+import { wireInMemory, wireTo } from '../support/wire.ts';
+
+const ok = async (wire: Wire, method: string, params: object = {}): Promise<Anything> => {
+  const { result, error } = await wire.call(method, params);
+  if (error) throw new Error(`${method}: ${JSON.stringify(error)}`);
+  return result;
+};
+const refusal = async (wire: Wire, method: string, params: object = {}) =>
+  (await wire.call(method, params)).error?.data;
+
+async function setUp() {
+  const { daemon } = daemonInProcess(testHome());
+  const owner = wireInMemory(daemon);
+  for (const id of ['ses_a', 'ses_b']) {
+    await ok(owner, 'session/create', { sessionId: id, title: `title of ${id}`, directory: `/${id}` });
+    const messageId = `msg_${id.slice(4)}`;
+    await ok(owner, 'message/put', { sessionId: id, messageId, role: 'user' });
+    await ok(owner, 'part/put', { sessionId: id, messageId, part: { type: 'text', text: `words of ${id}` } });
+  }
+  const hold = async (given: object) => {
+    const { capability, token } = await ok(owner, 'capability/grant', { label: 'x', ...given });
+    const wire = wireInMemory(daemon);
+    const redeemed = await ok(wire, 'capability/redeem', { token });
+    return { wire, token, capability, redeemed };
+  };
+  return { daemon, owner, hold };
+}
+
+describe('a capability', () => {
+  it('shows its sessions alone, in every list, stream and count', async () => {
+    const { owner, hold } = await setUp();
+    const { wire, redeemed } = await hold({ rights: ['read'], sessions: ['ses_a'] });
+    expect(redeemed.sessions).toEqual([{ id: 'ses_a', title: 'title of ses_a', version: 3 }]);
+    const ids = async (method: string) =>
+      (await ok(wire, method)).items.map((each: Anything) => each.id ?? each.session.id);
+    expect(await ids('session/list')).toEqual(['ses_a']);
+    expect((await ok(wire, 'daemon/status')).sessions).toBe(1);
+    const found = (await ok(wire, 'session/search', { query: 'words' })).items;
+    expect(found.map(({ session }: Anything) => session.id)).toEqual(['ses_a']);
+    const { earliest } = await ok(owner, 'daemon/status');
+    const read = await ok(wire, 'events/read', { after: earliest });
+    expect(new Set(read.events.map((each: Anything) => each.sessionId))).toEqual(new Set(['ses_a']));
+    await ok(wire, 'events/subscribe', { from: 'start', snapshot: 'always' });
+    await wire.until('to be caught up', () => wire.notifications('events/caughtUp').length > 0);
+    await ok(owner, 'session/update', { sessionId: 'ses_b', title: 'more of ses_b' });
+    await ok(owner, 'session/update', { sessionId: 'ses_a', title: 'more of ses_a' });
+    await wire.until('its own', () => wire.seqs.length === 1);
+    expect(JSON.stringify(wire.received)).not.toContain('ses_b');
+  });
+
+  it('is told of a hidden session what it is told of none, and of a visible one what it may not', async () => {
+    const { hold } = await setUp();
+    const { wire } = await hold({ rights: ['read', 'append'], sessions: ['ses_a'], ops: ['part/*'] });
+    const asks: [string, object][] = [
+      ['session/get', {}],
+      ['message/list', {}],
+      ['session/export', { format: 'json' }],
+      ['session/update', { title: 'x' }],
+      ['session/update', { title: 'x', expectedVersion: 1 }],
+      ['part/remove', { partId: 'prt_1' }],
+    ];
+    for (const [method, params] of asks) {
+      const of = async (sessionId: string) => {
+        const { error } = await wire.call(method, { sessionId, ...params });
+        return JSON.stringify(error).replaceAll(sessionId, 'ID');
+      };
+      expect(await of('ses_b'), method).toBe(await of('ses_none'));
+    }
+    expect(await refusal(wire, 'session/update', { sessionId: 'ses_a', title: 'x' })).toEqual({
+      ...{ kind: 'Forbidden', right: 'append', sessionId: 'ses_a' },
+    });
+    expect(await refusal(wire, 'session/create', {})).toEqual({ kind: 'Forbidden', right: 'append' });
+    expect(await refusal(wire, 'daemon/shutdown')).toEqual({ kind: 'Forbidden', right: 'admin' });
+    const part = { type: 'text', text: 'its own' };
+    expect((await ok(wire, 'part/put', { sessionId: 'ses_a', messageId: 'msg_a', part })).duplicate).toBe(false);
+  });
+
+  it('ends at once when it is revoked, with its subscriptions and all that was made out of it', async () => {
+    const { daemon, owner, hold } = await setUp();
+    const { wire, token, capability } = await hold({ rights: ['read', 'share'], sessions: '*' });
+    const child = await ok(wire, 'capability/attenuate', { token, label: 'less', sessions: ['ses_a'] });
+    const below = wireInMemory(daemon);
+    await ok(below, 'initialize', { protocolVersion: 1, client: { name: 'c', version: '1' }, token: child.token });
+    for (const each of [wire, below]) await ok(each, 'events/subscribe', {});
+    const waiting = wire.call('events/read', { after: (await ok(owner, 'daemon/status')).head, waitMs: 60_000 });
+    await ok(owner, 'capability/revoke', { capabilityId: capability.id, mode: 'revoke' });
+    for (const each of [wire, below]) {
+      expect(each.notifications('events/ended').map(({ params }) => params.reason)).toEqual(['revoked']);
+      expect(await refusal(each, 'session/list')).toEqual({ kind: 'Unauthorized', reason: 'revoked' });
+    }
+    expect((await waiting).error!.data).toEqual({ kind: 'Unauthorized', reason: 'revoked' });
+    for (const each of [token, child.token]) {
+      expect(await refusal(below, 'capability/redeem', { token: each })).toEqual({
+        kind: 'Unauthorized',
+        reason: 'revoked',
+      });
+    }
+  });
+
+  it('is redeemed again after bumpEpoch, and after a restart as who it was', async () => {
+    const home = testHome();
+    const first = await startDaemon(home);
+    const owner = await wireTo(home.paths.socket);
+    await ok(owner, 'session/create', { sessionId: 'ses_a' });
+    const { token, capability } = await ok(owner, 'capability/grant', {
+      label: 'x',
+      rights: ['append'],
+      sessions: ['ses_a'],
+    });
+    const wire = await wireTo(home.paths.socket);
+    await ok(wire, 'capability/redeem', { token });
+    const op = { opId: 'op_1', sessionId: 'ses_a', title: 'once' };
+    expect(await ok(wire, 'session/update', op)).toMatchObject({ duplicate: false });
+    await ok(owner, 'capability/revoke', { capabilityId: capability.id, mode: 'bumpEpoch' });
+    expect(await refusal(wire, 'session/update', op)).toEqual({ kind: 'Unauthorized', reason: 'staleEpoch' });
+    expect((await ok(wire, 'capability/redeem', { token })).capability.epoch).toBe(2);
+    await first.kill('SIGKILL');
+    await startDaemon(home);
+    const again = await wireTo(home.paths.socket);
+    const redeemed = await ok(again, 'capability/redeem', { token });
+    expect(redeemed.capability).toMatchObject({ id: capability.id, epoch: 2 });
+    expect(await ok(again, 'session/update', op)).toMatchObject({ duplicate: true });
+    expect(await refusal(again, 'session/update', { ...op, opId: 'op_2', capabilityEpoch: 1 })).toMatchObject({
+      reason: 'staleEpoch',
+    });
+  });
+
+  it('ends when its time is over, with its subscriptions and waits, though nobody asks anything', async () => {
+    let now = 1_000_000;
+    const runtime = { ...systemRuntime({ info() {}, warn() {}, error() {} }), now: () => now };
+    const { daemon } = daemonInProcess(testHome(), { runtime });
+    await daemon.start();
+    const owner = wireInMemory(daemon);
+    await ok(owner, 'session/create', { sessionId: 'ses_a' });
+    const scope = { rights: ['read'], sessions: ['ses_a'], expiresAt: now + 10 };
+    const { token } = await ok(owner, 'capability/grant', { label: 'x', ...scope });
+    const wire = wireInMemory(daemon);
+    await ok(wire, 'capability/redeem', { token });
+    await ok(wire, 'events/subscribe', {});
+    const waiting = wire.call('events/read', { after: (await ok(owner, 'daemon/status')).head, waitMs: 60_000 });
+    now += 10;
+    await wire.until('its end', () => wire.notifications('events/ended').length > 0);
+    expect(wire.notifications('events/ended')[0]!.params.reason).toBe('revoked');
+    expect((await waiting).error!.data).toEqual({ kind: 'Unauthorized', reason: 'expired' });
+    await ok(owner, 'session/update', { sessionId: 'ses_a', title: 'later' });
+    expect(await refusal(wire, 'session/list')).toEqual({ kind: 'Unauthorized', reason: 'expired' });
+    expect(wire.seqs).toEqual([]);
+  });
+
+  it('[P20] has a token of 256 random bits that stands nowhere but in the reply', async () => {
+    const home = testHome();
+    const daemon = await startDaemon(home);
+    const owner = await wireTo(home.paths.socket);
+    const tokens: string[] = [];
+    for (let made = 0; made < 20; made += 1) {
+      const { token } = await ok(owner, 'capability/grant', { label: 'x', rights: ['read'], sessions: '*' });
+      tokens.push(token);
+      const wire = await wireTo(home.paths.socket);
+      await ok(wire, 'capability/redeem', { token });
+      const less = await ok(wire, 'capability/attenuate', { token, label: 'y', sessions: ['ses_a'] });
+      tokens.push(less.token);
+      // Told by what refuses it neither.
+      const { error } = await wire.call('capability/redeem', { token: `${token}x` });
+      expect(JSON.stringify(error)).not.toContain(token.split('.')[1]);
+    }
+    const secrets = tokens.map((token) => token.split('.')[1]!);
+    expect(new Set(secrets).size).toBe(40);
+    for (const secret of secrets) expect(Buffer.from(secret, 'base64url')).toHaveLength(32);
+    const { items } = await ok(owner, 'capability/audit', { limit: 1000 });
+    const listed = await ok(owner, 'capability/list', { limit: 1000 });
+    await daemon.kill('SIGKILL');
+    const files = readdirSync(home.folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'));
+    expect(files.some((text) => text.includes(tokens[0]!.split('.')[0]!))).toBe(true);
+    const everything = [...files, daemon.stderr(), JSON.stringify([items, listed])];
+    for (const secret of secrets) {
+      const forms = [secret, Buffer.from(secret, 'base64url').toString('latin1')];
+      for (const form of forms) expect(everything.some((text) => text.includes(form))).toBe(false);
+    }
+  });
+
+  it('leaves a trail: each mutation and refusal, reads once a connection and method', async () => {
+    const { owner, hold } = await setUp();
+    const { wire, capability } = await hold({ rights: ['read', 'append'], sessions: ['ses_a'] });
+    await ok(wire, 'session/list');
+    await ok(wire, 'session/list');
+    await ok(wire, 'session/update', { sessionId: 'ses_a', title: 'x' });
+    await wire.call('session/update', { sessionId: 'ses_b', title: 'x' });
+    await wire.call('session/get', { sessionId: 'ses_b' });
+    await wire.call('blocker/answer', { sessionId: 'ses_a', blockerId: 'blk_1', answer: { answers: [['a']] } });
+    const { items } = await ok(owner, 'capability/audit', { capabilityId: capability.id });
+    expect(items.reverse().map(({ method, sessionId, outcome }: Anything) => [method, sessionId, outcome])).toEqual([
+      ['capability/grant', null, 'ok'],
+      ['capability/redeem', null, 'ok'],
+      ['session/list', null, 'ok'],
+      ['session/update', 'ses_a', 'ok'],
+      ['session/update', 'ses_b', 'NotFound'],
+      ['session/get', 'ses_b', 'NotFound'],
+      ['blocker/answer', 'ses_a', 'Forbidden'],
+    ]);
+    expect(new Set(items.map(({ actorId }: Anything) => actorId))).toEqual(
+      new Set(['local/c1', `${capability.id}/c2`]),
+    );
+  });
+});
