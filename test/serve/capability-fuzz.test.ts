@@ -61,6 +61,9 @@ class Fuzz {
     const [id, text] = [short(sessionId), marker(sessionId)];
     await this.#ok('session/create', { sessionId, title: text, directory: `/${text}`, agent: text });
     await this.#ok('message/put', { sessionId, messageId: `msg_${id}`, role: 'user', metadata: { text } });
+    const usage = { input: 1, output: 1, reasoning: 0, cacheRead: 0, cacheWrite: 0 };
+    const spent = { role: 'assistant', agent: text, model: { providerId: text, modelId: 'm' }, usage };
+    await this.#ok('message/put', { sessionId, ...spent });
     const part = { type: 'text', text: `words ${text}` };
     await this.#ok('part/put', { sessionId, messageId: `msg_${id}`, partId: `prt_${id}`, part });
     const turn = {
