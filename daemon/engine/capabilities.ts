@@ -24,6 +24,9 @@ export type CapabilitiesDeps = {
 
 export type Made = { capability: Capability; token: string };
 
+/** That are kept, also of those that are over: each is in memory. */
+const maxCapabilities = 10_000;
+
 /** What nobody gave: all of it. */
 const owner: Scope = { rights: ['read', 'append', 'answer', 'share', 'admin'], sessions: '*', expiresAt: null };
 
@@ -140,11 +143,18 @@ export class Capabilities {
     if (ended.length > 0) this.#tell(new Set(ended.map(({ id }) => id)));
   }
 
-  /** Forgets what is too old, in transactions of `rows` each. */
-  async pruneAudit(rows: number): Promise<void> {
-    const { audit, writer, runtime, auditMaxAgeMs } = this.#deps;
+  /** Forgets what is too old, in transactions of `count` rows each: audits, and capabilities that are over for as long. */
+  async prune(count: number): Promise<void> {
+    const { audit, rows, writer, runtime, auditMaxAgeMs } = this.#deps;
     const before = runtime.now() - auditMaxAgeMs;
-    while (audit.hasBefore(before)) await writer.write(() => audit.prune(before, rows));
+    for (const { capability } of [...this.#held.values()]) {
+      const { id, revokedAt, expiresAt } = capability;
+      // What was made out of it was over no later.
+      if (Math.min(revokedAt ?? Number.POSITIVE_INFINITY, expiresAt ?? Number.POSITIVE_INFINITY) >= before) continue;
+      await writer.write(() => rows.drop(id));
+      this.#held.delete(id);
+    }
+    while (audit.hasBefore(before)) await writer.write(() => audit.prune(before, count));
   }
 
   /** Whether the caller may know of a capability: it is theirs, or made out of theirs. The owner knows of all. */
@@ -197,6 +207,12 @@ export class Capabilities {
     const { rows, writer, runtime } = this.#deps;
     const scope = narrow(parent, asked);
     if (isRefusal(scope)) throw new RefusedError(scope);
+    if (this.#held.size >= maxCapabilities) {
+      const data = { limit: maxCapabilities, what: 'capabilities' };
+      throw new RefusedError(
+        refuse('LimitExceeded', 'there are too many capabilities: they go when they are over for long', data),
+      );
+    }
     const secret = randomBytes(32).toString('base64url');
     const now = runtime.now();
     const life = { epoch: 1, revokedAt: null, createdAt: now, lastUsedAt: null };

@@ -16,7 +16,7 @@ export type SweepDeps = {
   ledger: Pick<Ledger, 'hasBefore' | 'prune'>;
   retention: Pick<Retention, 'cut'>;
   subscribers: Pick<Subscribers, 'expire'>;
-  capabilities: Pick<Capabilities, 'expire' | 'pruneAudit'>;
+  capabilities: Pick<Capabilities, 'expire' | 'prune'>;
   runtime: Runtime;
   ledgerMaxAgeMs: number;
 };
@@ -74,7 +74,7 @@ export class Sweep {
     if (now < this.#pruneAt) return;
     this.#pruneAt = now + pruneEveryMs;
     await this.#pruneLedger();
-    await this.#deps.capabilities.pruneAudit(pruneRows);
+    await this.#deps.capabilities.prune(pruneRows);
     await this.#deps.subscribers.expire(this.#deps.runtime.now());
   }
 

@@ -39,7 +39,7 @@ async function turnWithLease(leaseMs?: number) {
 function sweepOf({ writer, lists, db, runtime }: Records, ledgerMaxAgeMs = 30 * day): Sweep {
   const retention = { cut: async () => {} };
   const subscribers = { expire: async () => {} };
-  const capabilities = { expire: () => {}, pruneAudit: async () => {} };
+  const capabilities = { expire: () => {}, prune: async () => {} };
   return new Sweep({
     writer,
     lists,

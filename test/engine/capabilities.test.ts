@@ -1,0 +1,46 @@
+// Capabilities as they are kept: what is over goes after as long as its audit.
+import { expect, test } from 'vitest';
+import { Capabilities } from '../../daemon/engine/capabilities.ts';
+import { AuditRows } from '../../daemon/store/audit-rows.ts';
+import { CapabilityRows } from '../../daemon/store/capability-rows.ts';
+import { testHome } from '../support/daemon.ts';
+import type { Records } from '../support/records.ts';
+import { openRecords, owner } from '../support/records.ts';
+
+const open = ({ db, writer, runtime }: Records) =>
+  new Capabilities({ rows: new CapabilityRows(db), audit: new AuditRows(db), auditMaxAgeMs: 1_000, writer, runtime });
+
+test('what is over goes when it was so for as long as the audit is kept, and with it its audit; what is not stays', async () => {
+  const records = openRecords(testHome().paths.data);
+  const { runtime } = records;
+  const capabilities = open(records);
+  const given = { label: 'x', rights: ['read' as const], sessions: '*' as const };
+  const kept = await capabilities.grant(owner, given);
+  const expiring = await capabilities.grant(owner, { ...given, expiresAt: runtime.time + 10 });
+  await capabilities.attenuate(owner, expiring.token, { label: 'less' });
+  const revoked = await capabilities.grant(owner, given);
+  await capabilities.revoke(owner, revoked.capability.id, 'revoke');
+  const listed = (from: Capabilities) => from.list(undefined).map(({ id }) => id);
+  runtime.time += 1_000;
+  await capabilities.prune(2);
+  expect(listed(capabilities)).toHaveLength(4);
+  runtime.time += 11;
+  await capabilities.prune(2);
+  expect(listed(capabilities)).toEqual([kept.capability.id]);
+  expect(listed(open(records))).toEqual([kept.capability.id]);
+  expect(capabilities.readAudit(undefined, undefined, 100, undefined).items).toEqual([]);
+  expect(() => capabilities.redeem(revoked.token)).toThrow('not known');
+  expect(capabilities.redeem(kept.token).capability.label).toBe('x');
+});
+
+test('of a store that is opened again each capability is what it was, and its token good', async () => {
+  const records = openRecords(testHome().paths.data);
+  const first = open(records);
+  const { token, capability } = await first.grant(owner, {
+    ...{ label: 'x', rights: ['append'], sessions: ['ses_a'], ops: ['part/*'], expiresAt: records.runtime.time + 10 },
+  });
+  await first.revoke(owner, capability.id, 'bumpEpoch');
+  const again = open(records);
+  expect(again.list(undefined)).toEqual([{ ...capability, epoch: 2 }]);
+  expect(again.redeem(token).epoch).toBe(2);
+});
