@@ -16,7 +16,7 @@ export type SearchQuery = {
   terms: string[];
   directory?: string | undefined;
   agent?: string | undefined;
-  /** Only in these. */
+  /** Only in these, of which the newest is the best. */
   sessions?: string[] | undefined;
   limit: number;
   after?: string | undefined;
@@ -78,8 +78,10 @@ function bestHits(index: Db, tables: FoundTables, query: SearchQuery, isOver: ()
   const behind = query.after === undefined ? undefined : (JSON.parse(query.after) as Place);
   const best: Hit[] = [];
   let more = false;
+  // bm25 weighs a word by how rare it is in all sessions: to who sees some of them it would tell of the words of the others.
+  const rank = query.sessions ? '-d.row' : 'w.rank';
   const matches = index.prepare(`
-    SELECT w.rank AS rank, d.row AS row, d.session, d.message, d.part
+    SELECT ${rank} AS rank, d.row AS row, d.session, d.message, d.part
       FROM words w CROSS JOIN doc d ON d.row = w.rowid WHERE w.words MATCH ?`);
   for (const hit of matches.iterate(query.terms.join(' ')) as Iterable<Hit>) {
     if (isOver()) return undefined;

@@ -55,6 +55,25 @@ describe('a capability', () => {
     expect(JSON.stringify(wire.received)).not.toContain('ses_b');
   });
 
+  it('cannot tell from the ranks of a search which words hidden sessions hold', async () => {
+    const { owner, hold } = await setUp();
+    const { wire } = await hold({ rights: ['read'], sessions: ['ses_a'] });
+    const ask = async () => (await ok(wire, 'session/search', { query: 'words ses_a' })).items;
+    const before = await ask();
+    expect(before).toHaveLength(1);
+    const part = { type: 'text', text: 'words words ses_a' };
+    for (let made = 0; made < 20; made += 1)
+      await ok(owner, 'part/put', { sessionId: 'ses_b', messageId: 'msg_b', part });
+    expect(await ask()).toEqual(before);
+    const mine = { sessionId: 'ses_a', messageId: 'msg_a', part };
+    const { ids } = await ok(owner, 'part/put', mine);
+    const after = await ask();
+    expect(after.map(({ partId }: Anything) => partId)).toEqual([ids.partId, before[0].partId]);
+    const first = await ok(wire, 'session/search', { query: 'words ses_a', limit: 1 });
+    const second = await ok(wire, 'session/search', { query: 'words ses_a', limit: 1, pageToken: first.nextPageToken });
+    expect([...first.items, ...second.items]).toEqual(after);
+  });
+
   it('is told of a hidden session what it is told of none, and of a visible one what it may not', async () => {
     const { hold } = await setUp();
     const { wire } = await hold({ rights: ['read', 'append'], sessions: ['ses_a'], ops: ['part/*'] });
