@@ -6,6 +6,7 @@ import { connectAnswering } from '../protocol/node/connect-answering.ts';
 import { pathsFrom } from '../protocol/node/paths.ts';
 import { spawnDaemon } from '../protocol/node/spawn.ts';
 import { TransportClosedError } from '../protocol/transport.ts';
+import { protocolVersion } from '../protocol/version.ts';
 import type { Context } from './context.ts';
 import { CliError, exitCodes } from './exit.ts';
 
@@ -19,10 +20,15 @@ export type Connected = {
   started: boolean;
 };
 
-/** Connects as `sessiond-cli`. Rejects with what exit.ts knows: not reachable, not authorised, another version. */
+/**
+ * Connects as `sessiond-cli`; with a token it acts with what that stands for from the first call on, and never as the owner.
+ * Rejects with what exit.ts knows: not reachable, not authorised, another version.
+ */
 export async function connect(context: Context): Promise<Connected> {
   const { socket } = pathsFrom(context.env);
-  const introduce = (client: Client) => client.initialize('sessiond-cli', context.version);
+  const { token, version } = context;
+  const who = { protocolVersion, client: { name: 'sessiond-cli', version }, ...(token !== undefined && { token }) };
+  const introduce = (client: Client) => client.call('initialize', who);
   try {
     const { client, answer } = await connectAnswering(socket, answerTimeoutMs, introduce);
     return { client, server: answer, started: false };

@@ -18,6 +18,8 @@ export type Context = {
   spawn: boolean;
   /** Whether a daemon that is started ends with this process. */
   tied?: boolean;
+  /** `--token-file`: of the capability that every connection acts with. Never printed, and handed to no other process. */
+  token?: string | undefined;
   /** How the program names itself, so that a printed command works as typed. */
   program: string;
   now(): number;

@@ -116,7 +116,14 @@ function kindHint(error: RpcError, program: string): string | undefined {
       if (error.data.what === 'blocker') return `what waits for an answer: ${program} inbox`;
       if (error.data.what === 'source') return `the sources there are: ${program} source ls`;
       if (error.data.what === 'subscriber') return `the names there are: ${program} rpc subscriber/list`;
+      if (error.data.what === 'capability') return `what was handed out: ${program} caps --all`;
       return `the sessions there are: ${program} ls --all`;
+    case 'Unauthorized':
+      // Of the others the daemon says itself what to do.
+      if (error.data.reason === 'unknown') return 'is the token whole, and of this daemon? ask whoever gave it';
+      return error.data.reason === 'staleEpoch' ? 'the same command again redeems it' : undefined;
+    case 'Forbidden':
+      return `a token must give the right ${error.data.right} for this, not narrowed to other ops or sessions`;
     case 'UnsupportedVersion':
       return `the daemon that runs is of another version: ${program} stop, then again`;
     case 'Overloaded':

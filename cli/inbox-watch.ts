@@ -6,7 +6,10 @@ import { CliError, exitCodes } from './exit.ts';
 import type { InboxPrinter } from './inbox-printer.ts';
 import { onStopSignal } from './signals.ts';
 
-/** Returns after a stop signal, or when nobody reads any more. Fails as not reachable (3) when the daemon ends. */
+/**
+ * Returns after a stop signal, or when nobody reads any more. Fails as not reachable (3) when the daemon ends, as not
+ * authorised (4) when the capability does.
+ */
 export async function watchInbox(
   context: Context,
   client: Client,
@@ -15,8 +18,9 @@ export async function watchInbox(
 ): Promise<void> {
   const queue: Event[] = [];
   let wake = () => {};
-  let end: 'stopped' | 'gone' | undefined;
-  const finish = (why: 'stopped' | 'gone') => {
+  type End = 'stopped' | 'gone' | 'revoked';
+  let end: End | undefined;
+  const finish = (why: End) => {
     end ??= why;
     wake();
   };
@@ -26,7 +30,7 @@ export async function watchInbox(
   client.closed.then(gone, gone);
   // Printed outside of the listener, which must not await a call: each entry looks its session up.
   const listener = ({ type, params }: Delivery) => {
-    if (type === 'events/ended') return gone();
+    if (type === 'events/ended') return finish(params.reason === 'revoked' ? 'revoked' : 'gone');
     if (type === 'events/batch') queue.push(...params.events);
     wake();
   };
@@ -45,10 +49,12 @@ export async function watchInbox(
       }
     }
   } catch (error) {
-    if (end !== 'gone') throw error;
+    if (end !== 'gone' && end !== 'revoked') throw error;
   } finally {
     undo();
   }
+  // The daemon says why: revoked, or expired.
+  if (end === 'revoked') await client.call('blocker/list', { limit: 1 });
   if (end === 'gone') {
     throw new CliError(exitCodes.notReachable, 'the daemon has ended', `start it again: ${context.program} start`);
   }

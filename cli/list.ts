@@ -104,6 +104,7 @@ async function nothingLines(
   { filter, filterWords = '' }: Wanted,
 ): Promise<string[]> {
   const { sessions } = await client.call('daemon/status', {});
+  if (sessions === 0 && context.token !== undefined) return ['There is no session that this token is for.'];
   if (sessions === 0) return emptyLines(context, sources);
   const agent = filter?.agent;
   const unknown = agent === undefined ? undefined : await unknownAgentText(client, agent);

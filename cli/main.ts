@@ -45,7 +45,7 @@ async function main(): Promise<void> {
     program,
     now: Date.now,
   };
-  const named = args.filter((arg) => !arg.startsWith('-'));
+  const named = args.filter((arg, at) => !arg.startsWith('-') && args[at - 1] !== '--token-file');
   const wanted = named[0] === 'help' ? named[1] : named[0];
   const isHelpOfAll = args.slice(0, args.indexOf(named[0] ?? '')).some((arg) => arg === '--help' || arg === '-h');
   const root = await programCommand(context, isHelpOfAll ? undefined : wanted);

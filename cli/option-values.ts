@@ -28,22 +28,57 @@ const allowedTimes =
 /** A reader for commander: a time in the past, as milliseconds since the epoch. Days begin at local midnight. */
 export function pastTime(option: string, now: () => number): (text: string) => number {
   return (text) => {
-    const at = timeOf(text.trim().toLowerCase(), now());
+    const at = pastOf(text.trim().toLowerCase(), now());
     if (at !== undefined && at >= 0 && at <= now()) return at;
     const what = at !== undefined && at > now() ? 'is still to come' : 'is not a time';
     throw new CliError(exitCodes.usage, `${option}: "${cleanStart(text, 50)}" ${what}`, allowedTimes);
   };
 }
 
-function timeOf(text: string, now: number): number | undefined {
-  const ago = /^(\d{1,6})\s*([mhdw])$/.exec(text);
-  if (ago) return Math.max(0, now - Number(ago[1]) * units[ago[2]!]!);
+const allowedEnds = 'allowed are 30m, 2h, 30d, 2w (from now), 2030-11-01 and "2030-11-01 14:30", local time';
+
+/** A reader for commander: a time to come, as milliseconds since the epoch. */
+export function futureTime(option: string, now: () => number): (text: string) => number {
+  return (text) => {
+    const given = text.trim().toLowerCase();
+    const length = lengthOf(given);
+    const at = length === undefined ? dateOf(given) : now() + length;
+    if (at !== undefined && at > now()) return at;
+    const what = at === undefined ? 'is not a time' : 'is over already';
+    throw new CliError(exitCodes.usage, `${option}: "${cleanStart(text, 50)}" ${what}`, allowedEnds);
+  };
+}
+
+/** A reader for commander: words with commas between them; given again, more of them. `words`: those that are allowed. */
+export function wordList<Word extends string>(option: string, words?: readonly Word[]) {
+  const read = (text: string, before: Word[] = []): Word[] => {
+    const given = text.split(',').map((word) => word.trim() as Word);
+    if (given.every((word) => word !== '' && (words?.includes(word) ?? true))) return [...before, ...given];
+    const allowed = `${words ? words.join(', ') : 'words'}, with commas between them`;
+    throw new CliError(exitCodes.usage, `${option} takes ${allowed}, not "${cleanStart(text, 50)}"`);
+  };
+  return Object.assign(read, { words });
+}
+
+/** `2h`, in ms. */
+function lengthOf(text: string): number | undefined {
+  const length = /^(\d{1,6})\s*([mhdw])$/.exec(text);
+  return length ? Number(length[1]) * units[length[2]!]! : undefined;
+}
+
+function pastOf(text: string, now: number): number | undefined {
+  const ago = lengthOf(text);
+  if (ago !== undefined) return Math.max(0, now - ago);
   if (text === 'today') return new Date(now).setHours(0, 0, 0, 0);
   if (text === 'yesterday') {
     // Not 24 hours before today: a day may have 23 or 25.
     const date = new Date(now);
     return new Date(date.getFullYear(), date.getMonth(), date.getDate() - 1).getTime();
   }
+  return dateOf(text);
+}
+
+function dateOf(text: string): number | undefined {
   const date = /^(\d{4})-(\d\d)-(\d\d)(?:[t ](\d\d):(\d\d)(?::(\d\d))?)?$/.exec(text);
   if (!date) return undefined;
   const [year, month, day, hour = 0, minute = 0, second = 0] = date.slice(1).map((digits) => Number(digits ?? 0));

@@ -31,10 +31,10 @@ export type TailOptions = {
 };
 
 /** Why a tail is over: stopped, or the daemon's own word. `owesAck`: the last that was printed is not acknowledged. */
-export type TailEnd = { why: 'stopped' | 'takenOver' | 'unsubscribed' | 'revoked'; owesAck: boolean };
+export type TailEnd = { why: 'stopped' | 'takenOver' | 'unsubscribed'; owesAck: boolean };
 
 /** How one subscription ended: with its connection, or as the daemon said. */
-type LinkEnd = 'closed' | 'shuttingDown' | 'expired' | Exclude<TailEnd['why'], 'stopped'>;
+type LinkEnd = 'closed' | 'shuttingDown' | 'expired' | 'revoked' | Exclude<TailEnd['why'], 'stopped'>;
 type Link = { client: Client; ended: Promise<LinkEnd> };
 
 const gaps = ['CursorExpired', 'StoreChanged', 'CursorInFuture', 'Diverged'];
@@ -77,13 +77,15 @@ export class Tail {
         // The end of a link may be known already, and would win.
         const end = this.#options.stop.signal.aborted ? 'stopped' : await Promise.race([link.ended, this.#stopped]);
         if (this.#failure) throw this.#failure.error;
-        if (end !== 'closed' && end !== 'shuttingDown' && end !== 'expired') {
+        if (end === 'stopped' || end === 'takenOver' || end === 'unsubscribed') {
           return { why: end, owesAck: end === 'stopped' && !((await this.#acknowledger?.finish()) ?? true) };
         }
         link.client.close();
-        // One that retention has passed is told what it missed when it asks again.
-        if (end !== 'expired') await tell({ is: 'lost', reason: end, seq: this.#behindSeq });
-        link = (await this.#reconnect(end === 'expired' ? undefined : 'back')) ?? link;
+        // One that retention has passed is told what it missed when it asks again; one whose capability was taken back, why
+        // it may not ask, and where that only must be redeemed again it goes on.
+        const isLost = end === 'closed' || end === 'shuttingDown';
+        if (isLost) await tell({ is: 'lost', reason: end, seq: this.#behindSeq });
+        link = (await this.#reconnect(isLost ? 'back' : undefined)) ?? link;
       }
     } finally {
       link.client.close();

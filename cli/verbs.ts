@@ -8,10 +8,11 @@ type VerbEntry = { group: string; summary: string; load: () => Promise<Verb> };
 
 type ExitCode = keyof typeof exitCodes;
 
-const [reading, answering, managing, daemon, scripting, learning] = [
+const [reading, answering, managing, sharing, daemon, scripting, learning] = [
   'Reading:',
   'Answering:',
   'Managing:',
+  'Sharing:',
   'The daemon:',
   'Scripting:',
   'Learning:',
@@ -84,6 +85,27 @@ export const verbs: Record<string, VerbEntry> = {
     summary: 'list, add and remove the places that transcripts are read from',
     load: () => import('./commands/source.ts'),
   },
+  grant: {
+    group: sharing,
+    summary: 'hand out a part of the record, as a token',
+    load: () => import('./commands/grant.ts'),
+  },
+  attenuate: {
+    group: sharing,
+    summary: 'make a token that allows less out of another',
+    load: () => import('./commands/attenuate.ts'),
+  },
+  revoke: {
+    group: sharing,
+    summary: 'take back what was handed out, at once',
+    load: () => import('./commands/revoke.ts'),
+  },
+  caps: { group: sharing, summary: 'list what was handed out', load: () => import('./commands/caps.ts') },
+  audit: {
+    group: sharing,
+    summary: 'tell what was done with what was handed out',
+    load: () => import('./commands/audit.ts'),
+  },
   start: { group: daemon, summary: 'start the daemon in the background', load: () => import('./commands/start.ts') },
   stop: { group: daemon, summary: 'stop the daemon', load: () => import('./commands/stop.ts') },
   status: {
@@ -135,10 +157,12 @@ export async function programCommand(context: Context, verb?: string, loaded = f
     if (entry.group !== undefined) command.helpGroup(entry.group);
     if (loaded || wanted.length === 1) (await entry.load()).configure(command, context);
   }
-  root.hook('preAction', () => {
-    const options = root.opts<{ json?: boolean; spawn: boolean }>();
-    context.json = options.json === true;
-    context.spawn = options.spawn;
+  root.hook('preAction', async () => {
+    const { json, spawn, tokenFile } = root.opts<{ json?: boolean; spawn: boolean; tokenFile?: string }>();
+    context.json = json === true;
+    context.spawn = spawn;
+    // Before anything is done: no daemon is started for a token that cannot be read.
+    if (tokenFile !== undefined) context.token = await (await import('./token.ts')).readToken(context, tokenFile);
   });
   return root;
 }
@@ -154,6 +178,7 @@ function rootCommand(context: Context): Command {
     .version(`sessiond ${version}`, '-V, --version', 'print the version')
     .option('--json', 'print values for programs')
     .option('--no-spawn', 'do not start the daemon when it is not running')
+    .option('--token-file <PATH>', 'act with the capability whose token is in this file alone; - is stdin')
     .helpOption('-h, --help', 'show this help, or with a verb its own')
     .commandsGroup(learning)
     .helpCommand('help [VERB]', 'show the help of a verb')

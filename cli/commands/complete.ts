@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { Argument } from 'commander';
 import type { Client } from '../../protocol/client.ts';
 import { agentsOf } from '../agents.ts';
+import { allCapabilities } from '../capabilities.ts';
 import type { Asked } from '../completion/model.ts';
 import { askable } from '../completion/model.ts';
 import { connectIfRunning } from '../connect.ts';
@@ -67,6 +68,10 @@ const candidatesFor: Record<Asked, (client: Client, start: string) => Promise<Ca
     const { items } = await client.call('source/list', {});
     return items.map(({ name, path }) => [cleanLine(name), cleanStart(path, 200)]);
   },
+  capabilities: async (client) =>
+    (await allCapabilities(client))
+      .filter(({ revokedAt }) => revokedAt === null)
+      .map(({ id, label }) => [cleanLine(id), cleanStart(label, 60)]),
   methods: async (client) => {
     const { methods } = (await client.call('rpc.discover', {})) as { methods: { name: string; summary?: string }[] };
     return methods.map(({ name, summary }) => [cleanLine(name), cleanLine(summary ?? '')]);

@@ -54,7 +54,7 @@ function throwaway(context: Context, home: string): Context {
   const off = Object.keys(agentFolders(context.env)).map((kind) => `${kind} = false\n`);
   writeFileSync(join(home, 'config.toml'), `[sources]\n${off.join('')}`, { mode: 0o600 });
   const { SESSIOND_SOCKET: _, ...env } = context.env;
-  return { ...context, env: { ...env, SESSIOND_HOME: home }, spawn: true, tied: true };
+  return { ...context, env: { ...env, SESSIOND_HOME: home }, spawn: true, tied: true, token: undefined };
 }
 
 async function demo(context: Context, fast: boolean, signal: AbortSignal): Promise<void> {

@@ -136,8 +136,7 @@ async function tell({ err, json }: Context, notice: { is: string }, line: string
 function endOf({ why }: TailEnd, { program }: Context, goOn: string[]): CliError {
   const hint = `to go on without the name: ${program} ${shellCommand(goOn)}`;
   if (why === 'takenOver') return new CliError(exitCodes.busy, 'another reader has taken the name over', hint);
-  if (why === 'unsubscribed') return new CliError(exitCodes.notFound, 'the name was removed', hint);
-  return new CliError(exitCodes.notAuthorised, 'the right to read was withdrawn');
+  return new CliError(exitCodes.notFound, 'the name was removed', hint);
 }
 
 /** A `--from` that cannot be resumed, with what was typed beside it; any other error as it is. */

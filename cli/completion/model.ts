@@ -14,7 +14,7 @@ export type Values =
   | { is: 'anything' };
 
 /** What `__complete` can be asked. */
-export const askable = ['sessions', 'agents', 'folders', 'sources', 'methods'] as const;
+export const askable = ['sessions', 'agents', 'folders', 'sources', 'methods', 'capabilities'] as const;
 export type Asked = (typeof askable)[number];
 
 export type OptionModel = {
@@ -95,6 +95,8 @@ function valuesOf(placeholder: string, known: Record<string, string[]>): Values 
       return { is: 'asked', what: 'sessions' };
     case 'source':
       return { is: 'asked', what: 'sources' };
+    case 'capability':
+      return { is: 'asked', what: 'capabilities' };
     case 'method':
       return { is: 'asked', what: 'methods' };
     case 'path':

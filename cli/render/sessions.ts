@@ -87,8 +87,8 @@ function stateOf({ id, archivedAt, status }: Session, { waits, width }: SessionT
   return states.map((state) => `[${state}] `).join('');
 }
 
-/** How a subagent's session is marked: one step in for each parent above it. */
-function marker(depth: number): string {
+/** How what stands below a parent is marked: one step in for each parent above it. */
+export function marker(depth: number): string {
   return depth === 0 ? '' : `${'  '.repeat(Math.min(depth, 8) - 1)}└ `;
 }
 

@@ -83,6 +83,7 @@ describe.each(Object.entries(shells))('in %s', (name, ask) => {
       ['sessiond logs --level ', levels],
       ['sessiond --json logs --level w', ['warn']],
       ['sessiond tail --from ', ['start']],
+      ['sessiond grant me --rights a', ['admin', 'answer', 'append']],
       ['sessiond logs --last ', []],
       ['sessiond show ', []],
     ];

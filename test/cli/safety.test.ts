@@ -4,6 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Context, Verb } from '../../cli/context.ts';
 import { CliError, failureOf } from '../../cli/exit.ts';
+import { auditTable } from '../../cli/render/audit.ts';
+import { capabilityTable, givenLines } from '../../cli/render/capability.ts';
 import { safeJson } from '../../cli/render/clean.ts';
 import { eventLine } from '../../cli/render/event.ts';
 import { foldLines } from '../../cli/render/fold.ts';
@@ -18,6 +20,7 @@ import { loadWidths } from '../../cli/render/width.ts';
 import { filterWords } from '../../cli/session-filter.ts';
 import { shellCommand } from '../../cli/shell-quote.ts';
 import { UsageSummer } from '../../cli/usage-sums.ts';
+import type { AuditEntry, Capability } from '../../protocol/capability.ts';
 import type { Event, Message, Part, PartContent, Session } from '../../protocol/schema.ts';
 import { eventTypes } from '../../protocol/schema.ts';
 import { startDaemon } from '../support/daemon.ts';
@@ -160,6 +163,30 @@ describe('nothing that a terminal would obey comes out of', () => {
       .record({ type: fc.oneof(fc.constantFrom(...eventTypes), text), sessionId: text, data })
       .map((given) => ({ ...given, at: 1 }) as unknown as Event);
     return alwaysSafe(event, (given, options) => [eventLine(given, { ...options, home, now })]);
+  });
+
+  test('what was handed out, and what was done with it', () => {
+    const capability = fc.record({
+      id: text,
+      parentId: fc.option(text),
+      label: text,
+      rights: fc.array(text, { minLength: 1, maxLength: 3 }),
+      sessions: fc.oneof(fc.constant('*'), fc.array(text, { minLength: 1, maxLength: 7 })),
+      ops: fc.array(text, { minLength: 1, maxLength: 3 }),
+      ...{ expiresAt: fc.option(fc.constant(5)), revokedAt: fc.option(fc.constant(5)), lastUsedAt: fc.constant(null) },
+    }) as unknown as fc.Arbitrary<Capability>;
+    const entry = fc.record({
+      ...{ at: fc.constant(1), capabilityId: text, actorId: text, method: text, sessionId: fc.option(text) },
+      outcome: text,
+    }) as fc.Arbitrary<AuditEntry>;
+    return alwaysSafe(
+      fc.tuple(fc.array(capability, { minLength: 1, maxLength: 3 }), fc.array(entry, { maxLength: 3 })),
+      async ([all, entries], options) => [
+        ...givenLines(all[0]!),
+        ...(await capabilityTable(all, all, { ...options, now })),
+        ...(await auditTable(entries, all, options)),
+      ],
+    );
   });
 
   test('sums of usage', () => {

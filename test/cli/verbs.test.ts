@@ -297,7 +297,7 @@ test('--help lists the verbs and exit codes, each verb has an example, --version
   expect(help).toMatchObject({ code: 0, stderr: '' });
   const names = Object.keys(verbs);
   for (const verb of names) expect(help.stdout).toMatch(new RegExp(`^  ${verb} `, 'm'));
-  const groups = ['Reading', 'Answering', 'Managing', 'The daemon', 'Scripting', 'Learning'];
+  const groups = ['Reading', 'Answering', 'Managing', 'Sharing', 'The daemon', 'Scripting', 'Learning'];
   expect(help.stdout.match(/^[A-Z][\w ]+(?=:\n {2}[a-z]+ {2})/gm)).toEqual(groups);
   expect(help.stdout).toContain('3 daemon not reachable');
   for (const verb of names) {

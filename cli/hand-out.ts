@@ -1,0 +1,127 @@
+// Handing out a capability, as grant and attenuate do: the options that say how much, and the token, which goes to stdout
+// alone or into a file of the user alone. It is shown this once.
+import { open, rm } from 'node:fs/promises';
+import type { Command } from 'commander';
+import type { Capability, Right } from '../protocol/capability.ts';
+import type { Client } from '../protocol/client.ts';
+import type { Result } from '../protocol/methods.ts';
+import { withDaemon } from './connect.ts';
+import type { Context } from './context.ts';
+import { CliError, exitCodes } from './exit.ts';
+import { fileError } from './file-error.ts';
+import { futureTime, wordList } from './option-values.ts';
+import { givenLines } from './render/capability.ts';
+import { shownPath } from './render/path.ts';
+import { wrap } from './render/width.ts';
+import { resolveSessions } from './resolve.ts';
+
+const rights = ['read', 'append', 'answer', 'share', 'admin'] as const satisfies Right[];
+
+export type HandOutOptions = {
+  rights?: Right[];
+  session?: string[];
+  allSessions?: boolean;
+  ops?: string[];
+  expires?: string;
+  output?: string;
+};
+
+/** What is asked for; sessions as they were typed. */
+export type Share = {
+  rights: Right[] | undefined;
+  sessions: '*' | string[] | undefined;
+  ops: string[] | undefined;
+  expiresAt: number | undefined;
+};
+/** The same as the methods take it: what was not asked for is left out. */
+export type ShareParams = { rights?: Right[]; sessions?: Capability['sessions']; ops?: string[]; expiresAt?: number };
+
+/** For the help of both. */
+export const handOutHelp =
+  `RIGHTS are read what is there, append to it, answer what waits, share parts of this with others, admin of the daemon.\n` +
+  `OPS are op types as in the protocol, or families of them, such as part/*. The token goes to stdout, all else to stderr;\n` +
+  `it is shown this once, and kept nowhere. A file that takes it must be yours alone, as the one of --output is.`;
+
+export function addHandOutOptions(command: Command): Command {
+  return command
+    .option('--rights <RIGHTS>', 'what it allows, with commas between them', wordList('--rights', rights))
+    .option('--session <ID>', 'a session it is for; as often as there are some', wordList('--session'))
+    .option('--all-sessions', 'for all sessions, those to come too')
+    .option('--ops <OPS>', 'of what may be appended, only these op types, with commas between them', wordList('--ops'))
+    .option('--expires <WHEN>', 'when it ends: 2h, 30d, 2030-11-01')
+    .option('--output <PATH>', 'write the token to this new file, which nobody else may read');
+}
+
+/** Fails as wrong usage (2). */
+export function shareOf({ now }: Context, options: HandOutOptions): Share {
+  const { rights, session, allSessions, ops, expires } = options;
+  if (session && allSessions)
+    throw new CliError(exitCodes.usage, 'it is for --all-sessions or for a --session, not both');
+  return {
+    rights,
+    sessions: allSessions ? '*' : session,
+    ops,
+    expiresAt: expires === undefined ? undefined : futureTime('--expires', now)(expires),
+  };
+}
+
+type Made = Result<'capability/grant'>;
+
+/** Has `make` make it and hands the token out. The file is there before: no token is made that nobody gets. */
+export async function handOut(
+  context: Context,
+  share: Share,
+  output: string | undefined,
+  make: (client: Client, params: ShareParams) => Promise<Made>,
+): Promise<void> {
+  const file = output === undefined ? undefined : await newFile(context, output);
+  try {
+    const made = await withDaemon(context, async ({ client }) => make(client, await paramsOf(context, client, share)));
+    await file?.write(`${made.token}\n`);
+    await file?.close();
+    await tell(context, made, output);
+  } catch (error) {
+    if (file) {
+      await file.close().catch(() => {});
+      await rm(output!, { force: true });
+    }
+    throw error;
+  }
+}
+
+async function paramsOf(context: Context, client: Client, share: Share): Promise<ShareParams> {
+  const { sessions: given, rights, ops, expiresAt } = share;
+  const sessions = Array.isArray(given) ? (await resolveSessions(context, client, given)).map(({ id }) => id) : given;
+  return {
+    ...(rights && { rights }),
+    ...(sessions && { sessions }),
+    ...(ops && { ops }),
+    ...(expiresAt !== undefined && { expiresAt }),
+  };
+}
+
+/** Never one that is there: it may hold another token, or be one that others read. */
+async function newFile({ home }: Context, path: string) {
+  try {
+    return await open(path, 'wx', 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw fileError('write', path, home, error as Error);
+    const message = `${shownPath(path, home)} is there already, and is left as it is`;
+    throw new CliError(exitCodes.failure, message, 'name another file, or remove that one');
+  }
+}
+
+async function tell(context: Context, { capability, token }: Made, path: string | undefined): Promise<void> {
+  const { out, err, json, home, program } = context;
+  if (json) return out.json(path === undefined ? { capability, token } : { capability, path });
+  const place = path === undefined ? 'This is its token, shown this once' : `Its token is in ${shownPath(path, home)}`;
+  const lines = [
+    ...givenLines(capability),
+    `${place}: whoever has it may do so. To take it back:`,
+    `  ${program} revoke ${capability.id}`,
+  ];
+  // A command stays whole, so that it can be copied.
+  const [name = '', ...rest] = lines.flatMap((line) => (line.startsWith(' ') ? [line] : wrap(line, err.width)));
+  await err.lines([err.style.bold(name), ...rest]);
+  if (path === undefined) await out.line(token);
+}
