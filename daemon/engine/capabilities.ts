@@ -26,6 +26,8 @@ export type Made = { capability: Capability; token: string };
 
 /** That are kept, also of those that are over: each is in memory. */
 const maxCapabilities = 10_000;
+/** How often one may be made out of another, one behind the other. */
+const maxDepth = 16;
 
 /** What nobody gave: all of it. */
 const owner: Scope = { rights: ['read', 'append', 'answer', 'share', 'admin'], sessions: '*', expiresAt: null };
@@ -213,6 +215,12 @@ export class Capabilities {
         refuse('LimitExceeded', 'there are too many capabilities: they go when they are over for long', data),
       );
     }
+    if (parentId !== null && this.#depth(parentId) >= maxDepth) {
+      const data = { limit: maxDepth, what: 'capabilities made out of one another' };
+      throw new RefusedError(
+        refuse('LimitExceeded', 'it was made out of others too often: ask for one from further up', data),
+      );
+    }
     const secret = randomBytes(32).toString('base64url');
     const now = runtime.now();
     const life = { epoch: 1, revokedAt: null, createdAt: now, lastUsedAt: null };
@@ -238,6 +246,12 @@ export class Capabilities {
   #reasonOf(id: string): InvalidReason | undefined {
     const { capability } = this.#held.get(id)!;
     return invalidReason(capability, capability.epoch, this.#deps.runtime.now());
+  }
+
+  #depth(id: string): number {
+    let depth = 0;
+    for (let at: string | null | undefined = id; at; at = this.#held.get(at)?.capability.parentId) depth += 1;
+    return depth;
   }
 
   #isOrComesFrom(id: string, ancestor: string): boolean {

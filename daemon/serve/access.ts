@@ -7,7 +7,7 @@ import type { Capabilities } from '../engine/capabilities.ts';
 import type { Grant } from '../engine/grant.ts';
 import { holds, sees } from '../engine/grant.ts';
 import type { Reads } from '../engine/reads.ts';
-import type { Peer } from './peer.ts';
+import type { Caller } from './caller.ts';
 
 export type AccessDeps = Pick<Reads, 'lists'> & { capabilities: Pick<Capabilities, 'audit'> };
 
@@ -21,32 +21,48 @@ export class Access {
   }
 
   /**
-   * What `act` gives, or throws why the peer may not have it. What takes a while is not handed out where the capability ends
+   * What `act` gives, or throws why the caller may not have it. What takes a while is not handed out where the capability ends
    * meanwhile. Methods without a right are open to all: they are how one comes to hold something.
    */
-  run(peer: Peer, name: MethodName, method: Method, params: unknown, act: () => unknown): unknown {
-    const { grant } = peer;
-    if (!grant || method.right === null) return act();
+  run(caller: Caller, name: MethodName, method: Method, params: unknown, act: () => unknown): unknown {
+    const { grant } = caller;
+    const { kind, right } = method;
+    if (!grant || right === null) return act();
     const named = params as Named;
     const refusal = grant.invalid() ?? this.#refusal(grant, name, method, named);
-    if (refusal) return this.#refuse(peer, name, named, refusal);
+    if (refusal) return this.#refuse(caller, name, named, refusal);
     // Judged and audited with what they change.
-    const { kind, right } = method;
-    const isElsewhere = kind === 'op' || kind === 'series' || name === 'ops/append';
-    if (isElsewhere || (kind === 'mutation' && right === 'share')) return act();
-    const handOut = (result: unknown) => {
+    if (kind === 'op' || kind === 'series' || name === 'ops/append') return act();
+    if (kind === 'read' && right === 'read' && caller.audited.has(name)) return this.#handOut(grant, act);
+    return this.#audited(caller, grant, name, method, named, act);
+  }
+
+  /** Reads once a connection and method, all else each time; a refusal each time. */
+  async #audited(caller: Caller, grant: Grant, name: MethodName, method: Method, named: Named, act: () => unknown) {
+    let result: unknown;
+    try {
+      // What was done is told, also to who is over by it.
+      const isRead = method.kind === 'read' && method.right !== 'admin';
+      result = await (isRead ? this.#handOut(grant, act) : act());
+    } catch (error) {
+      if (error instanceof RefusedError) await this.#audit(caller, name, named, error.refusal.refused);
+      throw error;
+    }
+    // What changes capabilities is audited with the change.
+    if (method.kind === 'mutation' && method.right === 'share') return result;
+    caller.audited.add(name);
+    await this.#audit(caller, name, named, 'ok');
+    return result;
+  }
+
+  #handOut(grant: Grant, act: () => unknown): unknown {
+    const still = (result: unknown) => {
       const ended = grant.invalid();
       if (ended) throw new RefusedError(ended);
       return result;
     };
-    const read = () => {
-      const result = act();
-      return result instanceof Promise ? result.then(handOut) : handOut(result);
-    };
-    const isOnce = right !== 'admin';
-    if (isOnce && peer.audited.has(name)) return read();
-    peer.audited.add(name);
-    return this.#audit(peer, name, named, 'ok').then(read);
+    const result = act();
+    return result instanceof Promise ? result.then(still) : still(result);
   }
 
   /** A session that is hidden comes first: what is visible alone can be forbidden. */
@@ -61,8 +77,11 @@ export class Access {
       return refuse('NotFound', `there is no blocker ${blockerId}`, { what: 'blocker', id: blockerId! });
     }
     // They make sessions, or are about all of them.
-    const needsAll = method.kind === 'series' || right === 'admin';
-    if (holds(capability, right) && (!needsAll || capability.sessions === '*')) return undefined;
+    const isSeries = method.kind === 'series';
+    const needsAll = isSeries || right === 'admin';
+    // A series writes sessions, messages and more: not what is narrowed to some ops.
+    const isNarrow = (needsAll && capability.sessions !== '*') || (isSeries && capability.ops !== undefined);
+    if (holds(capability, right) && !isNarrow) return undefined;
     return refuse('Forbidden', `the capability does not allow ${name}`, { right, ...(sessionId && { sessionId }) });
   }
 
@@ -71,12 +90,16 @@ export class Access {
     return blocker && (JSON.parse(blocker) as { sessionId: string }).sessionId;
   }
 
-  async #refuse(peer: Peer, name: MethodName, named: Named, refusal: Refusal): Promise<never> {
-    await this.#audit(peer, name, named, refusal.refused);
+  async #refuse(caller: Caller, name: MethodName, named: Named, refusal: Refusal): Promise<never> {
+    // Whoever goes on asking with what is over is told so, and written down once a method.
+    const again = `${refusal.refused} ${name}`;
+    const isOver = refusal.refused === 'Unauthorized';
+    if (!isOver || !caller.audited.has(again)) await this.#audit(caller, name, named, refusal.refused);
+    if (isOver) caller.audited.add(again);
     throw new RefusedError(refusal);
   }
 
-  #audit(peer: Peer, method: MethodName, { sessionId }: Named, outcome: string): Promise<void> {
-    return this.#deps.capabilities.audit(peer.author, { method, sessionId: sessionId ?? null, outcome });
+  #audit(caller: Caller, method: MethodName, { sessionId }: Named, outcome: string): Promise<void> {
+    return this.#deps.capabilities.audit(caller.author, { method, sessionId: sessionId ?? null, outcome });
   }
 }

@@ -3,9 +3,15 @@ import { formatCursor } from '../../protocol/cursor.ts';
 import type { Capabilities } from '../engine/capabilities.ts';
 import type { Grant } from '../engine/grant.ts';
 import type { Reads } from '../engine/reads.ts';
-import { nextToken, placeOf } from './page.ts';
+import { Caller } from './caller.ts';
+import { RawJson } from './connection.ts';
+import { pageResult, placeOf } from './page.ts';
 import type { Peer } from './peer.ts';
 import type { Handlers } from './rpc.ts';
+
+/** Of all sessions redeem tells the newest; a list has the rest. */
+const maxSessions = 1_000;
+const maxPageBytes = 256 * 1024;
 
 type CapabilityHandlers = Pick<Handlers, Extract<keyof Handlers, `capability/${string}`>>;
 
@@ -17,9 +23,10 @@ export function capabilityHandlers({ journal, lists, capabilities }: CapabilityD
     'capability/grant': (params, peer) => capabilities.grant(peer.author, params),
     'capability/attenuate': ({ token, ...params }, peer) => capabilities.attenuate(peer.author, token, params),
     'capability/redeem': async ({ token }, peer) => {
-      const { capability } = await redeem(capabilities, peer, token);
+      const { capability } = await redeem(capabilities, peer.peer, token);
       const { sessions } = capability;
-      return { capability, head: head(), sessions: lists.sessionVersions(sessions === '*' ? undefined : sessions) };
+      const seen = lists.sessionVersions(sessions === '*' ? undefined : sessions, maxSessions);
+      return new RawJson(JSON.stringify({ capability, head: head(), sessions: seen }));
     },
     'capability/revoke': async ({ capabilityId, mode }, peer) => {
       const capability = await capabilities.revoke(peer.author, capabilityId, mode);
@@ -32,9 +39,17 @@ export function capabilityHandlers({ journal, lists, capabilities }: CapabilityD
       const after = place === undefined ? undefined : (JSON.parse(place) as string);
       const all = capabilities.list(peer.grant);
       const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;
-      const items = all.slice(from, from + limit);
-      const next = from + limit < all.length ? JSON.stringify(items.at(-1)!.id) : undefined;
-      return { items, ...nextToken(next), cursor: head() };
+      const texts: string[] = [];
+      let bytes = 0;
+      for (const capability of all.slice(from, from + limit)) {
+        const text = JSON.stringify(capability);
+        bytes += Buffer.byteLength(text);
+        if (texts.length > 0 && bytes > maxPageBytes) break;
+        texts.push(text);
+      }
+      const last = from + texts.length;
+      const next = last < all.length ? JSON.stringify(all[last - 1]!.id) : undefined;
+      return pageResult({ items: texts, next }, head());
     },
     'capability/audit': ({ capabilityId, limit = 100, pageToken }, peer) => {
       const before = placeOf(pageToken, 'index');
@@ -44,7 +59,11 @@ export function capabilityHandlers({ journal, lists, capabilities }: CapabilityD
         limit,
         before === undefined ? undefined : Number(before),
       );
-      return { items, ...nextToken(next === undefined ? undefined : String(next)), cursor: head() };
+      const page = {
+        items: items.map((entry) => JSON.stringify(entry)),
+        next: next === undefined ? undefined : String(next),
+      };
+      return pageResult(page, head());
     },
   };
 }
@@ -54,6 +73,6 @@ export async function redeem(capabilities: Capabilities, peer: Peer, token: stri
   const grant = capabilities.redeem(token);
   // Before any wait: what the connection sent behind this must not be done as who it was.
   peer.redeem(grant);
-  await capabilities.begin(peer.author, grant);
+  await capabilities.begin(new Caller(peer).author, grant);
   return grant;
 }

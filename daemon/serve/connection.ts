@@ -42,6 +42,8 @@ export type ConnectionOptions = {
 };
 
 const notificationsInOneTurn = 8;
+/** Of one message; below what V8 can hold (2^29 - 24). */
+const maxTextUnits = 2 ** 28;
 
 type Id = string | number | null;
 
@@ -203,7 +205,7 @@ export class Connection {
     if (holds) call.holdEvents();
     const texts = await Promise.all(messages.map((message) => this.#answer(message, suspect, call)));
     const replies = texts.filter((text) => text !== undefined);
-    if (replies.length > 0) this.#reply(`[${replies.join(',')}]`);
+    if (replies.length > 0) this.#reply(joined(replies));
     call.replied();
   }
 
@@ -283,6 +285,13 @@ export class Connection {
       },
     };
   }
+}
+
+/** The replies of a batch as one text. What is longer than a text can be is told instead: the client asked for too much. */
+function joined(replies: string[]): string {
+  if (replies.reduce((sum, text) => sum + text.length + 1, 2) <= maxTextUnits) return `[${replies.join(',')}]`;
+  const refusal = tooMany(maxTextUnits, 'text in the reply to one batch').refusal;
+  return errorText(null, toWireError(refusal));
 }
 
 const parseError: WireError = { code: jsonRpcCodes.parseError, message: 'Parse error' };

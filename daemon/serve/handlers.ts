@@ -19,6 +19,7 @@ import type { Series } from '../engine/series.ts';
 import type { Sources } from '../engine/sources.ts';
 import type { Subscribers } from '../engine/subscribers.ts';
 import type { AppendedOne, Writer } from '../engine/writer.ts';
+import { Caller } from './caller.ts';
 import { capabilityHandlers, redeem } from './capabilities.ts';
 import { RawJson } from './connection.ts';
 import { dayIn } from './day.ts';
@@ -69,11 +70,11 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     return pageResult(page, head());
   };
 
-  const rowsOf = (kind: 'turn' | 'blocker', { limit = 100, pageToken, ...query }: RowParams, { sessions }: Peer) =>
+  const rowsOf = (kind: 'turn' | 'blocker', { limit = 100, pageToken, ...query }: RowParams, { sessions }: Caller) =>
     pageOf(lists.readRows(kind, { ...query, sessions }, limit, placeOf(pageToken, 'pair')), query.sessionId ?? '');
 
   /** Where transcripts lie, and how far they were read, tells of sessions that may be hidden. */
-  const sourcesFor = ({ sessions }: Peer) => (sessions ? [] : deps.sources.list());
+  const sourcesFor = ({ sessions }: Caller) => (sessions ? [] : deps.sources.list());
 
   return {
     ...opHandlers(writer, deps.runtime),
@@ -83,16 +84,17 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     ...eventsReadHandler(deps),
 
     initialize: async (params, peer) => {
-      peer.introduce(params.client.name);
-      if (params.token !== undefined) await redeem(deps.capabilities, peer, params.token);
+      peer.peer.introduce(params.client.name);
+      if (params.token !== undefined) await redeem(deps.capabilities, peer.peer, params.token);
+      const { author, grant } = new Caller(peer.peer);
       return {
         protocolVersion,
         server: { name: 'sessiond', version: deps.version, pid: process.pid },
         storeId: journal.storeId,
         head: head(),
         connectionId: peer.id,
-        actorId: peer.author.actorId,
-        rights: [...(peer.grant?.capability.rights ?? rights)],
+        actorId: author.actorId,
+        rights: [...(grant?.capability.rights ?? rights)],
         ledgerMaxAgeMs: deps.ledgerMaxAgeMs,
       };
     },
@@ -163,7 +165,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       storeBytes: peer.sessions ? 0 : deps.storeBytes(),
       sessions: lists.countSessions(peer.sessions),
       events: journal.count(),
-      connections: [...deps.peers].filter((other) => !peer.sessions || other === peer).map(connectionStatus),
+      connections: [...deps.peers].filter((other) => !peer.sessions || other === peer.peer).map(connectionStatus),
       sinks: [],
       sources: sourcesFor(peer),
       memoryBytes: process.memoryUsage.rss(),
@@ -197,7 +199,7 @@ type OpHandlers = Pick<Handlers, OpType>;
 
 /** Each op type is also a method of its name, with what goes around an op beside its params. */
 function opHandlers(writer: Writer, runtime: Runtime): OpHandlers {
-  const handler = (type: OpType) => (given: Record<string, unknown>, peer: Peer) => {
+  const handler = (type: OpType) => (given: Record<string, unknown>, peer: Caller) => {
     const envelope: Record<string, unknown> = {};
     const params: Record<string, unknown> = {};
     for (const [name, value] of Object.entries(given)) (name in opEnvelope ? envelope : params)[name] = value;

@@ -11,7 +11,7 @@ export class Peer {
   readonly connection: Connection;
   readonly feeds = new Map<string, Feed>();
   /** Methods whose reading is in the audit, by what the connection acts with now. */
-  readonly audited = new Set<string>();
+  audited = new Set<string>();
   #client: string | undefined;
   #grant: Grant | undefined;
   /** Fires when the connection ends, or what it acts with: every wait on its behalf ends with it. */
@@ -24,7 +24,7 @@ export class Peer {
   constructor(id: string, connection: Connection) {
     this.id = id;
     this.connection = connection;
-    this.#signal = connection.signal;
+    this.#signal = AbortSignal.any([connection.signal, this.#acting.signal]);
   }
 
   get client(): string | null {
@@ -47,17 +47,11 @@ export class Peer {
     return { principal: capabilityId ?? 'owner', actorId, grant: this.#grant };
   }
 
-  /** The sessions that it may know of; undefined: all. */
-  get sessions(): string[] | undefined {
-    const sessions = this.#grant?.capability.sessions ?? '*';
-    return sessions === '*' ? undefined : sessions;
-  }
-
   /** From here it acts with `grant` alone; what it subscribed to and waits for before ends. */
   redeem(grant: Grant): void {
     this.endActing('unsubscribed');
     this.#grant = grant;
-    this.audited.clear();
+    this.audited = new Set();
     this.#acting = new AbortController();
     this.#signal = AbortSignal.any([this.connection.signal, this.#acting.signal]);
   }
@@ -95,7 +89,7 @@ export class Peer {
   }
 
   endFeeds(reason: EndReason): void {
+    // Each goes when it has ended: until then it counts, a stalled one too.
     for (const feed of this.feeds.values()) feed.end(reason);
-    this.feeds.clear();
   }
 }

@@ -5,6 +5,7 @@ import { RefusedError, refuse, refuseParams } from '../../protocol/errors.ts';
 import type { Method, MethodName, Result } from '../../protocol/methods.ts';
 import { methods, protocolVersion } from '../../protocol/methods.ts';
 import type { Access } from './access.ts';
+import { Caller } from './caller.ts';
 import type { Call, Rpc } from './connection.ts';
 import { type RawJson, wireErrorOf } from './connection.ts';
 import type { Peer } from './peer.ts';
@@ -15,7 +16,7 @@ type ParsedParams<M extends MethodName> = z.output<(typeof methods)[M]['params']
 export type Handlers = {
   [M in MethodName]: (
     params: ParsedParams<M>,
-    peer: Peer,
+    caller: Caller,
     call: Call,
   ) => Result<M> | RawJson | Promise<Result<M> | RawJson>;
 };
@@ -44,11 +45,13 @@ export function bindMethods(
     return createJSONRPCErrorResponse(id, code, message, data);
   };
   for (const [name, method] of Object.entries(methods) as [MethodName, Method][]) {
-    const handle = handlers[name] as (params: unknown, peer: Peer, call: Call) => unknown;
+    const handle = handlers[name] as (params: unknown, caller: Caller, call: Call) => unknown;
     rpc.addMethod(name, (raw: unknown, call: Call) => {
       const params = parse(method, raw);
       const peer = peerOf(call);
-      const act = () => access.run(peer, name, method, params, () => handle(params, peer, call));
+      // As who it is now, also where it waits for others before it.
+      const caller = new Caller(peer);
+      const act = () => access.run(caller, name, method, params, () => handle(params, caller, call));
       const mutate = async () => act();
       if (changesRecord(name)) return peer.mutating(mutate, method.kind === 'series');
       const read = act;

@@ -10,8 +10,8 @@ import { Feed } from '../engine/feed.ts';
 import type { EventFilter } from '../engine/reads.ts';
 import type { Retention } from '../engine/retention.ts';
 import type { Holder, Subscribers } from '../engine/subscribers.ts';
+import type { Caller } from './caller.ts';
 import type { Limits } from './limits.ts';
-import type { Peer } from './peer.ts';
 import type { Handlers } from './rpc.ts';
 
 type SubscribeHandlers = Pick<Handlers, 'events/subscribe' | 'events/unsubscribe' | 'events/sync'>;
@@ -51,7 +51,7 @@ export function subscribeHandlers({ feeds, retention, subscribers, limits }: Sub
     return { mode: 'snapshot', reason: cursor.refused, cursor: journal.head };
   };
 
-  const run = (peer: Peer, subscription: string, feed: Feed, onEnd: () => void) => {
+  const run = (peer: Caller, subscription: string, feed: Feed, onEnd: () => void) => {
     feed
       .run()
       .catch((error: unknown) => {
@@ -67,7 +67,7 @@ export function subscribeHandlers({ feeds, retention, subscribers, limits }: Sub
   };
 
   /** Takes the name for a feed; resolves when it is kept. Returns what gives the name back. */
-  const take = async (peer: Peer, name: string, feed: Feed, { mode, cursor }: Start): Promise<() => void> => {
+  const take = async (peer: Caller, name: string, feed: Feed, { mode, cursor }: Start): Promise<() => void> => {
     const { principal } = peer.author;
     const holder: Holder = { connectionId: peer.id, end: (reason) => feed.end(reason) };
     // Who was not sent all of the state before it was gone must not be resumed from behind it: it begins anew.
@@ -75,7 +75,7 @@ export function subscribeHandlers({ feeds, retention, subscribers, limits }: Sub
     return () => subscribers.release(principal, name, holder);
   };
 
-  const feedOf = (peer: Peer, id: string): Feed => {
+  const feedOf = (peer: Caller, id: string): Feed => {
     const feed = peer.feeds.get(id);
     if (feed) return feed;
     throw noSubscription(id);
@@ -84,8 +84,13 @@ export function subscribeHandlers({ feeds, retention, subscribers, limits }: Sub
   return {
     'events/subscribe': (params, peer, call) => {
       // Read behind mutations, it may come when its connection is gone: then it must take no name from anybody.
-      if (peer.connection.isGone) {
-        throw new RefusedError(refuse('NotFound', 'the connection is gone', { what: 'connection', id: peer.id }));
+      if (peer.connection.isGone || peer.signal.aborted) {
+        throw new RefusedError(
+          refuse('NotFound', 'the connection is gone, or acts with something else', {
+            what: 'connection',
+            id: peer.id,
+          }),
+        );
       }
       if (peer.feeds.size >= limits.maxSubscriptions) {
         const data = { limit: limits.maxSubscriptions, what: 'subscriptions of a connection' };

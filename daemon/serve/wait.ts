@@ -4,9 +4,9 @@ import { RefusedError, refuse } from '../../protocol/errors.ts';
 import type { Reads } from '../engine/reads.ts';
 import type { Runtime } from '../engine/runtime.ts';
 import type { Writer } from '../engine/writer.ts';
+import type { Caller } from './caller.ts';
 import type { Call } from './connection.ts';
 import { RawJson } from './connection.ts';
-import type { Peer } from './peer.ts';
 
 /** The next ring, the time-out, or the end of the connection, whichever is first; nothing of it is left behind. */
 export async function ringOrTimeout(
@@ -36,7 +36,7 @@ export type WaitDeps = Pick<Reads, 'lists'> & { writer: Pick<Writer, 'blockerBel
 export function waitForBlocker(
   { lists, writer, runtime }: WaitDeps,
   { blockerId, timeoutMs }: { blockerId: string; timeoutMs?: number | undefined },
-  peer: Peer,
+  peer: Caller,
   call: Call,
 ): RawJson | Promise<RawJson> {
   const { signal } = peer;

@@ -35,13 +35,15 @@ export class AuditRows {
     limit: number,
     before = Number.MAX_SAFE_INTEGER,
   ): { items: AuditEntry[]; next: number | undefined } {
-    const of = capabilityIds ? `AND capability IN (${capabilityIds.map(() => '?').join(', ')})` : '';
+    const of = capabilityIds ? 'AND capability IN (SELECT value FROM json_each(?))' : '';
     const rows = this.#db
       .prepare(
         `SELECT id, at, capability AS capabilityId, actor AS actorId, method, session AS sessionId, outcome
            FROM audit WHERE id < ? ${of} ORDER BY id DESC LIMIT ?`,
       )
-      .all([before, ...(capabilityIds ?? []), limit + 1]) as (AuditEntry & { id: number })[];
+      .all([before, ...(capabilityIds ? [JSON.stringify(capabilityIds)] : []), limit + 1]) as (AuditEntry & {
+      id: number;
+    })[];
     const items = rows.slice(0, limit).map(({ id: _, ...entry }) => entry);
     return { items, next: rows.length > limit ? rows[limit - 1]!.id : undefined };
   }

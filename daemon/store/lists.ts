@@ -67,7 +67,7 @@ export class Lists {
         .pluck(),
       sessionVersions: db.prepare(`
         SELECT id, record ->> '$.title' AS title, record ->> '$.version' AS version FROM session
-         WHERE record IS NOT NULL AND (? IS NULL OR id IN (SELECT value FROM json_each(?))) ORDER BY key`),
+         WHERE record IS NOT NULL AND (? IS NULL OR id IN (SELECT value FROM json_each(?))) ORDER BY key DESC LIMIT ?`),
       asc: messages('ASC', '>'),
       desc: messages('DESC', '<'),
       openTurns: openTurns('t.session = ?'),
@@ -126,10 +126,17 @@ export class Lists {
     return (ids === undefined ? this.#sql.countSessions.get() : this.#sql.countSessionsOf.get(ids)) as number;
   }
 
-  /** All sessions, or those of `sessions` that are there, in the order of their creation. */
-  sessionVersions(sessions?: string[]): { id: string; title: string | null; version: number }[] {
+  /** The newest `limit` of all sessions, or of those of `sessions` that are there, in the order of their creation. */
+  sessionVersions(
+    sessions: string[] | undefined,
+    limit: number,
+  ): { id: string; title: string | null; version: number }[] {
     const ids = sessions === undefined ? null : JSON.stringify(sessions);
-    return this.#sql.sessionVersions.all(ids, ids) as { id: string; title: string | null; version: number }[];
+    return this.#sql.sessionVersions.all(ids, ids, limit).reverse() as {
+      id: string;
+      title: string | null;
+      version: number;
+    }[];
   }
 
   /**

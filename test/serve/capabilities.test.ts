@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { systemRuntime } from '../../daemon/engine/runtime.ts';
 import { daemonInProcess, startDaemon, testHome } from '../support/daemon.ts';
 import type { Anything, Wire } from '../support/wire.ts';
-import { wireInMemory, wireTo } from '../support/wire.ts';
+import { request, wireInMemory, wireTo } from '../support/wire.ts';
 
 const ok = async (wire: Wire, method: string, params: object = {}): Promise<Anything> => {
   const { result, error } = await wire.call(method, params);
@@ -206,6 +206,103 @@ describe('a capability', () => {
     }
   });
 
+  it('cannot take the ids of hidden records for its own, and so get at what hangs on them', async () => {
+    const { owner, hold } = await setUp();
+    const model = { providerId: 'p', modelId: 'm' };
+    const request = { questions: [{ question: 'q', header: 'h', options: [{ label: 'a', description: '' }] }] };
+    for (const id of ['a', 'b']) {
+      const at = { sessionId: `ses_${id}` };
+      await ok(owner, 'part/put', {
+        ...at,
+        messageId: `msg_${id}`,
+        partId: `prt_${id}`,
+        part: { type: 'text', text: id },
+      });
+      await ok(owner, 'turn/start', { ...at, turnId: `trn_${id}`, agent: 'g', model, parts: [] });
+      await ok(owner, 'blocker/ask', { ...at, blockerId: `blk_${id}`, turnId: `trn_${id}`, kind: 'question', request });
+    }
+    const { wire } = await hold({ rights: ['read', 'append', 'answer'], sessions: ['ses_a'] });
+    const at = { sessionId: 'ses_a' };
+    const text = { type: 'text', text: 'x' };
+    const held = async () => [
+      await ok(owner, 'session/export', { sessionId: 'ses_b', format: 'json' }),
+      await ok(owner, 'session/export', { sessionId: 'ses_a', format: 'json' }),
+    ];
+    const before = (await held()).map(({ text }) => text);
+    const asks: [string, object][] = [
+      ['message/put', { ...at, messageId: 'msg_b', role: 'user' }],
+      ['part/put', { ...at, messageId: 'msg_a', partId: 'prt_b', part: text }],
+      ['turn/start', { ...at, turnId: 'trn_b', agent: 'g', model, parts: [] }],
+      ['turn/start', { ...at, agent: 'g', model, parts: [{ ...text, id: 'prt_b' }] }],
+      ['turn/finish', { turnId: 'trn_a', state: 'completed', parts: [{ ...text, id: 'prt_b' }] }],
+      ['blocker/ask', { ...at, blockerId: 'blk_b', kind: 'question', request }],
+      ['blocker/answer', { ...at, blockerId: 'blk_b', answer: { answers: [['a']] } }],
+      ['blocker/reject', { ...at, blockerId: 'blk_b' }],
+    ];
+    for (const [method, params] of asks) {
+      // What answers nothing that is there is not there.
+      const kind = /answer|reject/.test(method) ? 'NotFound' : 'AlreadyExists';
+      expect(await refusal(wire, method, params), method).toMatchObject({ kind });
+    }
+    expect((await held()).map(({ text }) => text)).toEqual(before);
+  });
+
+  it('bounds what was asked for with it, also where the connection redeems another behind that', async () => {
+    const { daemon, owner, hold } = await setUp();
+    const reading = await hold({ rights: ['read'], sessions: ['ses_a'] });
+    const wider = await ok(owner, 'capability/grant', { label: 'y', rights: ['append'], sessions: '*' });
+    for (const isBatch of [false, true]) {
+      const wire = wireInMemory(daemon);
+      await ok(wire, 'capability/redeem', { token: reading.token });
+      const asked = [
+        request(1, 'session/list', {}),
+        request(2, 'events/subscribe', { from: 'start' }),
+        request(3, 'session/search', { query: 'words' }),
+        request(4, 'capability/redeem', { token: wider.token }),
+      ];
+      if (isBatch) wire.send(asked);
+      else wire.send(...asked);
+      await wire.until('the answers', () => wire.received.flat().some(({ id }) => id === 3));
+      await ok(owner, 'session/update', { sessionId: 'ses_b', title: `title of ses_b ${isBatch}` });
+      await wire.call('ping');
+      const told = JSON.stringify(wire.received.flat().filter(({ id }) => id !== 4));
+      expect(told).toContain('ses_a');
+      expect(told).not.toContain('ses_b');
+      expect(await refusal(wire, 'session/list')).toMatchObject({ kind: 'Forbidden', right: 'read' });
+    }
+  });
+
+  it('narrowed to some ops forks and imports nothing, and is made out of another so often at most', async () => {
+    const { owner, hold } = await setUp();
+    const { wire, token } = await hold({ rights: ['append', 'read'], sessions: '*', ops: ['blocker/answer'] });
+    const { text } = await ok(owner, 'session/export', { sessionId: 'ses_a', format: 'json' });
+    for (const [method, params] of [
+      ['session/fork', { sessionId: 'ses_a' }],
+      ['session/import', { text }],
+    ] as const) {
+      expect(await refusal(wire, method, params)).toMatchObject({ kind: 'Forbidden', right: 'append' });
+    }
+    let last = token;
+    for (let depth = 1; depth < 16; depth += 1)
+      last = (await ok(owner, 'capability/attenuate', { token: last, label: 'l' })).token;
+    expect(await refusal(owner, 'capability/attenuate', { token: last, label: 'l' })).toMatchObject({
+      kind: 'LimitExceeded',
+    });
+  });
+
+  it('[P7] ends no daemon by what a batch of its calls would answer', async () => {
+    const { owner, hold } = await setUp();
+    const sessions = Array.from({ length: 1_000 }, (_, at) => `ses_${String(at).padEnd(60, 'x')}`);
+    const { wire, token } = await hold({ rights: ['read', 'share'], sessions });
+    for (let made = 0; made < 40; made += 1) await ok(wire, 'capability/attenuate', { token, label: 'l' });
+    const page = await ok(wire, 'capability/list', { limit: 1000 });
+    expect(JSON.stringify(page).length).toBeLessThan(400_000);
+    expect(page.nextPageToken).toBeDefined();
+    wire.send(Array.from({ length: 200 }, (_, at) => request(at, 'capability/list', { limit: 1000 })));
+    await wire.until('the answer', () => wire.received.some((message) => Array.isArray(message)));
+    await ok(owner, 'ping');
+  });
+
   it('leaves a trail: each mutation and refusal, reads once a connection and method', async () => {
     const { owner, hold } = await setUp();
     const { wire, capability } = await hold({ rights: ['read', 'append'], sessions: ['ses_a'] });
@@ -216,6 +313,7 @@ describe('a capability', () => {
     await wire.call('session/get', { sessionId: 'ses_b' });
     await wire.call('blocker/answer', { sessionId: 'ses_a', blockerId: 'blk_1', answer: { answers: [['a']] } });
     const { items } = await ok(owner, 'capability/audit', { capabilityId: capability.id });
+    await wire.call('capability/grant', { label: 'x', rights: ['admin'], sessions: '*' });
     expect(items.reverse().map(({ method, sessionId, outcome }: Anything) => [method, sessionId, outcome])).toEqual([
       ['capability/grant', null, 'ok'],
       ['capability/redeem', null, 'ok'],
