@@ -233,6 +233,32 @@ class Fuzz {
     this.#expectVerdict(ofOp, result.rejected[0] && { data: result.rejected[0] }, 'op of a batch', result);
   }
 
+  /** An op in a session that gives its record the id of one in another session, which its author may know of or not. */
+  async foreign(): Promise<void> {
+    const { wire, holding } = this.#pickActor();
+    const [sessionId, other] = [this.dice.pick(sessions), this.dice.pick(sessions)];
+    if (sessionId === other) return;
+    const [at, id] = [{ sessionId }, short(other)];
+    const model = { providerId: 'p', modelId: 'm' };
+    const part = { type: 'text', text: 'x' };
+    const request = { permission: 'p', patterns: ['x'] };
+    const blockerId = await this.#ask(other);
+    const [method, params] = this.dice.pick<[MethodName, object]>([
+      ['message/put', { ...at, messageId: `msg_${id}`, role: 'user' }],
+      ['part/put', { ...at, messageId: `msg_${short(sessionId)}`, partId: `prt_${id}`, part }],
+      ['turn/start', { ...at, turnId: `trn_${id}`, agent: 'g', model, parts: [] }],
+      ['turn/start', { ...at, agent: 'g', model, parts: [{ ...part, id: `prt_${id}` }] }],
+      ['blocker/ask', { ...at, blockerId, kind: 'permission', request }],
+      ['blocker/answer', { ...at, blockerId, answer: { answers: [['yes']] } }],
+      ['blocker/reject', { ...at, blockerId }],
+    ]);
+    const verdict = this.model.judge(holding, method, sessionId);
+    const { error } = await wire.call(method, params);
+    if (verdict !== 'allowed') return this.#expectVerdict(verdict, error, method);
+    expect(['AlreadyExists', 'NotFound'], `${method} ${JSON.stringify(params)}`).toContain(error?.data.kind);
+    this.count('foreign id');
+  }
+
   #expectVerdict(verdict: Verdict, error: Anything, method: string, result?: Anything): void {
     const kind = error?.data?.kind;
     this.count(`${method} ${verdict === 'allowed' ? 'allowed' : 'refused'}`);
@@ -375,13 +401,21 @@ test('what capabilities allow, refuse and hide is what the model says, whoever c
   const fuzz = new Fuzz(Number(process.env.SESSIOND_FUZZ_SEED ?? 1));
   await fuzz.setUp();
   for (let step = 0; step < steps; step += 1) {
-    const kind = fuzz.dice.weighted({ grant: 8, attenuate: 6, revoke: 3, again: 4, time: 4, call: 75 });
+    const kind = fuzz.dice.weighted({ grant: 8, attenuate: 6, revoke: 3, again: 4, time: 4, foreign: 8, call: 67 });
     if (kind === 'time') fuzz.model.now += fuzz.dice.int(1, 60);
     else await fuzz[kind]();
     if (step % 50 === 0) fuzz.expectHidden();
   }
   fuzz.expectHidden();
-  for (const what of ['grant', 'grant of more', 'attenuation', 'attenuation to more', 'revoke', 'bumpEpoch']) {
+  for (const what of [
+    'grant',
+    'grant of more',
+    'attenuation',
+    'attenuation to more',
+    'revoke',
+    'bumpEpoch',
+    'foreign id',
+  ]) {
     expect(fuzz.counts.get(what), what).toBeGreaterThan(0);
   }
   expect(fuzz.counts.get('subscription ended')).toBeGreaterThan(0);

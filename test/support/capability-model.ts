@@ -93,6 +93,7 @@ export class CapabilityModel {
     const has = (right: string) => held.rights.includes(right);
     const isAll = held.sessions === '*';
     if (making.includes(method) && !isAll) return 'Forbidden';
+    if ((method === 'session/fork' || method === 'session/import') && held.ops) return 'Forbidden';
     const isOfOps = (type: string) =>
       !held.ops ||
       held.ops.some((each) => each === type || (each.endsWith('/*') && type.startsWith(each.slice(0, -1))));
