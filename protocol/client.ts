@@ -3,7 +3,8 @@
 import type { JSONRPCResponse } from 'json-rpc-2.0';
 import { JSONRPCClient } from 'json-rpc-2.0';
 import { RpcError } from './errors.ts';
-import type { MethodName, Notification, NotificationName, Params, Result } from './methods.ts';
+import type { MethodName, Params, Result } from './methods.ts';
+import type { Notification, NotificationName } from './notifications.ts';
 import type { Transport } from './transport.ts';
 import { closedMessage, TransportClosedError } from './transport.ts';
 import { protocolVersion } from './version.ts';

@@ -4,7 +4,8 @@
 // Version history
 //   1  first version
 import { z } from 'zod';
-import { AuditEntry, attenuateParams, Capability, capabilityId, grantParams, rights, token } from './capability.ts';
+import { rights, token } from './capability.ts';
+import { capabilityMethods } from './capability-methods.ts';
 import type { Method } from './method.ts';
 import {
   anything,
@@ -20,7 +21,6 @@ import {
   rejection,
   SearchHit,
   SessionUsage,
-  SnapshotItem,
   SourceStatus,
   Subscriber,
   series,
@@ -285,52 +285,7 @@ export const methods = {
     kind: 'mutation',
     summary: 'Forgets a named subscriber; its subscription ends.',
   },
-  'capability/grant': {
-    params: grantParams,
-    result: z.object({ capability: Capability, token }),
-    right: 'share',
-    kind: 'mutation',
-    summary: 'Hands out a part of what the caller holds; the token is shown this once.',
-  },
-  'capability/attenuate': {
-    params: attenuateParams,
-    result: z.object({ capability: Capability, token }),
-    right: null,
-    kind: 'mutation',
-    summary: 'Makes a capability that allows less out of the one that the token stands for.',
-  },
-  'capability/redeem': {
-    params: z.strictObject({ token }),
-    result: z.object({
-      capability: Capability,
-      head: cursor,
-      sessions: z.array(z.object({ id: sessionId, title: z.string().nullable(), version: size })),
-    }),
-    right: null,
-    kind: 'open',
-    summary: 'From here the connection acts with that capability alone; its subscriptions end.',
-  },
-  'capability/revoke': {
-    params: z.strictObject({ capabilityId, mode: z.enum(['revoke', 'bumpEpoch']) }),
-    result: z.object({ capability: Capability }),
-    right: 'share',
-    kind: 'mutation',
-    summary: 'Ends a capability and all that was made out of it at once, or has them redeemed again.',
-  },
-  'capability/list': {
-    params: z.strictObject({ ...page }),
-    result: pageOf(Capability),
-    right: 'share',
-    kind: 'read',
-    summary: 'The capabilities that the caller has, and made, the oldest first.',
-  },
-  'capability/audit': {
-    params: z.strictObject({ capabilityId: capabilityId.optional(), ...page }),
-    result: pageOf(AuditEntry),
-    right: 'share',
-    kind: 'read',
-    summary: 'Who did what when with capabilities, and what was refused, the newest first.',
-  },
+  ...capabilityMethods,
   'source/list': {
     params: empty,
     result: z.object({ items: z.array(SourceStatus), cursor }),
@@ -421,29 +376,3 @@ export const methods = {
 export type MethodName = keyof typeof methods;
 export type Params<M extends MethodName> = z.input<(typeof methods)[M]['params']>;
 export type Result<M extends MethodName> = z.output<(typeof methods)[M]['result']>;
-
-export const notifications = {
-  'events/snapshot': z.object({
-    subscription: z.string(),
-    items: z.array(SnapshotItem),
-    done: z.boolean(),
-    cursor: cursor.optional(),
-  }),
-  'events/batch': z.object({
-    subscription: z.string(),
-    prev: cursor,
-    events: z.array(Event),
-    cursor: cursor.optional(),
-    more: z.boolean().optional(),
-  }),
-  'events/caughtUp': z.object({ subscription: z.string(), prev: cursor, cursor }),
-  'events/bookmark': z.object({ subscription: z.string(), prev: cursor, cursor, head: cursor }),
-  'events/reset': z.object({ subscription: z.string(), reason: z.string(), earliest: cursor, head: cursor }),
-  'events/ended': z.object({
-    subscription: z.string(),
-    reason: z.enum(['unsubscribed', 'takenOver', 'revoked', 'expired', 'shuttingDown']),
-  }),
-} as const;
-
-export type NotificationName = keyof typeof notifications;
-export type Notification<N extends NotificationName> = z.output<(typeof notifications)[N]>;

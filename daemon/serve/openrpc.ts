@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { errorCodes } from '../../protocol/errors.ts';
 import type { Method } from '../../protocol/methods.ts';
-import { methods, notifications, protocolVersion } from '../../protocol/methods.ts';
+import { methods, protocolVersion } from '../../protocol/methods.ts';
+import { notifications } from '../../protocol/notifications.ts';
 
 type Schema = Record<string, unknown>;
 
