@@ -42,8 +42,6 @@ export type ConnectionOptions = {
 };
 
 const notificationsInOneTurn = 8;
-/** Of one message; below what V8 can hold (2^29 - 24). */
-const maxTextUnits = 2 ** 28;
 
 type Id = string | number | null;
 
@@ -205,7 +203,7 @@ export class Connection {
     if (holds) call.holdEvents();
     const texts = await Promise.all(messages.map((message) => this.#answer(message, suspect, call)));
     const replies = texts.filter((text) => text !== undefined);
-    if (replies.length > 0) this.#reply(joined(replies));
+    if (replies.length > 0) this.#reply(joined(replies, this.#options.limits.maxBatchReplyUnits));
     call.replied();
   }
 
@@ -287,10 +285,10 @@ export class Connection {
   }
 }
 
-/** The replies of a batch as one text. What is longer than a text can be is told instead: the client asked for too much. */
-function joined(replies: string[]): string {
-  if (replies.reduce((sum, text) => sum + text.length + 1, 2) <= maxTextUnits) return `[${replies.join(',')}]`;
-  const refusal = tooMany(maxTextUnits, 'text in the reply to one batch').refusal;
+/** The replies of a batch as one text; where it would be longer than `limit`, that instead: the client asked for too much. */
+function joined(replies: string[], limit: number): string {
+  if (replies.reduce((sum, text) => sum + text.length + 1, 2) <= limit) return `[${replies.join(',')}]`;
+  const refusal = tooMany(limit, 'text in the reply to one batch').refusal;
   return errorText(null, toWireError(refusal));
 }
 

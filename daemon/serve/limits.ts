@@ -5,6 +5,8 @@ export type Limits = {
   maxRpcBatch: number;
   /** Text in the reply to one batch, in UTF-16 units; beyond it the reads of the batch are refused. */
   maxReplyUnits: number;
+  /** All of that reply, also of what took a while: beyond it one error is the answer. Below what V8 can hold (2^29 - 24). */
+  maxBatchReplyUnits: number;
   /** Requests of one connection under way; beyond it nothing more is read from it. As many may wait beside them. */
   maxInFlight: number;
   /** Text of the requests under way, in UTF-16 units; beyond it too. */
@@ -28,6 +30,7 @@ export const defaultLimits: Limits = {
   maxFrameBytes: 8 * 1024 * 1024,
   maxRpcBatch: 1_000,
   maxReplyUnits: 16 * 1024 * 1024,
+  maxBatchReplyUnits: 2 ** 28,
   maxInFlight: 1_024,
   maxInFlightUnits: 16 * 1024 * 1024,
   maxBufferedBytes: 1024 * 1024,

@@ -112,6 +112,17 @@ describe('a reader that does not read', () => {
   });
 });
 
+it('a batch whose replies are longer together than a message can be is told so, and the connection goes on', async () => {
+  const wire = await wireTo(await onSocket({ maxBatchReplyUnits: 1_000 }));
+  const pings = (count: number) => Array.from({ length: count }, (_, at) => request(at, 'ping'));
+  wire.send(pings(10), pings(100));
+  await wire.until('both answers', () => wire.received.length === 2);
+  expect(wire.received[0]).toHaveLength(10);
+  const data = { kind: 'LimitExceeded', limit: 1_000, what: 'text in the reply to one batch' };
+  expect(wire.received[1]).toMatchObject({ id: null, error: { data } });
+  expect((await wire.call('ping')).result).toEqual({});
+});
+
 describe('FrameTooLarge', () => {
   it.each<WireDialect>(['line', 'header'])(
     'is told with the limit, then the connection closes, dialect %s',
