@@ -136,11 +136,11 @@ export class Daemon {
       rows: new CapabilityRows(db),
       audit: new AuditRows(db),
       auditMaxAgeMs: (options.audit ?? defaultAudit).maxAgeMs,
+      onEnded: (ids) => {
+        for (const peer of this.#peers) if (peer.grant && ids.has(peer.grant.capability.id)) peer.endActing('revoked');
+      },
       writer: this.#writer,
       runtime,
-    });
-    capabilities.onEnded((ids) => {
-      for (const peer of this.#peers) if (peer.grant && ids.has(peer.grant.capability.id)) peer.endActing('revoked');
     });
     const swept = { lists, ledger, retention, subscribers, capabilities };
     this.#sweep = new Sweep({ writer: this.#writer, ...swept, runtime, ledgerMaxAgeMs });

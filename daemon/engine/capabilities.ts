@@ -18,6 +18,8 @@ export type CapabilitiesDeps = {
   audit: AuditRows;
   /** How long it is kept who did what, ms. */
   auditMaxAgeMs: number;
+  /** Told of those that are over, or must be redeemed again, when that has happened. */
+  onEnded(ids: ReadonlySet<string>): void;
   writer: Pick<Writer, 'write'>;
   runtime: Pick<Runtime, 'now' | 'newId'>;
 };
@@ -35,7 +37,6 @@ const owner: Scope = { rights: ['read', 'append', 'answer', 'share', 'admin'], s
 export class Capabilities {
   readonly #deps: CapabilitiesDeps;
   readonly #held = new Map<string, CapabilityRow>();
-  readonly #onEnded = new Set<(ids: ReadonlySet<string>) => void>();
   /** Until when (ms since the epoch) it was told whose time was over. */
   #toldUntil: number;
 
@@ -43,11 +44,6 @@ export class Capabilities {
     this.#deps = deps;
     this.#toldUntil = deps.runtime.now();
     for (const row of deps.rows.all()) this.#held.set(row.capability.id, row);
-  }
-
-  /** `told`: of capabilities that are over, or must be redeemed again, when that has happened. */
-  onEnded(told: (ids: ReadonlySet<string>) => void): void {
-    this.#onEnded.add(told);
   }
 
   /** What the token stands for now. Throws Unauthorized. Nothing of the token is in the message. */
@@ -132,7 +128,7 @@ export class Capabilities {
       }
       this.#note(by, 'capability/revoke', id);
     });
-    this.#tell(ended);
+    this.#deps.onEnded(ended);
     return target.capability;
   }
 
@@ -142,7 +138,7 @@ export class Capabilities {
     this.#toldUntil = now;
     const all = [...this.#held.values()].map(({ capability }) => capability);
     const ended = all.filter(({ expiresAt }) => expiresAt !== null && expiresAt > since && expiresAt <= now);
-    if (ended.length > 0) this.#tell(new Set(ended.map(({ id }) => id)));
+    if (ended.length > 0) this.#deps.onEnded(new Set(ended.map(({ id }) => id)));
   }
 
   /** Forgets what is too old, in transactions of `count` rows each: audits, and capabilities that are over for as long. */
@@ -182,10 +178,6 @@ export class Capabilities {
     return held;
   }
 
-  #tell(ended: ReadonlySet<string>): void {
-    for (const told of this.#onEnded) told(ended);
-  }
-
   #known(by: Grant | undefined, id: string): CapabilityRow {
     const held = this.#held.get(id);
     if (held && this.isBelow(by, id)) return held;
@@ -209,12 +201,6 @@ export class Capabilities {
     const { rows, writer, runtime } = this.#deps;
     const scope = narrow(parent, asked);
     if (isRefusal(scope)) throw new RefusedError(scope);
-    if (this.#held.size >= maxCapabilities) {
-      const data = { limit: maxCapabilities, what: 'capabilities' };
-      throw new RefusedError(
-        refuse('LimitExceeded', 'there are too many capabilities: they go when they are over for long', data),
-      );
-    }
     if (parentId !== null && this.#depth(parentId) >= maxDepth) {
       const data = { limit: maxDepth, what: 'capabilities made out of one another' };
       throw new RefusedError(
@@ -229,6 +215,11 @@ export class Capabilities {
     const write = writer.write(() => {
       // Attenuating asks for nothing but the token.
       if (method === 'capability/grant') checkStill(by);
+      // Not before: all that came in one turn of the loop would pass.
+      if (this.#held.size >= maxCapabilities) {
+        const message = 'there are too many capabilities: they go when they are over for long';
+        throw new RefusedError(refuse('LimitExceeded', message, { limit: maxCapabilities, what: 'capabilities' }));
+      }
       // Its parent may have been revoked since it was looked at.
       const reason = parentId === null ? undefined : this.#reasonOf(parentId);
       if (reason) throw new RefusedError(unauthorized(reason));

@@ -7,8 +7,10 @@ import { testHome } from '../support/daemon.ts';
 import type { Records } from '../support/records.ts';
 import { openRecords, owner } from '../support/records.ts';
 
-const open = ({ db, writer, runtime }: Records) =>
-  new Capabilities({ rows: new CapabilityRows(db), audit: new AuditRows(db), auditMaxAgeMs: 1_000, writer, runtime });
+const open = ({ db, writer, runtime }: Records) => {
+  const [rows, audit] = [new CapabilityRows(db), new AuditRows(db)];
+  return new Capabilities({ rows, audit, auditMaxAgeMs: 1_000, onEnded: () => {}, writer, runtime });
+};
 
 test('what is over goes when it was so for as long as the audit is kept, and with it its audit; what is not stays', async () => {
   const records = openRecords(testHome().paths.data);
@@ -43,4 +45,14 @@ test('of a store that is opened again each capability is what it was, and its to
   const again = open(records);
   expect(again.list(undefined)).toEqual([{ ...capability, epoch: 2 }]);
   expect(again.redeem(token).epoch).toBe(2);
+});
+
+test('so many are kept at most, however many are asked for at once', async () => {
+  const capabilities = open(openRecords(testHome().paths.data));
+  const given = { label: 'x', rights: ['read' as const], sessions: '*' as const };
+  const all = await Promise.allSettled(Array.from({ length: 10_005 }, () => capabilities.grant(owner, given)));
+  const refused = all.flatMap((each) => (each.status === 'rejected' ? [each.reason.refusal] : []));
+  expect(refused).toHaveLength(5);
+  expect(refused[0]).toMatchObject({ refused: 'LimitExceeded', data: { limit: 10_000, what: 'capabilities' } });
+  expect(capabilities.list(undefined)).toHaveLength(10_000);
 });

@@ -303,10 +303,23 @@ describe('a capability', () => {
     await ok(owner, 'ping');
   });
 
+  it('that sees all sessions is told the newest thousand of them when it is redeemed', async () => {
+    const { owner, hold } = await setUp();
+    const create = (_: unknown, at: number) => ({
+      opId: `op_${at}`,
+      type: 'session/create',
+      params: { sessionId: `ses_${at}` },
+    });
+    await ok(owner, 'ops/append', { ops: Array.from({ length: 1_000 }, create) });
+    const { redeemed } = await hold({ rights: ['read'], sessions: '*' });
+    const ids = redeemed.sessions.map(({ id }: Anything) => id);
+    expect(ids).toEqual(Array.from({ length: 1_000 }, (_, at) => `ses_${at}`));
+  });
+
   it('leaves a trail: each mutation and refusal, reads once a connection and method', async () => {
     const { owner, hold } = await setUp();
     const { wire, capability } = await hold({ rights: ['read', 'append'], sessions: ['ses_a'] });
-    await ok(wire, 'session/list');
+    await Promise.all([ok(wire, 'session/list'), ok(wire, 'session/list')]);
     await ok(wire, 'session/list');
     await ok(wire, 'session/update', { sessionId: 'ses_a', title: 'x' });
     await wire.call('session/update', { sessionId: 'ses_b', title: 'x' });
