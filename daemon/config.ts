@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import type { RetentionRule } from './core/retention.ts';
+import type { AuditRule } from './engine/capabilities.ts';
 import type { SourceKind } from './source-kinds.ts';
 import { sourceKindNames } from './source-kinds.ts';
 
@@ -16,21 +17,21 @@ const Config = z.strictObject({
     .strictObject({ maxEvents: count.optional(), maxAgeMs: duration.optional(), maxLagEvents: count.optional() })
     .optional(),
   ledger: z.strictObject({ maxAgeMs: duration.optional() }).optional(),
-  audit: z.strictObject({ maxAgeMs: duration.optional() }).optional(),
+  audit: z.strictObject({ maxAgeMs: duration.optional(), maxEntries: count.optional() }).optional(),
   sources: z.strictObject(Object.fromEntries(sourceKindNames.map((kind) => [kind, z.boolean().optional()]))).optional(),
 });
 
-/** `sources`: which are read by default. `ledger`, `retention`: how long op ids and events are kept (PROTOCOL.md 5). */
+/** `sources`: which are read by default. `ledger`, `audit`, `retention`: how long op ids, audits and events are kept (PROTOCOL.md 5). */
 export type Config = {
   sources: Record<SourceKind, boolean>;
   ledger: { maxAgeMs: number };
-  audit: { maxAgeMs: number };
+  audit: AuditRule;
   retention: RetentionRule;
 };
 
 const dayMs = 24 * 3600_000;
 export const defaultLedger: Config['ledger'] = { maxAgeMs: 30 * dayMs };
-export const defaultAudit: Config['audit'] = { maxAgeMs: 90 * dayMs };
+export const defaultAudit: AuditRule = { maxAgeMs: 90 * dayMs, maxEntries: 100_000 };
 export const defaultRetention: RetentionRule = { maxEvents: 2_000_000, maxAgeMs: 90 * dayMs, maxLagEvents: 1_000_000 };
 
 export class ConfigError extends Error {

@@ -10,6 +10,7 @@ import type { Source } from './adapters/adapter.ts';
 import { defaultAudit, defaultLedger, defaultRetention } from './config.ts';
 import type { RetentionRule } from './core/retention.ts';
 import { Bell } from './engine/bell.ts';
+import type { AuditRule } from './engine/capabilities.ts';
 import { Capabilities } from './engine/capabilities.ts';
 import { Compaction } from './engine/compaction.ts';
 import { failpointBeforeWrites } from './engine/failpoint.ts';
@@ -67,8 +68,8 @@ export type DaemonOptions = {
   search?: Partial<SearchLimits & IndexerLimits>;
   /** How long op ids are kept. */
   ledger?: { maxAgeMs: number };
-  /** How long it is kept who did what with capabilities. */
-  audit?: { maxAgeMs: number };
+  /** How long, and how much, it is kept who did what with capabilities. */
+  audit?: AuditRule;
   /** How much of the journal is kept. */
   retention?: RetentionRule;
 };
@@ -117,12 +118,23 @@ export class Daemon {
     const ledger = new Ledger(db);
     const lists = new Lists(db, journal);
     const { maxAgeMs: ledgerMaxAgeMs } = options.ledger ?? defaultLedger;
+    const capabilities = new Capabilities({
+      rows: new CapabilityRows(db),
+      audit: new AuditRows(db),
+      auditRule: options.audit ?? defaultAudit,
+      onEnded: (ids) => {
+        for (const peer of this.#peers) if (peer.grant && ids.has(peer.grant.capability.id)) peer.endActing('revoked');
+      },
+      writer: this.#writer,
+      runtime,
+    });
     const subscribers = new Subscribers({
       rows: new SubscriberRows(db),
       journal,
       writer: this.#writer,
       runtime,
       maxNames: this.#limits.maxNames,
+      isGone: (principal) => capabilities.isRevoked(principal),
     });
     const retention = new Retention({
       journal,
@@ -131,16 +143,6 @@ export class Daemon {
       runtime,
       rule: options.retention ?? defaultRetention,
       acknowledged: () => subscribers.acknowledged,
-    });
-    const capabilities = new Capabilities({
-      rows: new CapabilityRows(db),
-      audit: new AuditRows(db),
-      auditMaxAgeMs: (options.audit ?? defaultAudit).maxAgeMs,
-      onEnded: (ids) => {
-        for (const peer of this.#peers) if (peer.grant && ids.has(peer.grant.capability.id)) peer.endActing('revoked');
-      },
-      writer: this.#writer,
-      runtime,
     });
     const swept = { lists, ledger, retention, subscribers, capabilities };
     this.#sweep = new Sweep({ writer: this.#writer, ...swept, runtime, ledgerMaxAgeMs });

@@ -1,7 +1,9 @@
 // Capabilities (PROTOCOL.md 6): who holds how much. All of them are in memory as they are on disk; what is revoked is so from
 // the moment on that the revocation has its place among the writes, for everything behind it.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Capability } from '../../protocol/capability.ts';
+import type { Refusal } from '../../protocol/errors.ts';
 import { isRefusal, RefusedError, refuse } from '../../protocol/errors.ts';
 import type { Asked, InvalidReason, Scope } from '../core/capability.ts';
 import { holds, invalidReason, narrow } from '../core/capability.ts';
@@ -13,11 +15,13 @@ import type { Author } from './op-applier.ts';
 import type { Runtime } from './runtime.ts';
 import type { Writer } from './writer.ts';
 
+/** How long it is kept who did what, ms, and how many entries of one capability: whoever fills it pushes out only their own. */
+export type AuditRule = { maxAgeMs: number; maxEntries: number };
+
 export type CapabilitiesDeps = {
   rows: CapabilityRows;
   audit: AuditRows;
-  /** How long it is kept who did what, ms. */
-  auditMaxAgeMs: number;
+  auditRule: AuditRule;
   /** Told of those that are over, or must be redeemed again, when that has happened. */
   onEnded(ids: ReadonlySet<string>): void;
   writer: Pick<Writer, 'write'>;
@@ -48,7 +52,9 @@ export class Capabilities {
 
   /** What the token stands for now. Throws Unauthorized. Nothing of the token is in the message. */
   redeem(token: string): Grant {
-    const { capability } = this.#find(token);
+    const held = this.#find(token);
+    if (!held) throw new RefusedError(unauthorized('unknown'));
+    const { capability } = held;
     const { epoch } = capability;
     const grant: Grant = {
       capability,
@@ -61,6 +67,12 @@ export class Capabilities {
     const refusal = grant.invalid();
     if (refusal) throw new RefusedError(refusal);
     return grant;
+  }
+
+  /** Notes what was refused to who showed a token; of one that is none there is nothing to note it of. */
+  async refused(by: Author, method: string, token: string, { refused }: Refusal): Promise<void> {
+    const held = this.#find(token);
+    if (held) await this.#deps.writer.write(() => this.#note(by, method, held.capability.id, refused));
   }
 
   /** Notes that it is acted with from now on, and by whom. */
@@ -99,8 +111,13 @@ export class Capabilities {
 
   /** Makes one that allows less out of another. Throws Unauthorized. */
   async attenuate(by: Author, token: string, { label, ...asked }: Asked & { label: string }): Promise<Made> {
-    const { capability } = this.redeem(token);
-    return this.#make(by, 'capability/attenuate', capability, capability.id, label, asked);
+    try {
+      const { capability } = this.redeem(token);
+      return await this.#make(by, 'capability/attenuate', capability, capability.id, label, asked);
+    } catch (error) {
+      if (error instanceof RefusedError) await this.refused(by, 'capability/attenuate', token, error.refusal);
+      throw error;
+    }
   }
 
   /**
@@ -141,18 +158,28 @@ export class Capabilities {
     if (ended.length > 0) this.#deps.onEnded(new Set(ended.map(({ id }) => id)));
   }
 
-  /** Forgets what is too old, in transactions of `count` rows each: audits, and capabilities that are over for as long. */
+  /** Forgets what is too old or too much, in transactions of `count` rows each: audits, and capabilities that are over for as long. */
   async prune(count: number): Promise<void> {
-    const { audit, rows, writer, runtime, auditMaxAgeMs } = this.#deps;
-    const before = runtime.now() - auditMaxAgeMs;
+    const { audit, rows, writer, runtime, auditRule } = this.#deps;
+    const { maxAgeMs, maxEntries } = auditRule;
+    const before = runtime.now() - maxAgeMs;
     for (const { capability } of [...this.#held.values()]) {
       const { id, revokedAt, expiresAt } = capability;
+      await nextTurn();
+      const last = audit.beyond(id, maxEntries);
+      while (last !== undefined && (await writer.write(() => audit.dropThrough(id, last, count))) === count);
       // What was made out of it was over no later.
       if (Math.min(revokedAt ?? Number.POSITIVE_INFINITY, expiresAt ?? Number.POSITIVE_INFINITY) >= before) continue;
       await writer.write(() => rows.drop(id));
       this.#held.delete(id);
     }
     while (audit.hasBefore(before)) await writer.write(() => audit.prune(before, count));
+  }
+
+  /** Whether what acts as `principal` was taken back: it never acts again. */
+  isRevoked(principal: string): boolean {
+    const held = this.#held.get(principal);
+    return held !== undefined && held.capability.revokedAt !== null;
   }
 
   /** Whether the caller may know of a capability: it is theirs, or made out of theirs. The owner knows of all. */
@@ -168,14 +195,12 @@ export class Capabilities {
       .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
   }
 
-  #find(token: string): CapabilityRow {
+  #find(token: string): CapabilityRow | undefined {
     const [id = '', secret = '', ...rest] = token.split('.');
     const held = this.#held.get(id);
-    const hash = hashOf(secret);
     // Compared also where there is none of that id, so that the time tells nothing.
-    const isIt = timingSafeEqual(hash, held?.hash ?? hashOf(''));
-    if (!held || !isIt || rest.length > 0) throw new RefusedError(unauthorized('unknown'));
-    return held;
+    const isIt = timingSafeEqual(hashOf(secret), held?.hash ?? hashOf(''));
+    return isIt && rest.length === 0 ? held : undefined;
   }
 
   #known(by: Grant | undefined, id: string): CapabilityRow {
@@ -185,9 +210,9 @@ export class Capabilities {
   }
 
   /** Inside a transaction. What happens to a capability is in its own audit, whoever did it. */
-  #note({ actorId }: Author, method: string, capabilityId: string): void {
+  #note({ actorId }: Author, method: string, capabilityId: string, outcome = 'ok'): void {
     const { audit, runtime } = this.#deps;
-    audit.add({ at: runtime.now(), capabilityId, actorId, method, sessionId: null, outcome: 'ok' });
+    audit.add({ at: runtime.now(), capabilityId, actorId, method, sessionId: null, outcome });
   }
 
   async #make(

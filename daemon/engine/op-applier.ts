@@ -11,7 +11,7 @@ import type { Context, Decision } from '../core/decide.ts';
 import { decide, sessionIdOf } from '../core/decide.ts';
 import { recordsOf } from '../core/hidden-records.ts';
 import type { Records } from '../core/records.ts';
-import type { AuditEntry, AuditRows } from '../store/audit-rows.ts';
+import type { AuditRows } from '../store/audit-rows.ts';
 import type { Journal } from '../store/journal.ts';
 import type { Ledger } from '../store/ledger.ts';
 import type { Tables } from '../store/tables.ts';
@@ -36,7 +36,7 @@ export type Once = { opId: string; digest: Buffer | undefined; occurredAt?: numb
 /** Leases to note, waits to wake: in memory, so that they must not be ahead of the store. */
 export type Effects = { turns: NonNullable<Decision['turn']>[]; blockers: string[]; sessionsDeleted: boolean };
 
-export type EffectsMark = { turns: number; blockers: number; audits: number };
+export type EffectsMark = { turns: number; blockers: number };
 
 const noEffects = (): Effects => ({ turns: [], blockers: [], sessionsDeleted: false });
 
@@ -45,8 +45,6 @@ export type OpApplierDeps = { journal: Journal; tables: Tables; ledger: Ledger; 
 export class OpApplier {
   readonly #deps: OpApplierDeps;
   #effects: Effects = noEffects();
-  /** Not written yet. */
-  readonly #audits: AuditEntry[] = [];
 
   constructor(deps: OpApplierDeps) {
     this.#deps = deps;
@@ -67,7 +65,7 @@ export class OpApplier {
     return result;
   }
 
-  /** Notes what became of something that was done with a capability; written with the transaction. */
+  /** Notes what became of something that was done with a capability. */
   auditOp(author: Author, method: string, sessionId: string | null, result: OpResult, at: number): void {
     if (!author.grant) return;
     const { outcome } = result;
@@ -76,13 +74,8 @@ export class OpApplier {
         ? [sessionId, result.refusal.refused]
         : [result.entry.ids.sessionId ?? sessionId, outcome === 'applied' ? 'ok' : outcome];
     const { id: capabilityId } = author.grant.capability;
-    this.#audits.push({ at, capabilityId, actorId: author.actorId, method, sessionId: named, outcome: told });
-  }
-
-  /** Writes what was noted. The last but the commit in a transaction. */
-  writeAudits(): void {
-    for (const entry of this.#audits) this.#deps.audit.add(entry);
-    this.#audits.length = 0;
+    const { actorId } = author;
+    this.#deps.audit.add({ at, capabilityId, actorId, method, sessionId: named, outcome: told });
   }
 
   /** What `decided` says happens now, unless the op id was applied before: then its first result is given. */
@@ -146,15 +139,13 @@ export class OpApplier {
   /** How far the effects go now. */
   get effectsMark(): EffectsMark {
     const { turns, blockers } = this.#effects;
-    return { turns: turns.length, blockers: blockers.length, audits: this.#audits.length };
+    return { turns: turns.length, blockers: blockers.length };
   }
 
   /** Drops those behind a mark, with what was rolled back. */
-  dropEffects({ turns, blockers, audits }: EffectsMark): void {
+  dropEffects({ turns, blockers }: EffectsMark): void {
     this.#effects.turns.length = turns;
     this.#effects.blockers.length = blockers;
-    // None, where it was the whole transaction: those of it may have been written, and are gone with it.
-    this.#audits.length = Math.min(this.#audits.length, audits);
   }
 
   #missing(author: Author, op: Op): Refusal | undefined {

@@ -15,7 +15,7 @@ import type { Lists } from '../store/lists.ts';
 import { parseExport } from './export-document.ts';
 import type { Author } from './op-applier.ts';
 import { contentDigest } from './op-applier.ts';
-import type { AppendedOne, Step, Writer } from './writer.ts';
+import type { AppendedOne, SeriesName, Step, Writer } from './writer.ts';
 
 export type SeriesDeps = {
   writer: Writer;
@@ -51,11 +51,11 @@ export class Series {
     const { writer, lists, records } = this.#deps;
     const { sessionId, atMessageId, newSessionId, title } = params;
     const digest = contentDigest({ type: 'session/fork', params });
-    const first = await writer.appendSeries(author, [
+    const name = { opId, method: 'session/fork', sessionId };
+    const first = await writer.appendSeries(author, name, [
       {
         opId,
         digest,
-        audited: { method: 'session/fork', sessionId },
         decide: (context) => {
           const source = records.findSession(sessionId);
           if (!source) return notFound('session', sessionId);
@@ -82,7 +82,7 @@ export class Series {
       },
     ]);
     const { sessionId: target, throughIndex } = first.ids as { sessionId: string; throughIndex: string };
-    const series = new SeriesRun(this.#deps, author, opId, target, first);
+    const series = new SeriesRun(this.#deps, author, name, target, first);
     const ended = series.ended();
     if (ended) return ended;
     const rename = (id: string) => derivedId(target, id);
@@ -117,12 +117,12 @@ export class Series {
     const { session, added } = parseExport(text);
     const digest = contentDigest({ type: 'session/import', params });
     const keepsIds = () => isFree(records, session.id) && added.every((each) => isNew(records, each));
-    const first = await writer.appendSeries(author, [
+    const name = { opId, method: 'session/import', sessionId: into ?? null };
+    const first = await writer.appendSeries(author, name, [
       {
         opId,
         digest,
         occurredAt: session.updatedAt,
-        audited: { method: 'session/import', sessionId: into ?? null },
         decide: () => {
           if (into !== undefined) {
             // Not any session: what is added as it was goes past the rules of ops.
@@ -139,9 +139,9 @@ export class Series {
     const target = first.ids.sessionId!;
     const marked = { events: [], ids: { sessionId: target }, silent: true as const };
     const mark: Step = { opId: importedInto(target), digest: undefined, decide: () => marked };
-    await writer.appendSeries(author, [mark]);
+    await writer.appendSeries(author, name, [mark]);
     const rename = target === session.id ? (id: string) => id : (id: string) => derivedId(target, id);
-    const series = new SeriesRun(this.#deps, author, opId, target, first, session.updatedAt);
+    const series = new SeriesRun(this.#deps, author, name, target, first, session.updatedAt);
     const ended = series.ended();
     if (ended) return ended;
     for (const each of added) await series.add(renamed(each, rename), JSON.stringify(each.record).length);
@@ -153,7 +153,9 @@ export class Series {
 class SeriesRun {
   readonly #deps: SeriesDeps;
   readonly #author: Author;
-  readonly #name: string;
+  readonly #name: SeriesName;
+  /** Of the ops behind the first. */
+  readonly #opIds: string;
   readonly #target: string;
   readonly #occurredAt: number | undefined;
   #steps: Step[] = [];
@@ -161,10 +163,18 @@ class SeriesRun {
   #made = 0;
   #result: AppendedOne;
 
-  constructor(deps: SeriesDeps, author: Author, opId: string, target: string, first: AppendedOne, occurredAt?: number) {
+  constructor(
+    deps: SeriesDeps,
+    author: Author,
+    name: SeriesName,
+    target: string,
+    first: AppendedOne,
+    occurredAt?: number,
+  ) {
     this.#deps = deps;
     this.#author = author;
-    this.#name = `series_${hash('sha256', opId, 'base64url').slice(0, 22)}`;
+    this.#name = { ...name, sessionId: target };
+    this.#opIds = `series_${hash('sha256', name.opId, 'base64url').slice(0, 22)}`;
     this.#target = target;
     this.#result = first;
     this.#occurredAt = occurredAt;
@@ -175,7 +185,7 @@ class SeriesRun {
     const { records } = this.#deps;
     const key = added.kind === 'artifact' ? `${added.record.kind}\n${added.record.key}` : added.record.id;
     this.#steps.push({
-      opId: `${this.#name}/${hash('sha256', `${added.kind}\n${key}`, 'base64url').slice(0, 22)}`,
+      opId: `${this.#opIds}/${hash('sha256', `${added.kind}\n${key}`, 'base64url').slice(0, 22)}`,
       digest: undefined,
       occurredAt: this.#occurredAt,
       decide: (context) => addRecord(records, this.#target, added, context),
@@ -200,12 +210,13 @@ class SeriesRun {
     const { seq, version } = this.#result;
     const ids = { sessionId: this.#target, seq: String(seq), version: String(version) };
     const decide = () => ({ events: [], ids, silent: true as const });
-    await this.#deps.writer.appendSeries(this.#author, [{ opId: this.#endId, digest: undefined, decide }]);
+    const last = { opId: this.#endId, digest: undefined, decide };
+    await this.#deps.writer.appendSeries(this.#author, this.#name, [last]);
     return this.#result;
   }
 
   get #endId(): string {
-    return `${this.#name}/end`;
+    return `${this.#opIds}/end`;
   }
 
   async #write(): Promise<void> {
@@ -216,7 +227,7 @@ class SeriesRun {
     this.#made += 1;
     if (this.#made > 1) await nextTurn();
     const { ids, duplicate } = this.#result;
-    const last = await this.#deps.writer.appendSeries(this.#author, steps);
+    const last = await this.#deps.writer.appendSeries(this.#author, this.#name, steps);
     this.#result = { ...last, ids, duplicate: duplicate && last.duplicate };
   }
 }

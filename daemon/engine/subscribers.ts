@@ -18,6 +18,8 @@ export type SubscribersDeps = {
   runtime: Pick<Runtime, 'now'>;
   /** Names that a principal may have. */
   maxNames: number;
+  /** Whether a principal never comes again: nothing is kept for it. */
+  isGone(principal: string): boolean;
 };
 
 /** `writtenAt`: what is on disk of `usedAt`. */
@@ -142,16 +144,16 @@ export class Subscribers {
     held.holder?.end('unsubscribed');
   }
 
-  /** Removes who was not there for long, and writes down who is. A tick of the sweep, at `now` (ms since the epoch). */
+  /** Removes who was not there for long or never comes again, and writes down who is. A tick of the sweep, at `now` (ms since the epoch). */
   async expire(now: number): Promise<void> {
-    const { rows, writer } = this.#deps;
+    const { rows, writer, isGone } = this.#deps;
     for (const held of [...this.#held.values()]) {
       const { principal, name } = held;
       // It went while another was written.
       if (this.#held.get(keyOf(principal, name)) !== held) continue;
       if (held.holder) held.usedAt = now;
       const { usedAt } = held;
-      if (now - usedAt >= expiryMs) await this.remove(principal, name);
+      if (now - usedAt >= expiryMs || isGone(principal)) await this.remove(principal, name);
       else if (usedAt - held.writtenAt >= touchMs || (!held.holder && usedAt > held.writtenAt)) {
         await writer.write(() => rows.touch(principal, name, usedAt));
         held.writtenAt = usedAt;

@@ -35,11 +35,10 @@ export type AppendOptions = {
 };
 
 export type AppendedOne = Applied & { cursor: string; duplicate: boolean };
-/** One op of a series. `audited`: of its first, what it is and in which session. */
-export type Step = Once & {
-  decide(context: Context): Decision | Refusal;
-  audited?: { method: string; sessionId: string | null };
-};
+/** What one op of a series does. */
+export type Step = Once & { decide(context: Context): Decision | Refusal };
+/** A series of ops as it stands in the audit: by its first, and by what cut it off. `opId`: of its first. */
+export type SeriesName = { opId: string; method: string; sessionId: string | null };
 
 type Job = { run(at: number): () => void; reject(error: unknown): void; ops: number };
 
@@ -62,7 +61,7 @@ export class Writer {
   readonly #onFatal: (error: unknown) => void;
   #queue: Job[] = [];
   /** What the transactions before the one under way have left to do. */
-  #effectsBefore: EffectsMark = { turns: 0, blockers: 0, audits: 0 };
+  #effectsBefore: EffectsMark = { turns: 0, blockers: 0 };
   #scheduled = false;
   #closed: Refusal | undefined;
 
@@ -90,7 +89,17 @@ export class Writer {
 
   /** Applies a batch. Resolves when it is on disk; rejects with RefusedError when the batch as a whole is refused. */
   append(author: Author, ops: Op[], options: AppendOptions = {}): Promise<AppendResult> {
-    return this.#enqueue(ops.length, (at) => this.#appendBatch(author, ops, options, at));
+    return this.#enqueue(ops.length, (at) => {
+      try {
+        return this.#appendBatch(author, ops, options, at);
+      } catch (error) {
+        if (error instanceof RefusedError) {
+          const { refusal } = error;
+          this.#applier.auditOp(author, 'ops/append', null, { outcome: 'refused', refusal }, at);
+        }
+        throw error;
+      }
+    });
   }
 
   /** Applies one op. Rejects with RefusedError when it is refused. */
@@ -102,15 +111,17 @@ export class Writer {
    * Does several things in one transaction, each once for its op id and each for itself: the ops of a series. Resolves with
    * the result of the last; rejects with the RefusedError of the first that is refused, and does none behind it.
    */
-  appendSeries(author: Author, steps: Step[]): Promise<AppendedOne> {
+  appendSeries(author: Author, series: SeriesName, steps: Step[]): Promise<AppendedOne> {
     return this.#enqueue(steps.length, (at) => {
       let last: AppendedOne | undefined;
-      for (const { decide, audited, ...once } of steps) {
+      for (const { decide, ...once } of steps) {
         const refusal = author.grant?.invalid();
         const result: OpResult = refusal
           ? { outcome: 'refused', refusal }
           : this.#applier.once(author, once, at, decide);
-        if (audited) this.#applier.auditOp(author, audited.method, audited.sessionId, result, at);
+        if (once.opId === series.opId || result.outcome === 'refused') {
+          this.#applier.auditOp(author, series.method, series.sessionId, result, at);
+        }
         last = this.#answer(result);
       }
       return last!;
@@ -211,7 +222,6 @@ export class Writer {
       const at = this.#journal.begin(this.#runtime.now());
       const replies = jobs.map((job) => job.run(at));
       this.#tables.flush();
-      this.#applier.writeAudits();
       if (this.#journal.head.seq !== before) this.#journal.saveHead();
       failpoint('beforeCommit');
       this.#commitOrDie();
@@ -273,7 +283,7 @@ export class Writer {
         }
       }
     };
-    if (options.atomic) this.#atomically(apply, author, at);
+    if (options.atomic) this.#atomically(apply);
     else apply();
     const last = result.applied.at(-1) ?? result.duplicates.at(-1);
     // A batch of which nothing was applied leaves no trace, as its ops do.
@@ -282,7 +292,7 @@ export class Writer {
     return result;
   }
 
-  #atomically(apply: () => void, author: Author, at: number): void {
+  #atomically(apply: () => void): void {
     // What is cached but unsaved belongs to the jobs before this one: it must be written before the savepoint, since a
     // rollback to it forgets the caches.
     this.#tables.flush();
@@ -298,10 +308,6 @@ export class Writer {
       this.#tables.reset();
       this.#journal.reload();
       this.#applier.dropEffects(effects);
-      if (error instanceof RefusedError) {
-        const { refusal } = error;
-        this.#applier.auditOp(author, 'ops/append', null, { outcome: 'refused', refusal }, at);
-      }
       throw error;
     }
   }

@@ -1,5 +1,6 @@
 // capability/*: handing out, redeeming, taking back, and looking at what was done with it.
 import { formatCursor } from '../../protocol/cursor.ts';
+import { RefusedError } from '../../protocol/errors.ts';
 import type { Capabilities } from '../engine/capabilities.ts';
 import type { Grant } from '../engine/grant.ts';
 import type { Reads } from '../engine/reads.ts';
@@ -70,7 +71,15 @@ export function capabilityHandlers({ journal, lists, capabilities }: CapabilityD
 
 /** From here the connection acts with what the token stands for. Throws Unauthorized; then it acts with what it had. */
 export async function redeem(capabilities: Capabilities, peer: Peer, token: string): Promise<Grant> {
-  const grant = capabilities.redeem(token);
+  let grant: Grant;
+  try {
+    grant = capabilities.redeem(token);
+  } catch (error) {
+    if (error instanceof RefusedError) {
+      await capabilities.refused(new Caller(peer).author, 'capability/redeem', token, error.refusal);
+    }
+    throw error;
+  }
   // Before any wait: what the connection sent behind this must not be done as who it was.
   peer.redeem(grant);
   await capabilities.begin(new Caller(peer).author, grant);

@@ -237,14 +237,21 @@ export class Connection {
       this.#holds -= 1;
       if (this.#holds === 0) for (const release of this.#released.splice(0)) release();
     };
-    const read = <T>(run: () => T): T => {
+    const checkRoom = () => {
       if (units > maxReplyUnits) throw tooMany(maxReplyUnits, 'text in the reply to one batch');
-      const result = run();
-      if (result instanceof RawJson) {
-        units += result.text.length;
-        if (alone) this.#unsentUnits += result.text.length;
-      }
+    };
+    const counted = <T>(result: T): T => {
+      if (!(result instanceof RawJson)) return result;
+      // Others of its batch may have filled the reply while it was on its way.
+      checkRoom();
+      units += result.text.length;
+      if (alone) this.#unsentUnits += result.text.length;
       return result;
+    };
+    const read = <T>(run: () => T): T => {
+      checkRoom();
+      const result = run();
+      return result instanceof Promise ? (result.then(counted) as T) : counted(result);
     };
     return {
       connection: this as Connection,

@@ -21,6 +21,9 @@ export class AuditRows {
     this.#sql = {
       add: db.prepare('INSERT INTO audit (at, capability, actor, method, session, outcome) VALUES (?, ?, ?, ?, ?, ?)'),
       hasBefore: db.prepare('SELECT 1 FROM audit WHERE at < ? AND id = (SELECT min(id) FROM audit)').pluck(),
+      beyond: db.prepare('SELECT id FROM audit WHERE capability = ? ORDER BY id DESC LIMIT 1 OFFSET ?').pluck(),
+      dropThrough: db.prepare(`
+        DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE capability = ? AND id <= ? ORDER BY id LIMIT ?)`),
       prune: db.prepare('DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ? ORDER BY id LIMIT ?)'),
     };
   }
@@ -51,6 +54,16 @@ export class AuditRows {
   /** Whether the oldest entry is from before `time` (ms since the epoch). */
   hasBefore(time: number): boolean {
     return this.#sql.hasBefore.get(time) !== undefined;
+  }
+
+  /** The newest entry of a capability that is one too many where `count` are kept; undefined where none is. */
+  beyond(capabilityId: string, count: number): number | undefined {
+    return this.#sql.beyond.get(capabilityId, count) as number | undefined;
+  }
+
+  /** Drops at most `limit` entries of a capability, up to and with the row `id`, the oldest first. Gives how many. */
+  dropThrough(capabilityId: string, id: number, limit: number): number {
+    return this.#sql.dropThrough.run(capabilityId, id, limit).changes;
   }
 
   /** Drops at most `limit` entries from before `time`, the oldest first. */

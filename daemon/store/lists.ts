@@ -59,8 +59,11 @@ export class Lists {
     this.#sql = {
       session: db.prepare('SELECT record FROM session WHERE id = ? AND record IS NOT NULL').pluck(),
       sessionKey: db.prepare('SELECT key FROM session WHERE id = ? AND record IS NOT NULL').pluck(),
-      newestSession: db.prepare(`
-        SELECT head_seq AS head, (SELECT ifnull(max(key), 0) FROM session) AS maxKey FROM store`),
+      head: db.prepare('SELECT head_seq FROM store').pluck(),
+      newestSession: db.prepare('SELECT ifnull(max(key), 0) FROM session').pluck(),
+      newestSessionOf: db
+        .prepare('SELECT ifnull(max(key), 0) FROM session WHERE id IN (SELECT value FROM json_each(?))')
+        .pluck(),
       countSessions: db.prepare('SELECT count(*) FROM session WHERE record IS NOT NULL').pluck(),
       countSessionsOf: db
         .prepare('SELECT count(*) FROM session WHERE record IS NOT NULL AND id IN (SELECT value FROM json_each(?))')
@@ -161,7 +164,8 @@ export class Lists {
     if (query.updatedAfter !== undefined) add('updated_at > ?', query.updatedAfter);
     if (query.sessions) add('id IN (SELECT value FROM json_each(?))', JSON.stringify(query.sessions));
     if (query.query) add(`instr(lower(ifnull(record ->> '$.title', '')), lower(?)) > 0`, query.query);
-    const [updatedAt, key, since, maxKey] = after === undefined ? this.#firstPlace() : (JSON.parse(after) as Place);
+    const [updatedAt, key, since, maxKey] =
+      after === undefined ? this.#firstPlace(query.sessions) : (JSON.parse(after) as Place);
     const read = (condition: string, bounds: number[], order: string) =>
       this.#db
         .prepare(
@@ -207,9 +211,11 @@ export class Lists {
     return this.#sql.sessionKey.get(sessionId) as number | undefined;
   }
 
-  #firstPlace(): Place {
-    const { head, maxKey } = this.#sql.newestSession.get() as { head: number; maxKey: number };
-    return [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, head, maxKey];
+  /** The place stands in the page token: what it tells is of `sessions` alone. */
+  #firstPlace(sessions: string[] | undefined): Place {
+    const { head, newestSession, newestSessionOf } = this.#sql;
+    const maxKey = sessions ? newestSessionOf.get(JSON.stringify(sessions)) : newestSession.get();
+    return [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, head.get() as number, maxKey as number];
   }
 
   /** Messages with their parts, none behind the index `last`; undefined when there is no such session. */

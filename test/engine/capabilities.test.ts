@@ -7,9 +7,16 @@ import { testHome } from '../support/daemon.ts';
 import type { Records } from '../support/records.ts';
 import { openRecords, owner } from '../support/records.ts';
 
-const open = ({ db, writer, runtime }: Records) => {
+const open = ({ db, writer, runtime }: Records, maxEntries = 1_000) => {
   const [rows, audit] = [new CapabilityRows(db), new AuditRows(db)];
-  return new Capabilities({ rows, audit, auditMaxAgeMs: 1_000, onEnded: () => {}, writer, runtime });
+  return new Capabilities({
+    rows,
+    audit,
+    auditRule: { maxAgeMs: 1_000, maxEntries },
+    onEnded: () => {},
+    writer,
+    runtime,
+  });
 };
 
 test('what is over goes when it was so for as long as the audit is kept, and with it its audit; what is not stays', async () => {
@@ -55,4 +62,19 @@ test('so many are kept at most, however many are asked for at once', async () =>
   expect(refused).toHaveLength(5);
   expect(refused[0]).toMatchObject({ refused: 'LimitExceeded', data: { limit: 10_000, what: 'capabilities' } });
   expect(capabilities.list(undefined)).toHaveLength(10_000);
+});
+
+test('of the audit of one capability the newest are kept: who fills it pushes out nothing of others', async () => {
+  const capabilities = open(openRecords(testHome().paths.data), 3);
+  const given = { label: 'x', rights: ['read' as const], sessions: '*' as const };
+  const [first, second] = [await capabilities.grant(owner, given), await capabilities.grant(owner, given)];
+  const ask = async (token: string, method: string) => {
+    const author = { principal: 'x', actorId: 'x', grant: capabilities.redeem(token) };
+    await capabilities.audit(author, { method, sessionId: null, outcome: 'ok' });
+  };
+  await ask(first.token, 'turn/list');
+  for (let at = 0; at < 10; at += 1) await ask(second.token, `m${at}`);
+  await capabilities.prune(2);
+  const kept = capabilities.readAudit(undefined, undefined, 100, undefined).items;
+  expect(kept.map(({ method }) => method)).toEqual(['m9', 'm8', 'm7', 'turn/list', 'capability/grant']);
 });

@@ -7,8 +7,8 @@ import { testHome } from '../support/daemon.ts';
 import type { Records } from '../support/records.ts';
 import { openRecords } from '../support/records.ts';
 
-const subscribersOf = ({ db, journal, writer, runtime }: Records) =>
-  new Subscribers({ rows: new SubscriberRows(db), journal, writer, runtime, maxNames: 2 });
+const subscribersOf = ({ db, journal, writer, runtime }: Records, isGone = (_principal: string) => false) =>
+  new Subscribers({ rows: new SubscriberRows(db), journal, writer, runtime, maxNames: 2, isGone });
 const connection = (connectionId: string) => {
   const ends: string[] = [];
   return { connectionId, ends, end: (reason: string) => void ends.push(reason) };
@@ -77,4 +77,18 @@ test('a name is unused from the moment on that its holder goes, also by what is 
   expect(subscribers.list('owner')).toHaveLength(1);
   await hours(1);
   expect(subscribers.list('owner')).toEqual([]);
+});
+
+test('a name of who never comes again goes at the next tick, and holds the journal back no longer', async () => {
+  const records = openRecords(testHome().paths.data);
+  const subscribers = subscribersOf(records, (principal) => principal === 'cap_gone');
+  const holder = connection('c1');
+  for (const principal of ['cap_gone', 'cap_here']) {
+    await subscribers.hold(principal, 'editor', holder, records.journal.head);
+    subscribers.release(principal, 'editor', holder);
+  }
+  expect(subscribers.acknowledged).toHaveLength(2);
+  await subscribers.expire(records.runtime.now());
+  expect(subscribers.acknowledged).toHaveLength(1);
+  expect(subscribersOf(records).list('cap_gone')).toEqual([]);
 });

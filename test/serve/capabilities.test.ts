@@ -303,6 +303,34 @@ describe('a capability', () => {
     await ok(owner, 'ping');
   });
 
+  it('[P7] answers a batch of redeems with so much at most', async () => {
+    const { owner, hold } = await setUp();
+    const sessions = Array.from({ length: 1_000 }, (_, at) => `ses_${String(at).padEnd(60, 'x')}`);
+    const { wire, token } = await hold({ rights: ['read'], sessions });
+    wire.send(Array.from({ length: 500 }, (_, at) => request(at, 'capability/redeem', { token })));
+    await wire.until('the answer', () => wire.received.some((message) => Array.isArray(message)));
+    const answers = wire.received.find((message) => Array.isArray(message)) as Anything[];
+    expect(answers).toHaveLength(500);
+    const refused = answers.filter(({ error }) => error?.data.kind === 'LimitExceeded');
+    expect(refused.length).toBeGreaterThan(200);
+    expect(JSON.stringify(answers).length).toBeLessThan(17 * 1024 * 1024);
+    await ok(owner, 'ping');
+  });
+
+  it('tells by its page tokens nothing of how many other sessions there are', async () => {
+    const { owner, hold } = await setUp();
+    const { wire } = await hold({ rights: ['read'], sessions: ['ses_a', 'ses_b'] });
+    const before = await ok(wire, 'session/list', { limit: 1 });
+    const ops = (type: string, params: (at: number) => object) =>
+      Array.from({ length: 1_000 }, (_, at) => ({ opId: `${type}${at}`, type, params: params(at) }));
+    await ok(owner, 'ops/append', { ops: ops('session/create', (at) => ({ sessionId: `ses_${at}` })) });
+    const after = await ok(wire, 'session/list', { limit: 1 });
+    // The head is told anyway.
+    const shown = ({ nextPageToken }: Anything) =>
+      JSON.parse(Buffer.from(nextPageToken, 'base64url').toString()).toSpliced(2, 1);
+    expect(shown(after)).toEqual(shown(before));
+  });
+
   it('that sees all sessions is told the newest thousand of them when it is redeemed', async () => {
     const { owner, hold } = await setUp();
     const create = (_: unknown, at: number) => ({
@@ -326,7 +354,6 @@ describe('a capability', () => {
     await wire.call('session/get', { sessionId: 'ses_b' });
     await wire.call('blocker/answer', { sessionId: 'ses_a', blockerId: 'blk_1', answer: { answers: [['a']] } });
     const { items } = await ok(owner, 'capability/audit', { capabilityId: capability.id });
-    await wire.call('capability/grant', { label: 'x', rights: ['admin'], sessions: '*' });
     expect(items.reverse().map(({ method, sessionId, outcome }: Anything) => [method, sessionId, outcome])).toEqual([
       ['capability/grant', null, 'ok'],
       ['capability/redeem', null, 'ok'],
@@ -339,5 +366,43 @@ describe('a capability', () => {
     expect(new Set(items.map(({ actorId }: Anything) => actorId))).toEqual(
       new Set(['local/c1', `${capability.id}/c2`]),
     );
+  });
+
+  it('has in its trail what was refused as a whole, what was cut off, and who came with it when it was over', async () => {
+    const { daemon, owner, hold } = await setUp();
+    const { wire, capability, token } = await hold({ rights: ['append', 'read'], sessions: '*' });
+    const trail = async () => {
+      const { items } = await ok(owner, 'capability/audit', { capabilityId: capability.id });
+      const shown = items.map(({ method, outcome }: Anything) => `${method} ${outcome}`).reverse();
+      return shown.filter((each: string) => !/grant|redeem ok|get ok|update ok/.test(each));
+    };
+    const op = (opId: string) => ({ opId, type: 'session/update', params: { sessionId: 'ses_a', title: opId } });
+    await ok(wire, 'ops/append', { ops: [op('o1')], batchId: 'b' });
+    await wire.call('ops/append', { ops: [op('o2')], batchId: 'b' });
+    const { cursor } = await ok(wire, 'session/get', { sessionId: 'ses_a' });
+    await ok(owner, 'session/update', { sessionId: 'ses_b', title: 'more' });
+    await wire.call('ops/append', { ops: [op('o3')], expectedCursor: cursor });
+    expect(await trail()).toEqual(['ops/append OpIdReused', 'ops/append VersionConflict']);
+    await wire.call('capability/attenuate', { token, label: 'l', rights: ['admin'] });
+    await wire.call('capability/attenuate', { token: `${token}x`, label: 'l' });
+    for (let made = 0; made < 300; made += 1) {
+      await ok(owner, 'message/put', { sessionId: 'ses_a', messageId: `msg_${made}`, role: 'user' });
+    }
+    const forked = wire.call('session/fork', { sessionId: 'ses_a' });
+    const other = wireInMemory(daemon);
+    await ok(owner, 'capability/revoke', { capabilityId: capability.id, mode: 'revoke' });
+    expect((await forked).error?.data).toMatchObject({ kind: 'Unauthorized' });
+    await other.call('capability/redeem', { token });
+    await other.call('initialize', { protocolVersion: 1, client: { name: 'x', version: '1' }, token });
+    await other.call('capability/attenuate', { token, label: 'l' });
+    expect((await trail()).slice(2)).toEqual([
+      'capability/attenuate Forbidden',
+      'session/fork ok',
+      'capability/revoke ok',
+      'session/fork Unauthorized',
+      'capability/redeem Unauthorized',
+      'capability/redeem Unauthorized',
+      'capability/attenuate Unauthorized',
+    ]);
   });
 });
