@@ -20,7 +20,7 @@ function refusalOf(text: string): string {
 describe('the config', () => {
   const others = {
     ledger: { maxAgeMs: 30 * 24 * 3600_000 },
-    audit: { maxAgeMs: 90 * 24 * 3600_000 },
+    audit: { maxAgeMs: 90 * 24 * 3600_000, maxEntries: 100_000 },
     retention: { maxEvents: 2_000_000, maxAgeMs: 90 * 24 * 3600_000, maxLagEvents: 1_000_000 },
   };
   const allOn = Object.fromEntries(sourceKindNames.map((kind) => [kind, true]));
