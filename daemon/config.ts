@@ -1,10 +1,13 @@
 // config.toml: TOML, checked by a schema at start; an unknown or invalid key is refused by its name, its line and what is
 // allowed (PROTOCOL.md 1).
 import { existsSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import type { RetentionRule } from './core/retention.ts';
 import type { AuditRule } from './engine/capabilities.ts';
+import { HttpTable, httpListen } from './http-config.ts';
+import type { HttpListen } from './serve/http/door.ts';
 import type { SourceKind } from './source-kinds.ts';
 import { sourceKindNames } from './source-kinds.ts';
 
@@ -18,6 +21,7 @@ const Config = z.strictObject({
     .optional(),
   ledger: z.strictObject({ maxAgeMs: duration.optional() }).optional(),
   audit: z.strictObject({ maxAgeMs: duration.optional(), maxEntries: count.optional() }).optional(),
+  http: HttpTable.optional(),
   sources: z.strictObject(Object.fromEntries(sourceKindNames.map((kind) => [kind, z.boolean().optional()]))).optional(),
 });
 
@@ -27,6 +31,8 @@ export type Config = {
   ledger: { maxAgeMs: number };
   audit: AuditRule;
   retention: RetentionRule;
+  /** Where TCP is listened on; undefined: nowhere. */
+  http: HttpListen | undefined;
 };
 
 const dayMs = 24 * 3600_000;
@@ -50,13 +56,14 @@ export function loadConfig(path: string): Config {
   }
   const parsed = Config.safeParse(raw);
   if (!parsed.success) throw new ConfigError(describe(path, text, parsed.error.issues[0]!));
-  const { sources, ledger, audit, retention } = parsed.data;
+  const { sources, ledger, audit, retention, http } = parsed.data;
   const read = sourceKindNames.map((kind) => [kind, sources?.[kind] ?? true]);
   return {
     sources: Object.fromEntries(read) as Config['sources'],
     ledger: { ...defaultLedger, ...given(ledger) },
     audit: { ...defaultAudit, ...given(audit) },
     retention: { ...defaultRetention, ...given(retention) },
+    http: http && httpListen(http, dirname(path)),
   };
 }
 

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { formatCursor } from '../protocol/cursor.ts';
 import { refuse } from '../protocol/errors.ts';
 import type { Paths } from '../protocol/node/paths.ts';
 import { SocketTransport } from '../protocol/node/socket.ts';
@@ -31,11 +32,14 @@ import { Writer } from './engine/writer.ts';
 import { Access } from './serve/access.ts';
 import type { Rpc } from './serve/connection.ts';
 import { Connection } from './serve/connection.ts';
+import { beginsHttp, firstByte } from './serve/first-byte.ts';
 import { createHandlers } from './serve/handlers.ts';
+import type { HttpDeps, HttpDoor, HttpListen } from './serve/http/door.ts';
 import type { Limits } from './serve/limits.ts';
 import { defaultLimits } from './serve/limits.ts';
 import type { Listening } from './serve/listen.ts';
 import { listen } from './serve/listen.ts';
+import type { Entry } from './serve/peer.ts';
 import { Peer } from './serve/peer.ts';
 import { bindMethods, changesRecord } from './serve/rpc.ts';
 import { AuditRows } from './store/audit-rows.ts';
@@ -70,6 +74,8 @@ export type DaemonOptions = {
   ledger?: { maxAgeMs: number };
   /** How long, and how much, it is kept who did what with capabilities. */
   audit?: AuditRule;
+  /** Where HTTP is listened for beside the socket; undefined: nowhere. */
+  http?: HttpListen | undefined;
   /** How much of the journal is kept. */
   retention?: RetentionRule;
 };
@@ -94,6 +100,11 @@ export class Daemon {
   readonly #abort = new AbortController();
   /** The loops that write, and the one that indexes: the store stays open until they have ended. */
   readonly #writing = new Set<Promise<void>>();
+  readonly #httpDeps: HttpDeps;
+  /** Connections that have said nothing yet. */
+  readonly #silent = new Set<Socket>();
+  #http: Promise<HttpDoor> | undefined;
+  #url: string | undefined;
   #listening: Listening | undefined;
   #stopping = false;
   #isIndexing = false;
@@ -199,6 +210,19 @@ export class Daemon {
       sources: this.#sources,
       shutdown: () => void this.stop(),
     });
+    this.#httpDeps = {
+      capabilities,
+      storeId: journal.storeId,
+      head: () => formatCursor(journal.head),
+      limits: this.#limits,
+      runtime,
+      signal: this.#abort.signal,
+      serve: (transport, entry) => {
+        const served = this.serve(transport, entry);
+        this.#own(served);
+        return served;
+      },
+    };
     const onIncident = (error: unknown) => {
       const incident = runtime.newId('inc');
       runtime.log.error({ err: error, incident }, 'an unexpected error');
@@ -216,7 +240,10 @@ export class Daemon {
   async start(): Promise<void> {
     try {
       this.#listening = await listen(this.#options.paths.socket, (socket) => this.#accept(socket));
+      const { http } = this.#options;
+      if (http) this.#url = await (await this.#door()).listen(http);
     } catch (error) {
+      this.#listening?.close();
       this.#store.close();
       throw error;
     }
@@ -228,14 +255,17 @@ export class Daemon {
   }
 
   /** Serves one connection until it ends; also for gateways and tests, over any transport. */
-  async serve(transport: Transport): Promise<void> {
+  async serve(transport: Transport, entry: Entry = { lasts: true }): Promise<void> {
     this.#startIndexing();
     this.#lastConnection += 1;
-    const connection = new Connection(transport, { rpc: this.#rpc, limits: this.#limits, changes: changesRecord });
-    const peer = new Peer(`c${this.#lastConnection}`, connection);
+    const { lasts } = entry;
+    const limits = this.#limits;
+    const connection = new Connection(transport, { rpc: this.#rpc, limits, changes: changesRecord, lasts });
+    const peer = new Peer(`c${this.#lastConnection}`, connection, entry);
     this.#peerOf.set(connection, peer);
     this.#peers.add(peer);
     try {
+      if (peer.isNobody) void this.#awaitGreeting(peer);
       await connection.run();
     } finally {
       peer.endFeeds('unsubscribed');
@@ -254,11 +284,29 @@ export class Daemon {
     for (const peer of this.#peers) peer.endFeeds('shuttingDown');
     await new Promise((resolve) => setImmediate(resolve));
     for (const peer of this.#peers) peer.connection.close();
+    for (const socket of this.#silent) socket.destroy();
+    (await this.#http)?.close();
     await Promise.allSettled([...this.#writing, this.#searcher.close()]);
     // The socket goes before the lock: a successor binds only after this process holds neither.
     this.#listening?.close();
     this.#store.close();
     this.#end(ending);
+  }
+
+  /** Where it is reached over TCP; undefined where it is not. */
+  get url(): string | undefined {
+    return this.#url;
+  }
+
+  /** Made when it is needed first: most who connect speak to the socket. */
+  #door(): Promise<HttpDoor> {
+    this.#http ??= import('./serve/http/door.ts').then(({ HttpDoor }) => new HttpDoor(this.#httpDeps));
+    return this.#http;
+  }
+
+  async #awaitGreeting(peer: Peer): Promise<void> {
+    await this.#options.runtime.sleep(this.#limits.greetingMs, peer.connection.signal).catch(() => {});
+    if (peer.isNobody) peer.connection.close();
   }
 
   /** Once, and not before somebody can ask: a daemon that cannot listen has nothing to end. */
@@ -275,8 +323,18 @@ export class Daemon {
       socket.destroy();
       return;
     }
+    this.#own(this.#receive(socket));
+  }
+
+  async #receive(socket: Socket): Promise<void> {
+    this.#silent.add(socket);
+    const byte = await firstByte(socket);
+    this.#silent.delete(socket);
+    if (byte === undefined || this.#stopping) return void socket.destroy();
+    if (beginsHttp(byte)) return (await this.#door()).take(socket);
     const transport = new SocketTransport(socket, { maxFrameBytes: this.#limits.maxFrameBytes });
-    this.#own(this.serve(transport));
+    socket.resume();
+    await this.serve(transport);
   }
 
   /** Every loop has an owner: one that fails for an unforeseen reason ends the daemon loudly. */

@@ -39,7 +39,7 @@ async function main(): Promise<number> {
     const folders = agentFolders(process.env);
     const wanted = sourceKindNames.filter((kind) => config.sources[kind]);
     const sources = wanted.map((kind) => sourceKinds[kind](folders[kind]));
-    const { ledger, audit, retention } = config;
+    const { ledger, audit, retention, http } = config;
     const searchWorker = fileURLToPath(new URL('./search-worker.mjs', import.meta.url));
     const daemon = new Daemon({
       paths,
@@ -50,6 +50,7 @@ async function main(): Promise<number> {
       ledger,
       audit,
       retention,
+      http,
       searchWorker,
     });
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void daemon.stop());
@@ -59,8 +60,9 @@ async function main(): Promise<number> {
         .resume()
         .unref();
     await daemon.start();
-    log.info({ version: __VERSION__, pid: process.pid, socket: paths.socket }, 'listening');
-    tell({ ready: true, pid: process.pid, socket: paths.socket });
+    const listening = { pid: process.pid, socket: paths.socket, ...(daemon.url && { http: daemon.url }) };
+    log.info({ version: __VERSION__, ...listening }, 'listening');
+    tell({ ready: true, ...listening });
     const ending = await daemon.ended;
     if (ending.kind === 'stopped') log.info({}, 'stopped');
     else log.error({ err: ending.error }, 'ended by an error; start again to recover');

@@ -29,6 +29,7 @@ export const capabilityMethods = {
     }),
     right: null,
     kind: 'open',
+    needsConnection: true,
     summary: 'From here the connection acts with that capability alone; its subscriptions end.',
   },
   'capability/revoke': {

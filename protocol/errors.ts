@@ -67,7 +67,8 @@ export type WireError = { code: number; message: string; data?: Record<string, u
 /** A refusal that a rule foresees: a value, not an exception. Mapped to the wire once, in serve/connection.ts. */
 export type Refusal =
   | { [K in ErrorKind]: { refused: K; message: string; data: ErrorData[K] } }[ErrorKind]
-  | { refused: 'InvalidParams'; message: string; data: Record<string, unknown> };
+  | { refused: 'InvalidParams'; message: string; data: Record<string, unknown> }
+  | { refused: 'MethodNotFound'; message: string; data: Record<string, unknown> };
 
 /** Makes a refusal; `message` is for a person and says what to do next where that is known. */
 export function refuse<K extends ErrorKind>(kind: K, message: string, data: ErrorData[K]): Refusal {
@@ -88,6 +89,7 @@ export function toWireError(refusal: Refusal): WireError {
   if (refusal.refused === 'InvalidParams') {
     return { code: jsonRpcCodes.invalidParams, message: refusal.message, data: refusal.data };
   }
+  if (refusal.refused === 'MethodNotFound') return { code: jsonRpcCodes.methodNotFound, message: refusal.message };
   return {
     code: errorCodes[refusal.refused],
     message: refusal.message,

@@ -30,6 +30,8 @@ export type Method = {
   result: z.ZodType;
   right: Right | null;
   kind: MethodKind;
+  /** It is about a connection that lasts: over POST /rpc there is no such method. */
+  needsConnection?: true;
   summary: string;
 };
 

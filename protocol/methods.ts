@@ -248,6 +248,7 @@ export const methods = {
     }),
     right: 'read',
     kind: 'read',
+    needsConnection: true,
     summary: 'Streams events from a cursor: what was missed, then what happens.',
   },
   'events/unsubscribe': {
@@ -255,6 +256,7 @@ export const methods = {
     result: z.object({}),
     right: 'read',
     kind: 'read',
+    needsConnection: true,
     summary: 'Ends a subscription.',
   },
   'events/sync': {
@@ -262,6 +264,7 @@ export const methods = {
     result: z.object({ cursor }),
     right: 'read',
     kind: 'read',
+    needsConnection: true,
     summary: 'Answers after everything up to the head of this moment was written to this connection.',
   },
   'events/ack': {
@@ -269,6 +272,7 @@ export const methods = {
     result: z.object({ cursor }),
     right: 'read',
     kind: 'mutation',
+    needsConnection: true,
     summary: 'Keeps how far the named subscriber of this connection has come; a lower cursor changes nothing.',
   },
   'subscriber/list': {

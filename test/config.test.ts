@@ -58,7 +58,7 @@ describe('the config', () => {
     [
       'an unknown table',
       '\n[sauces]\nx = 1\n',
-      'config.toml:2: there is no setting sauces; allowed here: retention, ledger, audit, sources',
+      'config.toml:2: there is no setting sauces; allowed here: retention, ledger, audit, http, sources',
     ],
     [
       'an unknown key',

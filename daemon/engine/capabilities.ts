@@ -1,6 +1,6 @@
 // Capabilities (PROTOCOL.md 6): who holds how much. All of them are in memory as they are on disk; what is revoked is so from
 // the moment on that the revocation has its place among the writes, for everything behind it.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Capability } from '../../protocol/capability.ts';
 import type { Refusal } from '../../protocol/errors.ts';
@@ -35,6 +35,9 @@ const maxCapabilities = 10_000;
 /** How often one may be made out of another, one behind the other. */
 const maxDepth = 16;
 
+/** The hash of nothing that was given. */
+const none = Buffer.alloc(32);
+
 /** What nobody gave: all of it. */
 const owner: Scope = { rights: ['read', 'append', 'answer', 'share', 'admin'], sessions: '*', expiresAt: null };
 
@@ -54,19 +57,31 @@ export class Capabilities {
   redeem(token: string): Grant {
     const held = this.#find(token);
     if (!held) throw new RefusedError(unauthorized('unknown'));
-    const { capability } = held;
-    const { epoch } = capability;
-    const grant: Grant = {
-      capability,
-      epoch,
-      invalid: () => {
-        const reason = invalidReason(capability, epoch, this.#deps.runtime.now());
-        return reason && unauthorized(reason);
-      },
-    };
-    const refusal = grant.invalid();
-    if (refusal) throw new RefusedError(refusal);
-    return grant;
+    return this.#grantOf(held, held.capability.epoch);
+  }
+
+  /**
+   * What stands for a token in a browser: made of its secret, which cannot be had back from it, and good until the capability
+   * is over or must be redeemed again. Throws Unauthorized.
+   */
+  async cookieOf(token: string): Promise<string> {
+    const { capability, epoch } = this.redeem(token);
+    const { id } = capability;
+    const secret = createHmac('sha256', token).update(`cookie ${epoch}`).digest('base64url');
+    const cookie = hashOf(`${epoch}.${secret}`);
+    const held = this.#held.get(id)!;
+    if (!held.cookie?.equals(cookie)) await this.#deps.writer.write(() => this.#deps.rows.setCookie(id, cookie));
+    held.cookie = cookie;
+    return `${id}.${epoch}.${secret}`;
+  }
+
+  /** What the cookie stands for now. Throws Unauthorized. */
+  redeemCookie(text: string): Grant {
+    const [id = '', epoch = '', secret = '', ...rest] = text.split('.');
+    const held = this.#held.get(id);
+    const isIt = timingSafeEqual(hashOf(`${epoch}.${secret}`), held?.cookie ?? none);
+    if (!held || !isIt || rest.length > 0) throw new RefusedError(unauthorized('unknown'));
+    return this.#grantOf(held, Number(epoch));
   }
 
   /** Notes what was refused to who showed a token; of one that is none there is nothing to note it of. */
@@ -195,11 +210,25 @@ export class Capabilities {
       .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
   }
 
+  #grantOf({ capability }: CapabilityRow, epoch: number): Grant {
+    const grant: Grant = {
+      capability,
+      epoch,
+      invalid: () => {
+        const reason = invalidReason(capability, epoch, this.#deps.runtime.now());
+        return reason && unauthorized(reason);
+      },
+    };
+    const refusal = grant.invalid();
+    if (refusal) throw new RefusedError(refusal);
+    return grant;
+  }
+
   #find(token: string): CapabilityRow | undefined {
     const [id = '', secret = '', ...rest] = token.split('.');
     const held = this.#held.get(id);
     // Compared also where there is none of that id, so that the time tells nothing.
-    const isIt = timingSafeEqual(hashOf(secret), held?.hash ?? hashOf(''));
+    const isIt = timingSafeEqual(hashOf(secret), held?.hash ?? none);
     return isIt && rest.length === 0 ? held : undefined;
   }
 
@@ -236,7 +265,7 @@ export class Capabilities {
     const now = runtime.now();
     const life = { epoch: 1, revokedAt: null, createdAt: now, lastUsedAt: null };
     const capability: Capability = { id: runtime.newId('cap'), parentId, label, ...scope, ...life };
-    const row = { capability, hash: hashOf(secret) };
+    const row = { capability, hash: hashOf(secret), cookie: null };
     const write = writer.write(() => {
       // Attenuating asks for nothing but the token.
       if (method === 'capability/grant') checkStill(by);

@@ -23,6 +23,16 @@ const messages: Record<InvalidReason | 'unknown', string> = {
   staleEpoch: 'the capability must be redeemed again with its token',
 };
 
+/** What somebody acts with who has not said yet who they are: it allows nothing. */
+export const nobody: Grant = {
+  capability: {
+    ...{ id: 'nobody', parentId: null, label: 'nobody', rights: [], sessions: [], epoch: 0 },
+    ...{ expiresAt: null, revokedAt: 0, createdAt: 0, lastUsedAt: null },
+  },
+  epoch: 0,
+  invalid: () => unauthorized('unknown'),
+};
+
 /** For who acts with what is not valid any more, or never was. */
 export function unauthorized(reason: InvalidReason | 'unknown'): Refusal {
   return refuse('Unauthorized', messages[reason], { reason });

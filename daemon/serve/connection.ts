@@ -39,6 +39,8 @@ export type ConnectionOptions = {
   limits: Limits;
   /** Whether a method changes the record: its events must come behind its reply. */
   changes(method: string): boolean;
+  /** False: it ends when its first frame is answered. */
+  lasts: boolean;
 };
 
 const notificationsInOneTurn = 8;
@@ -87,6 +89,12 @@ export class Connection {
     const { maxInFlight, maxInFlightUnits, maxBufferedBytes } = this.#options.limits;
     for (let frame = await this.#transport.receive(); frame; frame = await this.#transport.receive()) {
       if (!this.#take(frame)) break;
+      if (!this.#options.lasts) {
+        // Nothing comes behind it but that the client is gone.
+        void this.#transport.receive().then(() => this.close());
+        while (this.#inFlight > 0 && !this.signal.aborted) await this.#nextSlot();
+        break;
+      }
       if (this.#transport.bufferedBytes > maxBufferedBytes) await this.#sent.catch(() => {});
       while ((this.#busy >= maxInFlight || this.#inFlightUnits > maxInFlightUnits) && !this.signal.aborted) {
         await this.#nextSlot();

@@ -12,6 +12,7 @@ import type { Compaction } from '../engine/compaction.ts';
 import type { ExportPlace } from '../engine/export.ts';
 import { exportFormats, exportPage } from '../engine/export.ts';
 import type { FeedDeps } from '../engine/feed.ts';
+import { unauthorized } from '../engine/grant.ts';
 import type { Page, Reads } from '../engine/reads.ts';
 import type { Retention } from '../engine/retention.ts';
 import type { Runtime } from '../engine/runtime.ts';
@@ -86,6 +87,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     initialize: async (params, peer) => {
       peer.peer.introduce(params.client.name);
       if (params.token !== undefined) await redeem(deps.capabilities, peer.peer, params.token);
+      if (peer.peer.isNobody) throw new RefusedError(unauthorized('unknown'));
       const { author, grant } = new Caller(peer.peer);
       return {
         protocolVersion,

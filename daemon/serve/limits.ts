@@ -22,6 +22,17 @@ export type Limits = {
   maxFilterUnits: number;
   /** How long a search waits for the index to have what was written before it; then it shows an older position. */
   searchWaitMs: number;
+  /** How often a stream over HTTP shows whoever is in between that it is there, and a WebSocket is asked for a sign of life. */
+  commentMs: number;
+  /** Times that it is asked before it is taken for dead. */
+  maxPings: number;
+  /** How long somebody who came over TCP may take to say who they are. */
+  greetingMs: number;
+  /** What HTTP over TCP takes: bytes of a request's header, how long that and all of it may take, connections at a time. */
+  maxHeaderBytes: number;
+  headerMs: number;
+  requestMs: number;
+  maxTcpConnections: number;
   /** Named subscribers of a principal: each may hold the journal back. */
   maxNames: number;
 };
@@ -39,5 +50,12 @@ export const defaultLimits: Limits = {
   maxSubscriptions: 1_000,
   maxFilterUnits: 4 * 1024 * 1024,
   searchWaitMs: 5_000,
+  commentMs: 15_000,
+  maxPings: 2,
+  greetingMs: 10_000,
+  maxHeaderBytes: 16 * 1024,
+  headerMs: 10_000,
+  requestMs: 60_000,
+  maxTcpConnections: 512,
   maxNames: 1_000,
 };

@@ -3,12 +3,23 @@
 
 import type { EndReason, Feed } from '../engine/feed.ts';
 import type { Grant } from '../engine/grant.ts';
+import { nobody } from '../engine/grant.ts';
 import type { Author } from '../engine/writer.ts';
 import type { Connection } from './connection.ts';
+
+/** How somebody came in. `lasts`: false where it is over with the answer to one frame. */
+export type Entry = {
+  /** What they act with; undefined: the local owner. */
+  grant?: Grant | undefined;
+  lasts: boolean;
+  /** What they call themselves, where that is known before they say it. */
+  client?: string | undefined;
+};
 
 export class Peer {
   readonly id: string;
   readonly connection: Connection;
+  readonly lasts: boolean;
   readonly feeds = new Map<string, Feed>();
   /** Methods whose reading is in the audit, by what the connection acts with now. */
   audited = new Set<string>();
@@ -21,14 +32,22 @@ export class Peer {
   /** The series of ops that is under way, or that others wait behind; settled once it is done, also when it failed. */
   #lasting: Promise<unknown> | undefined;
 
-  constructor(id: string, connection: Connection) {
+  constructor(id: string, connection: Connection, { grant, lasts, client }: Entry = { lasts: true }) {
     this.id = id;
     this.connection = connection;
+    this.lasts = lasts;
+    this.#grant = grant;
+    this.#client = client;
     this.#signal = AbortSignal.any([connection.signal, this.#acting.signal]);
   }
 
   get client(): string | null {
     return this.#client ?? null;
+  }
+
+  /** Whether it has to say first who it is. */
+  get isNobody(): boolean {
+    return this.#grant === nobody;
   }
 
   /** What it acts with; the local owner acts without. */

@@ -1,9 +1,11 @@
 // The method table bound to its handlers: validates params by it, keeps the order of a connection, maps what is thrown.
 import { createJSONRPCErrorResponse, JSONRPCServer } from 'json-rpc-2.0';
 import type { z } from 'zod';
+import type { Refusal } from '../../protocol/errors.ts';
 import { RefusedError, refuse, refuseParams } from '../../protocol/errors.ts';
 import type { Method, MethodName, Result } from '../../protocol/methods.ts';
 import { methods, protocolVersion } from '../../protocol/methods.ts';
+import { unauthorized } from '../engine/grant.ts';
 import type { Access } from './access.ts';
 import { Caller } from './caller.ts';
 import type { Call, Rpc } from './connection.ts';
@@ -47,8 +49,10 @@ export function bindMethods(
   for (const [name, method] of Object.entries(methods) as [MethodName, Method][]) {
     const handle = handlers[name] as (params: unknown, caller: Caller, call: Call) => unknown;
     rpc.addMethod(name, (raw: unknown, call: Call) => {
-      const params = parse(method, raw);
       const peer = peerOf(call);
+      if (method.needsConnection && !peer.lasts) throw new RefusedError(notHere(name));
+      if (peer.isNobody) checkGreeting(name, peer, call);
+      const params = parse(method, raw);
       // As who it is now, also where it waits for others before it.
       const caller = new Caller(peer);
       const act = () => access.run(caller, name, method, params, () => handle(params, caller, call));
@@ -62,6 +66,19 @@ export function bindMethods(
     });
   }
   return rpc;
+}
+
+function notHere(name: string): Refusal {
+  const message = `${name} is about a connection that lasts: use the socket, /ws or /events`;
+  return { refused: 'MethodNotFound', message, data: {} };
+}
+
+/** Who has not said who they are says it first, or goes. */
+function checkGreeting(name: MethodName, peer: Peer, call: Call): void {
+  call.afterReply(() => {
+    if (peer.isNobody) peer.connection.close();
+  });
+  if (name !== 'initialize') throw new RefusedError(unauthorized('unknown'));
 }
 
 function parse(method: Method, raw: unknown): unknown {

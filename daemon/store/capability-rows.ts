@@ -3,10 +3,10 @@
 import type { Capability } from '../../protocol/capability.ts';
 import type { Db } from './open.ts';
 
-/** `hash`: SHA-256 of the secret. */
-export type CapabilityRow = { capability: Capability; hash: Buffer };
+/** `hash`: SHA-256 of the secret; `cookie`: of the cookie that stands for it, where one was given. */
+export type CapabilityRow = { capability: Capability; hash: Buffer; cookie: Buffer | null };
 
-type Row = Omit<Capability, 'rights' | 'sessions' | 'ops'> & { scope: string; hash: Buffer };
+type Row = Omit<Capability, 'rights' | 'sessions' | 'ops'> & { scope: string; hash: Buffer; cookie: Buffer | null };
 
 export class CapabilityRows {
   readonly #sql;
@@ -15,20 +15,23 @@ export class CapabilityRows {
     this.#sql = {
       all: db.prepare(`
         SELECT id, parent AS parentId, label, scope, epoch, expires_at AS expiresAt, revoked_at AS revokedAt,
-               created_at AS createdAt, used_at AS lastUsedAt, hash FROM capability`),
-      add: db.prepare('INSERT INTO capability VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+               created_at AS createdAt, used_at AS lastUsedAt, hash, cookie FROM capability`),
+      add: db.prepare('INSERT INTO capability VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)'),
       update: db.prepare('UPDATE capability SET epoch = ?, revoked_at = ?, used_at = ? WHERE id = ?'),
+      setCookie: db.prepare('UPDATE capability SET cookie = ? WHERE id = ?'),
       drop: db.prepare('DELETE FROM capability WHERE id = ?'),
     };
   }
 
   all(): CapabilityRow[] {
-    return (this.#sql.all.all() as Row[]).map(({ scope, hash, ...rest }) => ({
+    return (this.#sql.all.all() as Row[]).map(({ scope, hash, cookie, ...rest }) => ({
       capability: { ...rest, ...(JSON.parse(scope) as Pick<Capability, 'rights' | 'sessions' | 'ops'>) },
       hash,
+      cookie,
     }));
   }
 
+  /** Adds one that no cookie stands for yet. */
   add({ capability, hash }: CapabilityRow): void {
     const { id, parentId, label, rights, sessions, ops, epoch, expiresAt, revokedAt, createdAt, lastUsedAt } =
       capability;
@@ -39,6 +42,10 @@ export class CapabilityRows {
   /** Writes what changes in the life of one: epoch, revokedAt, lastUsedAt. */
   update({ id, epoch, revokedAt, lastUsedAt }: Capability): void {
     this.#sql.update.run(epoch, revokedAt, lastUsedAt, id);
+  }
+
+  setCookie(id: string, cookie: Buffer): void {
+    this.#sql.setCookie.run(cookie, id);
   }
 
   drop(id: string): void {

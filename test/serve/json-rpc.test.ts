@@ -235,7 +235,7 @@ async function serveExamples(dialect: WireDialect = 'line', limits: Partial<Limi
   const all = { ...defaultLimits, ...limits };
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const transport = new SocketTransport(socket, { maxFrameBytes: all.maxFrameBytes });
-    void new Connection(transport, { rpc, limits: all, changes: () => false }).run();
+    void new Connection(transport, { rpc, limits: all, changes: () => false, lasts: true }).run();
   });
   afterTest(() => rmSync(folder, { recursive: true }));
   afterTest(() => void server.close());

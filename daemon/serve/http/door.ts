@@ -1,0 +1,134 @@
+// HTTP's way in (PROTOCOL.md 10): on the Unix socket for connections that begin like it, and on TCP where the config says so.
+// Behind it is what is behind the socket: each request, stream and WebSocket is a transport that the daemon serves.
+import type { IncomingMessage, RequestListener, Server } from 'node:http';
+import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { getRequestListener } from '@hono/node-server';
+import { WebSocketServer } from 'ws';
+import { RefusedError } from '../../../protocol/errors.ts';
+import { ListenError } from '../listen.ts';
+import type { AppDeps } from './app.ts';
+import { createApp } from './app.ts';
+import type { Door, EntranceDeps } from './entrance.ts';
+import { Entrance } from './entrance.ts';
+import { refusalOf } from './guard.ts';
+import { WebSocketTransport } from './web-socket-transport.ts';
+
+/** Where TCP is listened on. `hosts`: the names it is reached by. `tls`: PEM texts. `behindProxy`: TLS ends there. */
+export type HttpListen = {
+  host: string;
+  port: number;
+  hosts: readonly string[];
+  tls?: { cert: string; key: string } | undefined;
+  behindProxy: boolean;
+};
+
+export type HttpDeps = AppDeps & EntranceDeps;
+
+export class HttpDoor {
+  readonly #deps: HttpDeps;
+  readonly #sockets: Server;
+  readonly #webSockets: WebSocketServer;
+  #tcp: Server | undefined;
+
+  constructor(deps: HttpDeps) {
+    this.#deps = deps;
+    const { maxFrameBytes: maxPayload } = deps.limits;
+    this.#webSockets = new WebSocketServer({ noServer: true, maxPayload, perMessageDeflate: false });
+    this.#sockets = createServer(this.#listener(new Entrance(deps, 'socket'), undefined));
+    this.#takeUpgrades(this.#sockets, new Entrance(deps, 'socket'), undefined);
+  }
+
+  /** Serves a connection to the Unix socket that began like HTTP; nothing of it was taken. */
+  take(socket: Socket): void {
+    this.#sockets.emit('connection', socket);
+    socket.resume();
+  }
+
+  /** Listens on TCP. Resolves with where; rejects with ListenError. */
+  async listen({ host, port, hosts, tls, behindProxy }: HttpListen): Promise<string> {
+    const { limits } = this.#deps;
+    const door: Door = tls || behindProxy ? 'tls' : 'tcp';
+    const entrance = new Entrance(this.#deps, door);
+    const options = {
+      maxHeaderSize: limits.maxHeaderBytes,
+      headersTimeout: limits.headerMs,
+      requestTimeout: limits.requestMs,
+      connectionsCheckingInterval: Math.min(limits.headerMs, 1_000),
+    };
+    const listener = this.#listener(entrance, hosts);
+    const server: Server = tls ? createTlsServer({ ...options, ...tls }, listener) : createServer(options, listener);
+    server.maxConnections = limits.maxTcpConnections;
+    this.#takeUpgrades(server, entrance, hosts);
+    await new Promise<void>((resolve, reject) => {
+      const failed = (error: Error) => reject(new ListenError(`cannot listen on ${host}:${port}: ${error.message}`));
+      server.once('error', failed);
+      server.listen(port, host.replace(/^\[|\]$/g, ''), () => {
+        server.off('error', failed);
+        resolve();
+      });
+    });
+    this.#tcp = server;
+    return `${tls ? 'https' : 'http'}://${host}:${(server.address() as AddressInfo).port}`;
+  }
+
+  /** Takes no more. What is open ends with its connections. */
+  close(): void {
+    this.#tcp?.close();
+    this.#tcp?.closeIdleConnections();
+    this.#webSockets.close();
+  }
+
+  #listener(entrance: Entrance, hosts: readonly string[] | undefined): RequestListener {
+    const app = createApp(this.#deps, entrance, hosts);
+    return getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  }
+
+  #takeUpgrades(server: Server, entrance: Entrance, hosts: readonly string[] | undefined): void {
+    server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+      socket.on('error', () => socket.destroy());
+      this.#upgrade(incoming, socket, head, entrance, hosts).catch((error: unknown) => {
+        if (!(error instanceof RefusedError)) this.#deps.runtime.log.error({ err: error }, 'a WebSocket failed');
+        end(socket, error instanceof RefusedError ? 401 : 500);
+      });
+    });
+  }
+
+  async #upgrade(
+    incoming: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    entrance: Entrance,
+    hosts: readonly string[] | undefined,
+  ): Promise<void> {
+    const refused = hosts && refusalOf(incoming, hosts);
+    if (refused) return end(socket, refused.status);
+    const { pathname } = new URL(incoming.url ?? '/', 'http://localhost');
+    if (pathname !== '/ws') return end(socket, 404);
+    const entry = await entrance.enter(incoming, pathname);
+    this.#webSockets.handleUpgrade(incoming, socket, head, (webSocket) => {
+      const transport = new WebSocketTransport(webSocket, this.#deps.runtime);
+      const over = new AbortController();
+      const { signal } = over;
+      void this.#ask(transport, signal);
+      void this.#deps.serve(transport, entry).finally(() => over.abort());
+    });
+  }
+
+  async #ask(transport: WebSocketTransport, signal: AbortSignal): Promise<void> {
+    const { runtime, limits } = this.#deps;
+    while (!signal.aborted) {
+      await runtime.sleep(limits.commentMs, signal).catch(() => {});
+      transport.ping(limits.maxPings);
+    }
+  }
+}
+
+const reasons: Record<number, string> = { 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found' };
+
+function end(socket: Duplex, status: number): void {
+  const reason = reasons[status] ?? 'Internal Server Error';
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+}
