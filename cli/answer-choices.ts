@@ -33,6 +33,18 @@ export function readAnswer(
   return { decision, ...(message !== undefined && { message: message.toWellFormed() }) };
 }
 
+/** The answer of who may not read what was asked: as it was typed, one label or own words for each question. */
+export function typedAnswer(choices: string[], message: string | undefined, hint: string): BlockerAnswer {
+  const decision = choices.length === 1 ? decisions.find((each) => each === choices[0]) : undefined;
+  if (decision !== undefined) return { decision, ...(message !== undefined && { message: message.toWellFormed() }) };
+  if (message !== undefined) throw unfit('--message goes with once, always or deny', hint);
+  const answers = choices.map((choice) => choice.toWellFormed().trim());
+  const bad = answers.find((text) => text === '' || isNumber(text));
+  if (bad === '') throw unfit('an answer is empty', hint);
+  if (bad !== undefined) throw unfit(`the capability cannot read which option ${bad} is: give its label`, hint);
+  return { answers: answers.map((text) => [text]) };
+}
+
 /** Labels of options; or the words themselves, where not all of them are options. */
 function readChoice(question: Question, typed: string, hint: string): string[] {
   const text = typed.toWellFormed().trim();

@@ -8,9 +8,9 @@ import { RpcError } from '../protocol/errors.ts';
 import type { Blocker, OpParams } from '../protocol/schema.ts';
 import { TransportClosedError } from '../protocol/transport.ts';
 import { findBlocker } from './blockers.ts';
-import { connect, connectIfRunning } from './connect.ts';
+import { connect } from './connect.ts';
 import type { Context } from './context.ts';
-import type { CliError } from './exit.ts';
+import { CliError } from './exit.ts';
 import { newId } from './new-id.ts';
 import { resolveSession } from './resolve.ts';
 
@@ -18,15 +18,8 @@ import { resolveSession } from './resolve.ts';
 export type Place = { session?: string | undefined; dir: string };
 type Asked = Pick<OpParams['blocker/ask'], 'kind' | 'request'>;
 
-/** Why nobody waits any more. `reason`: what the inbox is told; `error`: how the process ends. */
-export class Stop {
-  readonly reason: string;
-  readonly error: CliError;
-  constructor(reason: string, error: CliError) {
-    this.reason = reason;
-    this.error = error;
-  }
-}
+/** Why nobody waits any more, as the inbox is told too, and the code to exit with. */
+export type Stop = { reason: string; code: number };
 
 /** Before a connection that was lost is made again, so that a daemon that is told to stop is gone by then. */
 const pauseMs = 1000;
@@ -52,7 +45,7 @@ export class Asking {
 
   /**
    * Resolves when it is resolved. `isWaiting` is called once the inbox holds it. `stopped` resolves when nobody waits any
-   * more: then it is taken back and this rejects with the stop's error, unless somebody was faster with an answer.
+   * more: then it is taken back and this rejects with a CliError of that, unless somebody was faster with an answer.
    */
   async answer(stopped: Promise<Stop>, isWaiting: () => Promise<void>): Promise<Blocker> {
     const ended = stopped.then((stop) => ({ stop }));
@@ -107,23 +100,23 @@ export class Asking {
    * Rejects what was asked, over a connection of its own: the other may be stuck. One that comes before what was asked is
    * kept, and that is then born rejected.
    */
-  async #takeBack({ reason, error }: Stop): Promise<Blocker> {
+  async #takeBack({ reason, code }: Stop): Promise<Blocker> {
     this.#isOver = true;
-    const late = sleep(takeBackMs, undefined, { ref: false });
-    const resolved = await Promise.race([this.#reject(reason).catch(() => undefined), late]);
-    if (resolved) return resolved;
-    throw error;
+    const stays = 'could not be taken back and stays in the inbox';
+    const late = sleep(takeBackMs, stays, { ref: false });
+    const end = await Promise.race([this.#reject(reason).catch(() => stays), late]);
+    if (typeof end === 'object') return end;
+    throw new CliError(code, `${reason}; the question ${end ?? 'is taken back'}`);
   }
 
   /** The blocker, when somebody resolved it before. */
   async #reject(reason: string): Promise<Blocker | undefined> {
     const { blockerId } = this;
     const sessionId = this.#sessionId;
-    const connected = sessionId === undefined ? undefined : await connectIfRunning(this.#context);
-    if (!connected) return undefined;
-    const { client } = connected;
+    if (sessionId === undefined) return undefined;
+    const { client } = await connect({ ...this.#context, spawn: false });
     try {
-      await client.call('blocker/reject', { sessionId: sessionId!, blockerId, reason });
+      await client.call('blocker/reject', { sessionId, blockerId, reason });
       return undefined;
     } catch (error) {
       if (error instanceof RpcError && error.kind === 'AlreadyResolved') return await findBlocker(client, blockerId);

@@ -3,15 +3,20 @@ import type { Client } from '../protocol/client.ts';
 import { RpcError } from '../protocol/errors.ts';
 import type { Params } from '../protocol/methods.ts';
 import type { Blocker } from '../protocol/schema.ts';
+import type { Connected } from './connect.ts';
+import { wholeIdHint } from './connect.ts';
 import type { Context } from './context.ts';
 import { CliError, exitCodes } from './exit.ts';
 import { askText, blockerText } from './render/blocker.ts';
 import { cleanLine, cleanStart } from './render/clean.ts';
 import { localDateTime, relativeTime } from './render/time.ts';
+import { wholeSessionId } from './resolve.ts';
 
 const prefix = 'blk_';
 const wholeId = /^blk_[A-Za-z0-9_-]{1,64}$/;
 const shownCandidates = 10;
+/** Behind the prefix, of an id that was made here; what is printed in short has fewer. */
+const leastOfWhole = 20;
 
 export type Pending = {
   /** The oldest first. */
@@ -62,8 +67,39 @@ export async function resolveBlocker(context: Context, client: Client, given: st
   return only;
 }
 
+/**
+ * What is resolved by who may not read: nothing is asked, so that both ids are typed whole. That is looked at here, for the
+ * daemon keeps the answer to an id that it does not know yet. Fails as wrong usage (2).
+ */
+export function typedBlocker(given: string, session: string | undefined) {
+  const blockerId = given.startsWith(prefix) ? given : prefix + given;
+  if (!wholeId.test(blockerId) || blockerId.length < prefix.length + leastOfWhole) {
+    throw new CliError(exitCodes.usage, `"${cleanStart(given, 100)}" may be only the start of an id`, wholeIdHint);
+  }
+  if (session === undefined) {
+    const message = 'the capability cannot read in which session it waits';
+    throw new CliError(exitCodes.usage, message, 'give the full id of that: --session ID');
+  }
+  return { blockerId, sessionId: wholeSessionId(session) };
+}
+
+type Resolved = Pick<Blocker, 'id' | 'state' | 'kind' | 'request' | 'resolvedBy' | 'resolution' | 'resolvedAt'>;
+
+/** Throws the error, or where somebody else was first, who; who may not read is not told when. */
+export async function throwWinner(
+  { now }: Context,
+  { client, canRead }: Pick<Connected, 'client' | 'canRead'>,
+  blockerId: string,
+  error: unknown,
+): Promise<never> {
+  if (!(error instanceof RpcError) || error.kind !== 'AlreadyResolved') throw error;
+  const told = error.data as Pick<Blocker, 'state' | 'resolution' | 'resolvedBy'>;
+  const unread = { ...told, id: blockerId, kind: null, request: null, resolvedAt: null };
+  throw alreadyResolved((canRead && (await findBlocker(client, blockerId))) || unread, now());
+}
+
 /** For somebody whose answer came too late: who was first, with what, and when. */
-export function alreadyResolved(blocker: Blocker, now: number): CliError {
+export function alreadyResolved(blocker: Resolved, now: number): CliError {
   const { id, resolvedAt } = blocker;
   const when = resolvedAt === null ? '' : `, ${localDateTime(resolvedAt)} (${relativeTime(resolvedAt, now)})`;
   return new CliError(exitCodes.alreadyResolved, `${cleanLine(id)} was ${blockerText(blocker)}${when}`);

@@ -32,6 +32,11 @@ export function madeOutOf(all: Capability[], id: string): Capability[] {
  */
 export function resolveCapability({ program }: Context, all: Capability[], given: string): Capability {
   const start = given.startsWith(prefix) ? given : prefix + given;
+  // Nothing, as of a variable that is not set, must not name the only one there is.
+  if (!/^cap_[A-Za-z0-9_-]{1,64}$/.test(start)) {
+    const hint = `what was handed out: ${program} caps --all`;
+    throw new CliError(exitCodes.usage, `"${cleanStart(given, 100)}" is not an id`, hint);
+  }
   const exact = all.find(({ id }) => id === start);
   if (exact) return exact;
   const found = matching(all, start);

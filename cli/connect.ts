@@ -12,12 +12,16 @@ import { CliError, exitCodes } from './exit.ts';
 
 const answerTimeoutMs = 10_000;
 const startTimeoutMs = 60_000;
+/** For who may not read, and typed what may be the start of an id. */
+export const wholeIdHint = 'the capability cannot read, so the full id is needed: ask whoever gave it';
 
 export type Connected = {
   client: Client;
   server: Result<'initialize'>;
   /** Whether the daemon was started for this connection. */
   started: boolean;
+  /** Whether it may read: without that right ids must be typed whole, and nothing is asked to tell of what was done. */
+  canRead: boolean;
 };
 
 /**
@@ -31,7 +35,7 @@ export async function connect(context: Context): Promise<Connected> {
   const introduce = (client: Client) => client.call('initialize', who);
   try {
     const { client, answer } = await connectAnswering(socket, answerTimeoutMs, introduce);
-    return { client, server: answer, started: false };
+    return { client, server: answer, started: false, canRead: canRead(answer) };
   } catch (error) {
     if (!isAbsent(error)) throw error;
     if (!context.spawn) throw new NotRunningError(socket, context.program);
@@ -39,7 +43,8 @@ export async function connect(context: Context): Promise<Connected> {
   const { daemonPath, env, tied = false } = context;
   const { client, started } = await spawnDaemon({ daemonPath, env, tied, timeoutMs: startTimeoutMs });
   try {
-    return { client, server: await introduce(client), started };
+    const server = await introduce(client);
+    return { client, server, started, canRead: canRead(server) };
   } catch (error) {
     client.close();
     throw error;
@@ -61,9 +66,21 @@ export async function withDaemon<T>(context: Context, use: (connected: Connected
   const connected = await connect(context);
   try {
     return await use(connected);
+  } catch (error) {
+    throw connected.canRead ? error : notFoundUnread(error);
   } finally {
     connected.client.close();
   }
+}
+
+function canRead({ rights }: Result<'initialize'>): boolean {
+  return rights.includes('read');
+}
+
+/** What is not found may be the start of an id, which only who may read can use. Any other error as it is. */
+function notFoundUnread(error: unknown): unknown {
+  if (!(error instanceof RpcError) || error.kind !== 'NotFound') return error;
+  return new CliError(exitCodes.notFound, error.message, wholeIdHint, error.kind);
 }
 
 /** Nobody listens on the socket. */

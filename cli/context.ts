@@ -28,4 +28,6 @@ export type Context = {
 /** A verb's file: declares its arguments, options, help and action on the command that main.ts made for it. */
 export type Verb = {
   configure(command: import('commander').Command, context: Context): void;
+  /** Whether, as it was typed, it reads stdin itself or hands it on: then that gives no token. */
+  takesInput?(command: import('commander').Command): boolean;
 };

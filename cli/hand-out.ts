@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import type { Capability, Right } from '../protocol/capability.ts';
 import type { Client } from '../protocol/client.ts';
 import type { Result } from '../protocol/methods.ts';
+import type { Connected } from './connect.ts';
 import { withDaemon } from './connect.ts';
 import type { Context } from './context.ts';
 import { CliError, exitCodes } from './exit.ts';
@@ -13,7 +14,7 @@ import { futureTime, wordList } from './option-values.ts';
 import { givenLines } from './render/capability.ts';
 import { shownPath } from './render/path.ts';
 import { wrap } from './render/width.ts';
-import { resolveSessions } from './resolve.ts';
+import { resolveTargets } from './resolve.ts';
 
 const rights = ['read', 'append', 'answer', 'share', 'admin'] as const satisfies Right[];
 
@@ -39,6 +40,7 @@ export type ShareParams = { rights?: Right[]; sessions?: Capability['sessions'];
 /** For the help of both. */
 export const handOutHelp =
   `RIGHTS are read what is there, append to it, answer what waits, share parts of this with others, admin of the daemon.\n` +
+  `Without read the others see nothing: ids are then given whole.\n` +
   `OPS are op types as in the protocol, or families of them, such as part/*. The token goes to stdout, all else to stderr;\n` +
   `it is shown this once, and kept nowhere. A file that takes it must be yours alone, as the one of --output is.`;
 
@@ -76,7 +78,9 @@ export async function handOut(
 ): Promise<void> {
   const file = output === undefined ? undefined : await newFile(context, output);
   try {
-    const made = await withDaemon(context, async ({ client }) => make(client, await paramsOf(context, client, share)));
+    const made = await withDaemon(context, async (connected) =>
+      make(connected.client, await paramsOf(context, connected, share)),
+    );
     await file?.write(`${made.token}\n`);
     await file?.close();
     await tell(context, made, output);
@@ -89,9 +93,9 @@ export async function handOut(
   }
 }
 
-async function paramsOf(context: Context, client: Client, share: Share): Promise<ShareParams> {
+async function paramsOf(context: Context, connected: Connected, share: Share): Promise<ShareParams> {
   const { sessions: given, rights, ops, expiresAt } = share;
-  const sessions = Array.isArray(given) ? (await resolveSessions(context, client, given)).map(({ id }) => id) : given;
+  const sessions = Array.isArray(given) ? (await resolveTargets(context, connected, given)).map(({ id }) => id) : given;
   return {
     ...(rights && { rights }),
     ...(sessions && { sessions }),

@@ -3,6 +3,8 @@
 import type { Client } from '../protocol/client.ts';
 import { RpcError } from '../protocol/errors.ts';
 import type { Session } from '../protocol/schema.ts';
+import type { Connected } from './connect.ts';
+import { wholeIdHint } from './connect.ts';
 import type { Context } from './context.ts';
 import { CliError, exitCodes } from './exit.ts';
 import { sessionPages } from './pages.ts';
@@ -16,6 +18,12 @@ const shownCandidates = 10;
 /** Whether this may be an agent's own id, or its name, and can be typed without quotes. */
 export function isAgentId(text: string): boolean {
   return agentId.test(text);
+}
+
+/** The same id, for who may not read. Fails as wrong usage (2) where it cannot be one of our own, whole. */
+export function wholeSessionId(given: string): string {
+  if (wholeId.test(given)) return given;
+  throw new CliError(exitCodes.usage, `"${cleanStart(given, 100)}" is not the full id of a session`, wholeIdHint);
 }
 
 /**
@@ -52,14 +60,33 @@ async function startingWith(client: Client, start: string, externalStart: string
   return own.length > 0 ? own : agents;
 }
 
+/** A session that something is done to. Who may not read knows no title. */
+export type Target = { id: string; title?: string | null };
+
+/**
+ * The session named, for something that needs no right to read it: who has not that right gives one of our own ids whole,
+ * and nothing is asked. Fails as resolveSession does, or as wrong usage (2) where an id must be whole and is not.
+ */
+export async function resolveTarget(
+  context: Context,
+  { client, canRead }: Pick<Connected, 'client' | 'canRead'>,
+  given: string,
+): Promise<Target> {
+  return canRead ? resolveSession(context, client, given) : { id: wholeSessionId(given) };
+}
+
 /** The sessions named, each once, in the order given. Fails before anything is done to any of them. */
-export async function resolveSessions(context: Context, client: Client, given: string[]): Promise<Session[]> {
-  const sessions = new Map<string, Session>();
+export async function resolveTargets(
+  context: Context,
+  connected: Pick<Connected, 'client' | 'canRead'>,
+  given: string[],
+): Promise<Target[]> {
+  const targets = new Map<string, Target>();
   for (const each of given) {
-    const session = await resolveSession(context, client, each);
-    sessions.set(session.id, session);
+    const target = await resolveTarget(context, connected, each);
+    targets.set(target.id, target);
   }
-  return [...sessions.values()];
+  return [...targets.values()];
 }
 
 /** The sessions whose id starts so. */

@@ -2,7 +2,7 @@
 // generated from.
 import { Command } from 'commander';
 import type { Context, Verb } from './context.ts';
-import { exitCodeMeanings, exitCodes } from './exit.ts';
+import { CliError, exitCodeMeanings, exitCodes } from './exit.ts';
 
 type VerbEntry = { group: string; summary: string; load: () => Promise<Verb> };
 
@@ -147,6 +147,7 @@ const entries: Record<string, Omit<VerbEntry, 'group'> & { group?: string }> = {
 export async function programCommand(context: Context, verb?: string, loaded = false): Promise<Command> {
   const root = rootCommand(context);
   const wanted = verb !== undefined && Object.hasOwn(entries, verb) ? [verb] : Object.keys(entries);
+  let loadedVerb: Verb | undefined;
   for (const name of wanted) {
     const entry = entries[name]!;
     const command = root
@@ -155,12 +156,15 @@ export async function programCommand(context: Context, verb?: string, loaded = f
       .description(`${sentence(entry.summary)}.`)
       .helpOption('-h, --help', 'show this help');
     if (entry.group !== undefined) command.helpGroup(entry.group);
-    if (loaded || wanted.length === 1) (await entry.load()).configure(command, context);
+    if (!loaded && wanted.length > 1) continue;
+    loadedVerb = await entry.load();
+    loadedVerb.configure(command, context);
   }
-  root.hook('preAction', async () => {
+  root.hook('preAction', async (_root, command) => {
     const { json, spawn, tokenFile } = root.opts<{ json?: boolean; spawn: boolean; tokenFile?: string }>();
     context.json = json === true;
     context.spawn = spawn;
+    if (tokenFile === '-' && loadedVerb?.takesInput?.(command)) throw inputTakenTwice(command.name());
     // Before anything is done: no daemon is started for a token that cannot be read.
     if (tokenFile !== undefined) context.token = await (await import('./token.ts')).readToken(context, tokenFile);
   });
@@ -189,6 +193,11 @@ function rootCommand(context: Context): Command {
       writeErr: (text) => void (context.json || err.write(text).catch(() => {})), // the help of a command that lacks its verb
     })
     .exitOverride();
+}
+
+function inputTakenTwice(verb: string): CliError {
+  const message = `stdin cannot give the token: ${verb} takes it itself`;
+  return new CliError(exitCodes.usage, message, 'put the token into a file of yours alone: --token-file PATH');
 }
 
 function sentence(text: string): string {

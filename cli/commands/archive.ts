@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { sessionName } from '../render/session-name.ts';
-import { resolveSessions } from '../resolve.ts';
+import { resolveTargets } from '../resolve.ts';
 
 export function configure(command: Command, context: Context): void {
   const { program, out } = context;
@@ -18,10 +18,10 @@ export function configure(command: Command, context: Context): void {
     .action(async (ids: string[], options: { undo?: boolean }) => {
       const archived = !options.undo;
       const word = archived ? 'archived' : 'unarchived';
-      await withDaemon(context, async ({ client }) => {
-        const sessions = await resolveSessions(context, client, ids);
+      await withDaemon(context, async (connected) => {
+        const sessions = await resolveTargets(context, connected, ids);
         for (const session of sessions) {
-          await client.call('session/update', { sessionId: session.id, archived });
+          await connected.client.call('session/update', { sessionId: session.id, archived });
           if (!context.json) await out.line(`${word} ${sessionName(session)}`);
         }
         if (context.json) await out.json({ [word]: sessions.map(({ id }) => id) });

@@ -4,7 +4,8 @@ import { statSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Command } from 'commander';
 import type { Blocker, OpParams } from '../../protocol/schema.ts';
-import { Asking, Stop } from '../asking.ts';
+import type { Stop } from '../asking.ts';
+import { Asking } from '../asking.ts';
 import type { Context } from '../context.ts';
 import { CliError, exitCodes } from '../exit.ts';
 import { wholeNumber } from '../option-values.ts';
@@ -51,7 +52,8 @@ export function configure(command: Command, context: Context): void {
         `${denied} a permission was denied; ${rejected} rejected without an answer; ${expired} expired; ${timedOut} nobody answered within\n` +
         `--timeout; 130, 143, 129 after SIGINT, SIGTERM, SIGHUP; others as everywhere.\n` +
         `When it ends without an answer, what it asked is rejected: nobody waits for it any more. Only when it has\n` +
-        `no chance to (SIGKILL, a power cut) what it asked stays until somebody answers or rejects it.\n\n` +
+        `no chance to (SIGKILL, a power cut) what it asked stays until somebody answers or rejects it. A token needs\n` +
+        `the rights read and append to ask, and answer to take back what it asked.\n\n` +
         `Examples:\n  [ "$(${program} ask "Deploy now?" --option yes --option no)" = yes ] && make deploy\n` +
         `  ${program} ask --permission "delete the build" --pattern "rm -rf build" --timeout 600 && rm -rf build\n` +
         `  ${program} ask "Which tests?" --option unit --option e2e --multiple --json | jq -r '.resolution.answers[0][]'`,
@@ -111,18 +113,13 @@ function stopsOf(context: Context, timeout: number | undefined): { stopped: Prom
   const timer =
     timeout !== undefined &&
     setTimeout(() => {
-      const message = `nobody answered within ${timeout} s`;
-      stop(new Stop(message, new CliError(exitCodes.timedOut, `${message}; the question is taken back`)));
+      stop({ reason: `nobody answered within ${timeout} s`, code: exitCodes.timedOut });
     }, timeout * 1000);
   const undoSignals = onStopSignal((signal) => {
     if (context.err.isTerminal) void context.err.line().catch(() => {}); // behind the ^C that it shows
-    const message = `ended by ${signal}`;
-    stop(new Stop(message, new CliError(128 + constants.signals[signal], `${message}; the question is taken back`)));
+    stop({ reason: `ended by ${signal}`, code: 128 + constants.signals[signal] });
   });
-  context.out.onReaderGone(() => {
-    const message = 'whoever asked is gone';
-    stop(new Stop(message, new CliError(exitCodes.failure, message)));
-  });
+  context.out.onReaderGone(() => stop({ reason: 'whoever asked is gone', code: exitCodes.failure }));
   const undo = () => {
     if (timer) clearTimeout(timer);
     undoSignals();

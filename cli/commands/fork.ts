@@ -1,8 +1,7 @@
 // fork ID: a copy of a session, or of its beginning, as a session of its own.
 import type { Command } from 'commander';
 import type { Client } from '../../protocol/client.ts';
-import type { Session } from '../../protocol/schema.ts';
-import { withDaemon } from '../connect.ts';
+import { wholeIdHint, withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { CliError, exitCodes } from '../exit.ts';
 import { newId } from '../new-id.ts';
@@ -10,7 +9,8 @@ import { pages } from '../pages.ts';
 import { cleanLine, cleanStart } from '../render/clean.ts';
 import { countOf } from '../render/quantity.ts';
 import { sessionName } from '../render/session-name.ts';
-import { findSession, resolveSession } from '../resolve.ts';
+import type { Target } from '../resolve.ts';
+import { findSession, resolveTarget } from '../resolve.ts';
 
 const messagePrefix = 'msg_';
 
@@ -27,25 +27,33 @@ export function configure(command: Command, context: Context): void {
         `Examples:\n  ${program} fork ses_4kZq\n  ${program} fork ses_4kZq --at 5 --title "another way"`,
     )
     .action(async (id: string, { at, title }: { at?: string; title?: string }) => {
-      await withDaemon(context, async ({ client }) => {
-        const session = await resolveSession(context, client, id);
-        const atMessageId = at === undefined ? undefined : await messageNamed(context, client, session, at);
+      await withDaemon(context, async (connected) => {
+        const { client, canRead } = connected;
+        const session = await resolveTarget(context, connected, id);
+        const named = () => (canRead ? messageNamed(context, client, session, at!) : wholeMessageId(at!));
+        const atMessageId = at === undefined ? undefined : await named();
         const { ids } = await client.call('session/fork', {
           opId: newId('op'),
           sessionId: session.id,
           ...(atMessageId !== undefined && { atMessageId }),
           ...(title !== undefined && { title: title.toWellFormed().trim() || null }),
         });
-        const fork = await findSession(client, ids.sessionId!);
+        const fork = canRead ? await findSession(client, ids.sessionId!) : undefined;
         if (context.json) return out.json({ sessionId: ids.sessionId, forkedFrom: session.id });
-        const name = sessionName(fork ?? { id: ids.sessionId!, title: null });
+        const name = sessionName(fork ?? { id: ids.sessionId! });
         await out.line(`forked ${name}`);
         if (fork) await out.line(out.style.dim(`${countOf(fork.messageCount, 'message')} of ${cleanLine(session.id)}`));
       });
     });
 }
 
-async function messageNamed(context: Context, client: Client, session: Session, given: string): Promise<string> {
+/** For who may not read. */
+function wholeMessageId(given: string): string {
+  if (given.startsWith(messagePrefix)) return given;
+  throw new CliError(exitCodes.usage, `"${cleanStart(given, 80)}" is not the full id of a message`, wholeIdHint);
+}
+
+async function messageNamed(context: Context, client: Client, session: Target, given: string): Promise<string> {
   const number = /^[0-9]{1,9}$/.test(given) ? Number(given) : undefined;
   const start = given.startsWith(messagePrefix) ? given : messagePrefix + given;
   const found: string[] = [];

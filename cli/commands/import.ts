@@ -6,7 +6,6 @@ import { text as textOf } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import type { Client } from '../../protocol/client.ts';
 import { jsonRpcCodes, RpcError } from '../../protocol/errors.ts';
-import type { Session } from '../../protocol/schema.ts';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { CliError, exitCodes } from '../exit.ts';
@@ -16,7 +15,13 @@ import { newId } from '../new-id.ts';
 import { cleanLine } from '../render/clean.ts';
 import { countOf } from '../render/quantity.ts';
 import { sessionName } from '../render/session-name.ts';
+import type { Target } from '../resolve.ts';
 import { findSession } from '../resolve.ts';
+
+/** With `-` for its file. */
+export function takesInput({ args }: Command): boolean {
+  return args[0] === '-';
+}
 
 export function configure(command: Command, context: Context): void {
   const { program } = context;
@@ -34,9 +39,9 @@ export function configure(command: Command, context: Context): void {
       const text = await read(context, path);
       const documents = documentsOf(context, text, path);
       const name = copy ? newId('import') : `import_${createHash('sha256').update(text).digest('base64url')}`;
-      await withDaemon(context, async ({ client }) => {
+      await withDaemon(context, async ({ client, canRead }) => {
         const { sessionId, isNew } = await send(context, client, documents, name);
-        const session = await findSession(client, sessionId);
+        const session = canRead ? await findSession(client, sessionId) : { id: sessionId };
         if (!session) {
           const message = `it was imported before, as ${cleanLine(sessionId)}, and that was deleted`;
           throw new CliError(exitCodes.failure, message, `import it once more: ${program} import --copy …`);
@@ -94,8 +99,13 @@ async function send(
   return { sessionId: sessionId!, isNew };
 }
 
-async function tell({ out, json }: Context, session: Session, isNew: boolean): Promise<void> {
+async function tell(
+  { out, json }: Context,
+  session: Target & { messageCount?: number },
+  isNew: boolean,
+): Promise<void> {
   if (json) return out.json({ sessionId: session.id, duplicate: !isNew });
   await out.line(`${isNew ? 'imported' : 'is there already:'} ${sessionName(session)}`);
-  await out.line(out.style.dim(countOf(session.messageCount, 'message')));
+  const { messageCount } = session;
+  if (messageCount !== undefined) await out.line(out.style.dim(countOf(messageCount, 'message')));
 }

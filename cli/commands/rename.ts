@@ -4,7 +4,7 @@ import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { CliError, exitCodes } from '../exit.ts';
 import { sessionName } from '../render/session-name.ts';
-import { resolveSession } from '../resolve.ts';
+import { resolveTarget } from '../resolve.ts';
 
 export function configure(command: Command, context: Context): void {
   const { program, out } = context;
@@ -21,9 +21,9 @@ export function configure(command: Command, context: Context): void {
       if (title === '') {
         throw new CliError(exitCodes.usage, 'the title is empty', `${program} rename ${id} Some words`);
       }
-      await withDaemon(context, async ({ client }) => {
-        const session = await resolveSession(context, client, id);
-        await client.call('session/update', { sessionId: session.id, title });
+      await withDaemon(context, async (connected) => {
+        const session = await resolveTarget(context, connected, id);
+        await connected.client.call('session/update', { sessionId: session.id, title });
         if (context.json) await out.json({ sessionId: session.id, title });
         else await out.line(`renamed ${sessionName({ ...session, title })}`);
       });

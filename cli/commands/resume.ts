@@ -16,6 +16,11 @@ import { findSession, resolveSession } from '../resolve.ts';
 import type { ResumeCommand } from '../resume-command.ts';
 import { findParentCommand, findResumeCommand, isSubagent, resumeLine } from '../resume-command.ts';
 
+/** With --exec, for the agent. */
+export function takesInput(command: Command): boolean {
+  return command.opts<{ exec?: boolean }>().exec === true;
+}
+
 export function configure(command: Command, context: Context): void {
   const { program } = context;
   command

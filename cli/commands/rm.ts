@@ -2,7 +2,6 @@
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import type { Client } from '../../protocol/client.ts';
-import type { Session } from '../../protocol/schema.ts';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { CliError, exitCodes } from '../exit.ts';
@@ -10,7 +9,8 @@ import { sessionPages } from '../pages.ts';
 import { cleanLine } from '../render/clean.ts';
 import { countOf } from '../render/quantity.ts';
 import { sessionName } from '../render/session-name.ts';
-import { resolveSessions } from '../resolve.ts';
+import type { Target } from '../resolve.ts';
+import { resolveTargets } from '../resolve.ts';
 
 type Options = { yes?: boolean; subagents?: boolean };
 
@@ -28,9 +28,11 @@ export function configure(command: Command, context: Context): void {
       `\n${kept}\nWhere there is no terminal to ask on, it needs --yes (else exit code 2).\n\nExamples:\n  ${program} rm ses_4kZq\n  ${program} rm ses_4kZq ses_9Tua --yes\n  ${program} rm ses_4kZq --subagents`,
     )
     .action(async (ids: string[], options: Options) => {
-      await withDaemon(context, async ({ client }) => {
-        const named = await resolveSessions(context, client, ids);
-        const below = await subagentsOf(client, named);
+      await withDaemon(context, async (connected) => {
+        const { client, canRead } = connected;
+        if (options.subagents && !canRead) throw new CliError(exitCodes.notAuthorised, unseen, unseenHint);
+        const named = await resolveTargets(context, connected, ids);
+        const below = canRead ? await subagentsOf(client, named) : [];
         // The youngest first: one that fails half-way leaves no subagent without its parent.
         const doomed = options.subagents ? [...below.toReversed(), ...named] : named;
         const staying = options.subagents ? [] : below;
@@ -39,7 +41,7 @@ export function configure(command: Command, context: Context): void {
           await client.call('session/delete', { sessionId: session.id });
           if (!context.json) await out.line(`deleted ${sessionName(session)}`);
         }
-        if (context.json) return out.json({ deleted: idsOf(doomed), subagentsLeft: idsOf(staying) });
+        if (context.json) return out.json({ deleted: idsOf(doomed), subagentsLeft: canRead ? idsOf(staying) : null });
         if (staying.length > 0) {
           const command = `${program} rm ${idsOf(staying).map(cleanLine).join(' ')}`;
           await out.line(stayText(staying.length, `(${command})`));
@@ -49,12 +51,15 @@ export function configure(command: Command, context: Context): void {
     });
 }
 
-const idsOf = (sessions: Session[]) => sessions.map(({ id }) => id);
+const unseen = 'the capability cannot read which sessions are of subagents';
+const unseenHint = 'name each by its full id instead of --subagents';
+
+const idsOf = (sessions: Target[]) => sessions.map(({ id }) => id);
 
 /** The sessions below these, each once, parents before their children, without those that are named themselves. */
-async function subagentsOf(client: Client, named: Session[]): Promise<Session[]> {
+async function subagentsOf(client: Client, named: Target[]): Promise<Target[]> {
   const seen = new Set(idsOf(named));
-  const below: Session[] = [];
+  const below: Target[] = [];
   const parents = [...named];
   for (let parent = parents.shift(); parent; parent = parents.shift()) {
     for await (const sessions of sessionPages(client, { parentId: parent.id, limit: 1000 })) {
@@ -70,8 +75,8 @@ async function subagentsOf(client: Client, named: Session[]): Promise<Session[]>
 /** Returns on a yes. */
 async function confirm(
   context: Context,
-  sessions: Session[],
-  staying: Session[],
+  sessions: Target[],
+  staying: Target[],
   ids: string[],
   options: Options,
 ): Promise<void> {

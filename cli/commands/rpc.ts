@@ -8,6 +8,11 @@ import { CliError, exitCodes } from '../exit.ts';
 import { cleanStart } from '../render/clean.ts';
 import { shellCommand } from '../shell-quote.ts';
 
+/** With `-` for its params. */
+export function takesInput({ args }: Command): boolean {
+  return args[1] === '-';
+}
+
 export function configure(command: Command, context: Context): void {
   const { program } = context;
   command

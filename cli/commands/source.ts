@@ -56,6 +56,7 @@ async function listSources(context: Context): Promise<void> {
   const { out, program } = context;
   const { items } = await withDaemon(context, ({ client }) => client.call('source/list', {}));
   if (context.json) return out.json(items);
+  if (items.length === 0 && context.token !== undefined) return out.line('No folders that this token may know of.');
   if (items.length === 0) return out.lines(['No folders are read.', `To add one: ${program} source add KIND PATH`]);
   if (out.width !== Number.POSITIVE_INFINITY) await loadWidths(items.flatMap(({ name, path }) => [name, path]));
   await out.lines(sourceTable(items, { width: out.width, style: out.style, home: context.home }));

@@ -30,20 +30,24 @@ function statusLines(context: Context, status: Status): string[] {
   const name = `sessiond ${cleanLine(status.version)}`;
   const up = duration(context.now() - status.startedAt);
   const [first = '', ...others] = wrap(`${name} is running, pid ${status.pid}, up ${up}`, width);
-  const facts: [string, string][] = [
+  // No store is empty. Who sees only some of the sessions is told neither its size nor who else is connected.
+  const isPartial = status.storeBytes === 0;
+  const facts: [string, string | undefined][] = [
     ['socket', shownPath(pathsFrom(context.env).socket, context.home)],
     ['sessions', grouped(status.sessions)],
     ['events', grouped(status.events)],
     ['head', cleanLine(status.head)],
-    ['store', bytes(status.storeBytes)],
+    ['store', isPartial ? undefined : bytes(status.storeBytes)],
     ['memory', bytes(status.memoryBytes)],
-    ['connections', connectionsText(status.connections)],
+    ['connections', isPartial ? undefined : connectionsText(status.connections)],
   ];
   const { present, absent } = byPresence(status.sources);
   return [
     first.replace(name, () => style.bold(name)),
     ...others,
-    ...facts.flatMap(([label, value]) => labelled(context, label, valueLines(context, value))),
+    ...facts.flatMap(([label, value]) =>
+      value === undefined ? [] : labelled(context, label, valueLines(context, value)),
+    ),
     ...labelled(
       context,
       'sources',

@@ -15,7 +15,7 @@ export async function auditTable(
   { width, style }: { width: number; style: Style },
 ): Promise<string[]> {
   const columns: Column[] = [
-    { header: 'at', paint: style.dim },
+    { header: 'at', drop: 2, paint: style.dim },
     { header: 'capability', cut: { at: 'end', least: 12 }, paint: style.cyan },
     { header: 'by', drop: 0, cut: { at: 'end', least: 8 } },
     { header: 'method' },

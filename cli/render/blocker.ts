@@ -32,7 +32,9 @@ export function waitText(blockers: Pick<Blocker, 'request'>[]): string {
 }
 
 /** `pending question: …`, `answered by usr_1: always · it is safe`. Clean, one line. */
-export function blockerText(blocker: Blocker): string {
+export function blockerText(
+  blocker: Pick<Blocker, 'state' | 'kind' | 'request' | 'resolvedBy' | 'resolution'>,
+): string {
   const { state, kind, resolvedBy } = blocker;
   if (state === 'pending') return withWords(joined([state, kind]), askText(blocker));
   const by = state === 'expired' || typeof resolvedBy !== 'string' ? '' : ` by ${cleanStart(resolvedBy, 60)}`;

@@ -1,40 +1,18 @@
 // grant, attenuate, revoke, caps, audit and --token-file: the real command over its real daemon. Wherever something was
 // printed, the secret of a token is looked for in it.
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { configure as configureAttenuate } from '../../cli/commands/attenuate.ts';
 import type { AuditEntry, Capability } from '../../protocol/capability.ts';
-import type { Params } from '../../protocol/methods.ts';
 import { startDaemon } from '../support/daemon.ts';
 import type { Home } from '../support/home.ts';
+import { hold, homeWith, pathOf, secretOf, tokenIn } from './capability-support.ts';
 import { fakeTerminal } from './fake-terminal.ts';
 import type { Run } from './run-cli.ts';
-import { clientOf, cliHome, daemonPid, endDaemon, run, seedSession, shownProgram, start } from './run-cli.ts';
+import { clientOf, cliHome, daemonPid, endDaemon, run, shownProgram, start } from './run-cli.ts';
 import { createSessions, interrupt, jsonLines } from './tail-support.ts';
-
-async function homeWith(...names: string[]): Promise<Home> {
-  const home = cliHome();
-  await startDaemon(home);
-  for (const name of names) await seedSession(home, `ses_${name}`, `title of ${name}`);
-  return home;
-}
-
-const pathOf = (home: Home, name: string) => join(home.folder, name);
-const tokenIn = (home: Home, name: string) => readFileSync(pathOf(home, name), 'utf8').trim();
-const secretOf = (token: string) => token.split('.')[1]!;
-
-/** Puts a token of what is given into a file of the home's folder, which commands run in. */
-async function hold(home: Home, name: string, given: Partial<Params<'capability/grant'>> = {}) {
-  const client = await clientOf(home);
-  const params = { label: name, rights: ['read' as const], sessions: ['ses_a'], ...given };
-  const { capability, token } = await client.call('capability/grant', params);
-  client.close();
-  writeFileSync(pathOf(home, name), `${token}\n`, { mode: 0o600 });
-  return { capability, token };
-}
 
 const capsOf = async (home: Home) => JSON.parse((await run(home, ['caps', '--all', '--json'])).stdout) as Capability[];
 
@@ -358,7 +336,20 @@ test('an id that nothing or more than one begins with is told, as of sessions', 
     code: 5,
     stderr: expect.stringContaining(`hint: what was handed out: ${shownProgram} caps --all`),
   });
-  const both = await run(home, ['audit', 'cap_']);
+  const both = await run(home, ['audit', 'cap_0']);
   expect(both.code).toBe(2);
-  expect(both.stderr).toMatch(/2 capabilities have ids that start with cap_:\n +cap_\S+ {2}one\n +cap_\S+ {2}two\n/);
+  expect(both.stderr).toMatch(/2 capabilities have ids that start with cap_0:\n +cap_\S+ {2}one\n +cap_\S+ {2}two\n/);
+});
+
+test('an id that is empty, as of a variable that is not set, revokes nothing, also where there is one capability', async () => {
+  const home = await homeWith('a');
+  await hold(home, 'only');
+  for (const given of ['', 'cap_']) {
+    expect(await run(home, ['revoke', given])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `error: "${given}" is not an id\nhint: what was handed out: ${shownProgram} caps --all\n`,
+    });
+  }
+  expect((await capsOf(home)).map(({ revokedAt }) => revokedAt)).toEqual([null]);
 });
