@@ -26,6 +26,10 @@ export type Limits = {
   commentMs: number;
   /** Times that it is asked before it is taken for dead. */
   maxPings: number;
+  /** Times that a stream over HTTP may be found as unread as before, until it is ended. */
+  maxStalls: number;
+  /** Bodies of requests that are read at a time, in bytes. */
+  maxBodyBytes: number;
   /** How long somebody who came over TCP may take to say who they are. */
   greetingMs: number;
   /** What HTTP over TCP takes: bytes of a request's header, how long that and all of it may take, connections at a time. */
@@ -52,6 +56,8 @@ export const defaultLimits: Limits = {
   searchWaitMs: 5_000,
   commentMs: 15_000,
   maxPings: 2,
+  maxStalls: 8,
+  maxBodyBytes: 64 * 1024 * 1024,
   greetingMs: 10_000,
   maxHeaderBytes: 16 * 1024,
   headerMs: 10_000,

@@ -57,7 +57,7 @@ export async function ask(where: Where, { method, path, headers = {}, body }: As
     text += chunk;
   });
   await within(`the answer to ${path}`, once(incoming, 'end'));
-  const isJson = incoming.headers['content-type']?.includes('json');
+  const isJson = text !== '' && incoming.headers['content-type']?.includes('json');
   return { status: incoming.statusCode!, headers: incoming.headers, text, json: isJson && JSON.parse(text) };
 }
 

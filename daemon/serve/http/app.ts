@@ -10,7 +10,6 @@ import type { Runtime } from '../../engine/runtime.ts';
 import type { Limits } from '../limits.ts';
 import type { Entry } from '../peer.ts';
 import type { Entrance } from './entrance.ts';
-import { refusalOf } from './guard.ts';
 import { RequestTransport } from './request-transport.ts';
 import { SseTransport } from './sse-transport.ts';
 import { statusOf } from './status.ts';
@@ -24,23 +23,28 @@ export type AppDeps = {
   signal: AbortSignal;
 };
 
+const retryAfterMs = 1_000;
+
 type Env = { Bindings: HttpBindings };
 
-/** `entrance`: who may come in by this door. `hosts`: the names it is reached by; undefined: any, it is a Unix socket. */
-export function createApp(deps: AppDeps, entrance: Entrance, hosts: readonly string[] | undefined): Hono<Env> {
+/** `entrance`: who may come in by this door. */
+export function createApp(deps: AppDeps, entrance: Entrance): Hono<Env> {
   const { serve, head, limits, runtime, signal } = deps;
   const app = new Hono<Env>();
   app.use(async (c, next) => {
     c.header('x-content-type-options', 'nosniff');
-    const refused = hosts && refusalOf(c.env.incoming, hosts);
-    if (refused) return c.json({ error: refused.message }, refused.status);
     await next();
   });
   app.onError((error, c) => {
     if (error instanceof RefusedError) return refusedAs(c, error);
-    throw error;
+    // A client that went in the midst of its request hears of nothing.
+    if (c.req.raw.signal.aborted) return c.body(null, 400);
+    const incident = runtime.newId('inc');
+    runtime.log.error({ err: error, incident }, 'an unexpected error');
+    return c.json({ error: `see the log for incident ${incident}` }, 500);
   });
 
+  const bodies = new Bodies(limits);
   app.get('/health', async (c) => {
     await entrance.enter(c.env.incoming, '/health');
     return c.json({ ok: true, head: head() });
@@ -51,7 +55,7 @@ export function createApp(deps: AppDeps, entrance: Entrance, hosts: readonly str
     bodyLimit({ maxSize: limits.maxFrameBytes, onError: (c) => tooLarge(c, limits.maxFrameBytes) }),
     async (c) => {
       const entry = await entrance.enter(c.env.incoming, '/rpc');
-      const transport = new RequestTransport(new Uint8Array(await c.req.arrayBuffer()));
+      const transport = new RequestTransport(await bodies.read(c));
       c.env.outgoing.on('close', () => transport.close());
       await serve(transport, { ...entry, lasts: false });
       const { reply } = transport;
@@ -60,11 +64,13 @@ export function createApp(deps: AppDeps, entrance: Entrance, hosts: readonly str
   );
 
   app.get('/events', async (c) => {
+    // Hono answers it by what GET does, and this would never end.
+    if (c.env.incoming.method === 'HEAD') return notFor(c, '/events', 'GET');
     const entry = await entrance.enter(c.env.incoming, '/events');
     const query = new URL(c.req.url).searchParams;
     const transport = new SseTransport(c.env.outgoing, subscribeOf(query, c.req.header('last-event-id')), runtime);
     const over = new AbortController();
-    void commentEvery(limits.commentMs, transport, runtime, AbortSignal.any([signal, over.signal]));
+    void commentEvery(limits, transport, runtime, AbortSignal.any([signal, over.signal]));
     await serve(transport, entry).finally(() => over.abort());
     return RESPONSE_ALREADY_SENT;
   });
@@ -86,15 +92,46 @@ export function createApp(deps: AppDeps, entrance: Entrance, hosts: readonly str
     const method = allowed[c.req.path];
     if (method === undefined) return c.json({ error: `there is no ${c.req.path}` }, 404);
     if (c.req.path === '/ws') return c.json({ error: '/ws is for WebSocket' }, 426, { upgrade: 'websocket' });
-    return c.json({ error: `${c.req.path} is for ${method}` }, 405, { allow: method });
+    return notFor(c, c.req.path, method);
   });
   return app;
+}
+
+function notFor(c: Context, path: string, method: string): Response {
+  return c.json({ error: `${path} is for ${method}` }, 405, { allow: method });
+}
+
+/** Reads the bodies of requests, so much at a time over all. */
+class Bodies {
+  readonly #limits: Limits;
+  #bytes = 0;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  /** Throws Overloaded where as much is being read as may be. */
+  async read(c: Context): Promise<Uint8Array> {
+    const { maxFrameBytes, maxBodyBytes } = this.#limits;
+    const bytes = Number(c.req.header('content-length') ?? maxFrameBytes);
+    if (this.#bytes > 0 && this.#bytes + bytes > maxBodyBytes) {
+      const data = { retryAfterMs };
+      throw new RefusedError(refuse('Overloaded', 'too many requests at once: send it again a little later', data));
+    }
+    this.#bytes += bytes;
+    try {
+      return new Uint8Array(await c.req.arrayBuffer());
+    } finally {
+      this.#bytes -= bytes;
+    }
+  }
 }
 
 function refusedAs(c: Context, { refusal }: RefusedError): Response {
   const error = toWireError(refusal);
   const status = statusOf(error);
   if (status === 401) c.header('www-authenticate', 'Bearer');
+  if (refusal.refused === 'Overloaded') c.header('retry-after', String(Math.ceil(refusal.data.retryAfterMs / 1_000)));
   return c.json({ error }, status as 400);
 }
 
@@ -103,9 +140,14 @@ function tooLarge(c: Context, limit: number): Response {
   return c.json({ jsonrpc: '2.0', id: null, error }, 413);
 }
 
-async function commentEvery(ms: number, to: SseTransport, runtime: Runtime, signal: AbortSignal) {
+async function commentEvery(
+  { commentMs: ms, maxStalls }: Limits,
+  to: SseTransport,
+  runtime: Runtime,
+  signal: AbortSignal,
+) {
   while (!signal.aborted) {
     await runtime.sleep(ms, signal).catch(() => {});
-    to.comment();
+    to.comment(maxStalls);
   }
 }

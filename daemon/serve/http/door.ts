@@ -82,8 +82,14 @@ export class HttpDoor {
   }
 
   #listener(entrance: Entrance, hosts: readonly string[] | undefined): RequestListener {
-    const app = createApp(this.#deps, entrance, hosts);
-    return getRequestListener(app.fetch, { overrideGlobalObjects: false });
+    const app = createApp(this.#deps, entrance);
+    const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+    return (incoming, outgoing) => {
+      const refused = hosts && refusalOf(incoming, hosts);
+      if (!refused) return void listener(incoming, outgoing);
+      outgoing.writeHead(refused.status, { 'content-type': 'application/json', connection: 'close' });
+      outgoing.end(`${JSON.stringify({ error: refused.message })}\n`);
+    };
   }
 
   #takeUpgrades(server: Server, entrance: Entrance, hosts: readonly string[] | undefined): void {

@@ -19,6 +19,9 @@ export class SseTransport implements Transport {
   readonly #over = new AbortController();
   readonly #inbox = new FrameQueue();
   #isStarted = false;
+  /** What waited for the reader at the last comment, and how often it was as much. */
+  #waiting = 0;
+  #stalls = 0;
   #drained: Promise<void> | undefined;
 
   constructor(outgoing: ServerResponse, subscribe: Params<'events/subscribe'>, runtime: Pick<Runtime, 'sleep'>) {
@@ -53,9 +56,17 @@ export class SseTransport implements Transport {
     await this.#drained;
   }
 
-  /** Something to see for whoever is in between: nothing where the reader has not taken what was sent before. */
-  comment(): void {
-    if (this.#isStarted && !this.isClosed && this.bufferedBytes === 0) this.#outgoing.write(':\n\n');
+  /**
+   * Something to see for whoever is in between. Where the reader has not taken what was sent before, nothing, and where it has
+   * taken nothing of it for `stalls` times, it is taken for gone: it goes on by its last id when it comes back.
+   */
+  comment(stalls: number): void {
+    if (!this.#isStarted || this.isClosed) return;
+    const waiting = this.bufferedBytes;
+    this.#stalls = waiting > 0 && waiting === this.#waiting ? this.#stalls + 1 : 0;
+    this.#waiting = waiting;
+    if (this.#stalls >= stalls) this.#outgoing.destroy();
+    else if (waiting === 0) this.#outgoing.write(':\n\n');
   }
 
   receive(): Promise<Frame | undefined> {

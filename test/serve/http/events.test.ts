@@ -165,4 +165,23 @@ describe('[P7] readers of /events that stall', () => {
       expect(each.seqs).toEqual(all);
     }
   });
+
+  it('are taken for gone when they take nothing for long, and go on where they were when they come back', async () => {
+    const { stream, create, ok } = await setUp({ commentMs: 100, maxStalls: 4 });
+    await create('ses_1');
+    await ok('message/put', { sessionId: 'ses_1', messageId: 'msg_1', role: 'assistant' });
+    const events = await stream();
+    await events.until('to be caught up', () => events.of('caughtUp').length === 1);
+    events.incoming.pause();
+    const part = { type: 'text', text: 'x'.repeat(20_000) };
+    for (let at = 0; at < 200; at += 1) await ok('part/put', { sessionId: 'ses_1', messageId: 'msg_1', part });
+    while ((await ok('daemon/status')).connections.length > 1) await new Promise((resolve) => setImmediate(resolve));
+    events.incoming.resume();
+    await events.closed();
+    expect(events.seqs.length).toBeLessThan(200);
+    const again = await stream('', { 'last-event-id': events.lastId! });
+    await again.until('the rest', () => events.seqs.length + again.seqs.length >= 200);
+    expect([...events.seqs, ...again.seqs]).toEqual(Array.from({ length: 200 }, (_, at) => at + 3));
+    expect(again.events[0]!.data.mode).toBe('resumed');
+  });
 });

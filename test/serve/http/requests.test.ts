@@ -74,6 +74,22 @@ describe('POST /rpc', () => {
     }
   });
 
+  it('[P7] holds so much of bodies at a time, and tells when to come again', async () => {
+    const { home, socket } = await httpDaemon({ limits: { maxBodyBytes: 1_000 } });
+    const slow = connect(home.paths.socket);
+    slow.write('POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n');
+    const asking = post(request(1, 'session/create', { title: 'x'.repeat(100) }));
+    const refused = async () => {
+      let answer = await socket(asking);
+      while (answer.status === 200) answer = await socket(asking);
+      return answer;
+    };
+    const { status, headers, json } = await refused();
+    expect([status, headers['retry-after'], json.error.data.kind]).toEqual([503, '1', 'Overloaded']);
+    slow.destroy();
+    while ((await socket(asking)).status !== 200);
+  });
+
   it('[P18] waits as long as its client does, and no longer', async () => {
     const { home, ok, socket } = await httpDaemon();
     await ok('session/create', { sessionId: 'ses_1' });
@@ -133,6 +149,7 @@ describe('GET /health and what is not there', () => {
     };
     expect(await told('GET', '/rpc')).toEqual([405, 'POST', []]);
     expect(await told('OPTIONS', '/rpc')).toEqual([405, 'POST', []]);
+    expect(await told('HEAD', '/events')).toEqual([405, 'GET', []]);
     expect(await told('POST', '/events')).toEqual([405, 'GET', []]);
     expect(await told('GET', '/ws')).toEqual([426, undefined, []]);
     expect(await told('GET', '/rpc/')).toEqual([404, undefined, []]);
