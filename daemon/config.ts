@@ -1,9 +1,9 @@
 // config.toml: TOML, checked by a schema at start; an unknown or invalid key is refused by its name, its line and what is
 // allowed (PROTOCOL.md 1).
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
+import { ConfigError } from './config-error.ts';
 import type { RetentionRule } from './core/retention.ts';
 import type { AuditRule } from './engine/capabilities.ts';
 import { HttpTable, httpListen } from './http-config.ts';
@@ -40,10 +40,6 @@ export const defaultLedger: Config['ledger'] = { maxAgeMs: 30 * dayMs };
 export const defaultAudit: AuditRule = { maxAgeMs: 90 * dayMs, maxEntries: 100_000 };
 export const defaultRetention: RetentionRule = { maxEvents: 2_000_000, maxAgeMs: 90 * dayMs, maxLagEvents: 1_000_000 };
 
-export class ConfigError extends Error {
-  readonly exitCode = 1;
-}
-
 /** Reads the config; a file that is not there is the defaults. Throws ConfigError, which names key and line. */
 export function loadConfig(path: string): Config {
   const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
@@ -63,7 +59,7 @@ export function loadConfig(path: string): Config {
     ledger: { ...defaultLedger, ...given(ledger) },
     audit: { ...defaultAudit, ...given(audit) },
     retention: { ...defaultRetention, ...given(retention) },
-    http: http && httpListen(http, dirname(path)),
+    http: http && httpListen(http, path),
   };
 }
 
@@ -76,7 +72,11 @@ function describe(path: string, text: string, issue: z.core.$ZodIssue): string {
   const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0]! : undefined;
   const keys = [...issue.path.map(String), ...(unknown === undefined ? [] : [unknown])];
   const name = keys.join('.');
-  const where = `${path}:${lineOf(text, keys)}`;
+  // An item of a list stands where the list does, or below it.
+  const where = `${path}:${lineOf(
+    text,
+    keys.filter((key) => !/^\d+$/.test(key)),
+  )}`;
   if (unknown === undefined) return `${where}: ${name}: ${issue.message}`;
   return `${where}: there is no setting ${name}; allowed here: ${allowedAt(issue.path).join(', ')}`;
 }

@@ -1,10 +1,10 @@
 // The [http] table of config.toml: where TCP is listened on. Off by default (PROTOCOL.md 10).
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { ConfigError } from './config-error.ts';
 import type { HttpListen } from './serve/http/door.ts';
-import { ListenError } from './serve/listen.ts';
 
 const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
@@ -13,7 +13,7 @@ loopback.addAddress('::1', 'ipv6');
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
 
 const listenShape = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/;
-const path = z.string().min(1, 'expected the path of a PEM file');
+const pemFile = z.string().min(1, 'expected the path of a PEM file');
 
 export const HttpTable = z
   .strictObject({
@@ -27,8 +27,8 @@ export const HttpTable = z
       .array(z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)$/, 'expected a name without a port'))
       .min(1)
       .optional(),
-    cert: path.optional(),
-    key: path.optional(),
+    cert: pemFile.optional(),
+    key: pemFile.optional(),
     behindProxy: z.boolean().optional(),
   })
   .superRefine(({ listen, cert, key, behindProxy }, check) => {
@@ -45,12 +45,11 @@ export const HttpTable = z
     check.addIssue({ code: 'custom', path: ['listen'], message });
   });
 
-/** What the table asks for. Paths are beside `folder`. Throws ListenError when a file of it cannot be read. */
-export function httpListen(table: z.infer<typeof HttpTable>, folder: string): HttpListen {
+/** What the table of the config at `path` asks for; its own paths start beside it. Throws ConfigError for a file that cannot be read. */
+export function httpListen(table: z.infer<typeof HttpTable>, path: string): HttpListen {
   const { listen, hosts = loopbackNames, cert, key, behindProxy = false } = table;
   const host = hostOf(listen);
-  const tls =
-    cert !== undefined && key !== undefined ? { cert: read(folder, cert), key: read(folder, key) } : undefined;
+  const tls = cert !== undefined && key !== undefined ? { cert: read(path, cert), key: read(path, key) } : undefined;
   const names = hosts.map((name) => name.toLowerCase());
   return { host, port: Number(listenShape.exec(listen)![2]), hosts: names, tls, behindProxy };
 }
@@ -66,11 +65,11 @@ function isLoopback(host: string): boolean {
   return loopback.check(address, family === 4 ? 'ipv4' : 'ipv6');
 }
 
-function read(folder: string, name: string): string {
-  const file = resolve(folder, name);
+function read(path: string, name: string): string {
+  const file = resolve(dirname(path), name);
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new ListenError(`[http] ${file} cannot be read: ${(error as Error).message}`);
+    throw new ConfigError(`${path}: [http]: ${file} cannot be read: ${(error as Error).message}`);
   }
 }

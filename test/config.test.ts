@@ -1,7 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, loadConfig } from '../daemon/config.ts';
+import { loadConfig } from '../daemon/config.ts';
+import { ConfigError } from '../daemon/config-error.ts';
 import { sourceKindNames } from '../daemon/source-kinds.ts';
 import { connectTo, spawnDaemonProcess, startDaemon, testHome } from './support/daemon.ts';
 
@@ -69,6 +73,71 @@ describe('the config', () => {
     ['a dotted key', 'sources.claude-code = 1\n', 'config.toml:1: sources.claude-code: Invalid input'],
   ])('with %s is refused by its name, its line and what is allowed', (_name, text, message) => {
     expect(refusalOf(text)).toContain(message);
+  });
+
+  describe('[http]', () => {
+    const listenOf = (lines: string) => {
+      const path = join(testHome().folder, 'config.toml');
+      writeFileSync(path, `[http]\n${lines}`);
+      return loadConfig(path).http;
+    };
+
+    test('is off by default, and served under loopback names alone where it says no others', () => {
+      expect(loadConfig('/nowhere/config.toml').http).toBeUndefined();
+      const hosts = ['localhost', '127.0.0.1', '[::1]'];
+      const listen = { host: '127.0.0.1', port: 7433, hosts, tls: undefined, behindProxy: false };
+      expect(listenOf('listen = "127.0.0.1:7433"\n')).toEqual(listen);
+    });
+
+    test.each(['127.0.0.1:1', '127.1.2.3:1', 'localhost:1', '[::1]:1'])('needs no TLS on %s', (listen) => {
+      expect(listenOf(`listen = "${listen}"\n`)?.port).toBe(1);
+    });
+
+    test.each(['0.0.0.0:1', '192.168.1.2:1', '[::]:1', 'box.local:1', '[::ffff:10.0.0.1]:1', '128.0.0.1:1'])(
+      'needs TLS, or a proxy that does it, on %s',
+      (listen) => {
+        expect(refusalOf(`[http]\nlisten = "${listen}"\n`)).toContain('config.toml:2: http.listen: beyond loopback');
+        expect(listenOf(`listen = "${listen}"\nbehindProxy = true\n`)?.behindProxy).toBe(true);
+      },
+    );
+
+    test.each([
+      ['listen = "7433"', 'config.toml:2: http.listen: expected an address and a port'],
+      ['listen = "127.0.0.1:70000"', 'config.toml:2: http.listen: expected an address and a port'],
+      ['hosts = ["a"]', 'http.listen: '],
+      ['listen = "127.0.0.1:1"\nhosts = ["a:1"]', 'config.toml:3: http.hosts.0: expected a name without a port'],
+      ['listen = "127.0.0.1:1"\nhosts = []', 'http.hosts: '],
+      ['listen = "127.0.0.1:1"\ncert = "x"', 'config.toml:3: http.cert: cert and key go together'],
+      ['listen = "127.0.0.1:1"\nport = 1', 'config.toml:3: there is no setting http.port; allowed here: listen, hosts'],
+      ['listen = "127.0.0.1:1"\ncert = "nowhere.pem"\nkey = "nowhere.pem"', 'config.toml: [http]: '],
+    ])('with %s is refused by its name', (lines, message) => {
+      expect(refusalOf(`[http]\n${lines}\n`)).toContain(message);
+    });
+
+    test('with a certificate that is none keeps the daemon from starting, and says so', async () => {
+      const home = testHome();
+      const folder = dirname(home.paths.config);
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, 'x.pem'), 'x');
+      writeFileSync(home.paths.config, '[http]\nlisten = "127.0.0.1:0"\ncert = "x.pem"\nkey = "x.pem"\n');
+      const refused = await spawnDaemonProcess(home).ready;
+      const message = expect.stringContaining('[http] cert and key: ');
+      expect(refused).toMatchObject({ ready: false, exitCode: 1, message });
+    });
+
+    test('on a port that is taken keeps the daemon from starting, and says so', async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const home = testHome();
+      mkdirSync(dirname(home.paths.config), { recursive: true });
+      const { port } = server.address() as AddressInfo;
+      writeFileSync(home.paths.config, `[http]\nlisten = "127.0.0.1:${port}"\n`);
+      const refused = await spawnDaemonProcess(home).ready;
+      server.close();
+      const message = expect.stringContaining(`cannot listen on 127.0.0.1:${port}`);
+      expect(refused).toMatchObject({ ready: false, exitCode: 1, message });
+      expect(existsSync(home.paths.socket)).toBe(false);
+    });
   });
 
   test('that is no TOML is refused by its line', () => {

@@ -2,6 +2,7 @@
 // Behind it is what is behind the socket: each request, stream and WebSocket is a transport that the daemon serves.
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import { createServer } from 'node:http';
+import type { ServerOptions as TlsServerOptions } from 'node:https';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -59,7 +60,7 @@ export class HttpDoor {
       connectionsCheckingInterval: Math.min(limits.headerMs, 1_000),
     };
     const listener = this.#listener(entrance, hosts);
-    const server: Server = tls ? createTlsServer({ ...options, ...tls }, listener) : createServer(options, listener);
+    const server: Server = tls ? tlsServer({ ...options, ...tls }, listener) : createServer(options, listener);
     server.maxConnections = limits.maxTcpConnections;
     this.#takeUpgrades(server, entrance, hosts);
     await new Promise<void>((resolve, reject) => {
@@ -129,6 +130,15 @@ export class HttpDoor {
       await runtime.sleep(limits.commentMs, signal).catch(() => {});
       transport.ping(limits.maxPings);
     }
+  }
+}
+
+/** Throws ListenError for what is no certificate, or no key to it. */
+function tlsServer(options: TlsServerOptions, listener: RequestListener): Server {
+  try {
+    return createTlsServer(options, listener);
+  } catch (error) {
+    throw new ListenError(`[http] cert and key: ${(error as Error).message}`);
   }
 }
 
