@@ -21,7 +21,7 @@ import { delivery } from './rows/delivery.ts';
 import { deltas } from './rows/deltas.ts';
 import { fanOut } from './rows/fan-out.ts';
 import { ingest } from './rows/ingest.ts';
-import { pausedReaders } from './rows/paused-readers.ts';
+import { pausedReaders, pausedSseReaders } from './rows/paused-readers.ts';
 import { replay } from './rows/replay.ts';
 
 const rows: Record<string, Row> = {
@@ -32,6 +32,7 @@ const rows: Record<string, Row> = {
   replay,
   'fan-out': fanOut,
   'paused-readers': pausedReaders,
+  'paused-sse-readers': pausedSseReaders,
   ingest,
   'store-bytes': storeBytes,
   'restart-bytes': restartBytes,

@@ -18,12 +18,13 @@ export class RawReader {
     socket.on('data', (chunk: Buffer) => this.#count(chunk));
   }
 
-  /** Subscribes; resolves when the daemon has answered. */
-  static async subscribe(path: string, from: 'now' | 'start'): Promise<RawReader> {
+  /** Subscribes by a line, or by a request for Server-Sent Events; resolves when the daemon has answered. */
+  static async subscribe(path: string, from: 'now' | 'start', over: 'line' | 'sse' = 'line'): Promise<RawReader> {
     const socket = connect(path);
     await once(socket, 'connect');
     const request = { jsonrpc: '2.0', id: 1, method: 'events/subscribe', params: { from } };
-    socket.write(`${JSON.stringify(request)}\n`);
+    const line = `${JSON.stringify(request)}\n`;
+    socket.write(over === 'line' ? line : `GET /events?from=${from} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
     const reader = new RawReader(socket);
     await once(socket, 'data');
     return reader;

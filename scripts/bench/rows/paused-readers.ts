@@ -9,7 +9,7 @@ const readers = 8;
 const appendedBytes = 50_000_000;
 
 /** By how much a daemon of its own grows while 50 MB are appended, MB. */
-async function growth(setting: Setting, paused: number): Promise<number> {
+async function growth(setting: Setting, paused: number, over: 'line' | 'sse'): Promise<number> {
   const daemon = await startDaemon(setting);
   try {
     const client = await daemon.connect();
@@ -24,7 +24,7 @@ async function growth(setting: Setting, paused: number): Promise<number> {
     };
     await append(setting.quick ? 100_000 : appendedBytes); // its caches and heap are as large as they get
     const held = await Promise.all(
-      Array.from({ length: paused }, () => RawReader.subscribe(setting.home.paths.socket, 'now')),
+      Array.from({ length: paused }, () => RawReader.subscribe(setting.home.paths.socket, 'now', over)),
     );
     for (const { socket } of held) socket.pause();
     const before = residentMb(daemon.pid);
@@ -37,14 +37,17 @@ async function growth(setting: Setting, paused: number): Promise<number> {
   }
 }
 
-export const pausedReaders: Row = {
-  what: `memory that 50 MB of appends take with ${readers} subscribers that do not read`,
+const rowOver = (over: 'line' | 'sse', what: string): Row => ({
+  what: `memory that 50 MB of appends take with ${readers} ${what} that do not read`,
   floor: `without them, plus ${readers} x 1 MiB`,
   unit: 'MB',
   target: { atMost: 1 },
   open: async (setting) => ({
-    floor: async () => Math.max(0, await growth(setting, 0)) + readers,
-    ours: async () => Math.max(0.1, await growth(setting, readers)),
+    floor: async () => Math.max(0, await growth(setting, 0, over)) + readers,
+    ours: async () => Math.max(0.1, await growth(setting, readers, over)),
     async close() {},
   }),
-};
+});
+
+export const pausedReaders = rowOver('line', 'subscribers');
+export const pausedSseReaders = rowOver('sse', 'readers of /events');
