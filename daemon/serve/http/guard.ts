@@ -4,6 +4,8 @@ import type { IncomingMessage } from 'node:http';
 
 export type Refused = { status: 400 | 403; message: string };
 
+const foreign: Refused = { status: 403, message: 'pages of other origins are not served' };
+
 type Request = Pick<IncomingMessage, 'rawHeaders' | 'url'>;
 
 const hostShape = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i;
@@ -22,9 +24,11 @@ export function refusalOf({ rawHeaders, url = '' }: Request, hosts: readonly str
     return { status: 403, message: `the host ${name ?? ''} is not served here: add it to [http] hosts` };
   }
   const origins = valuesOf(rawHeaders, 'origin');
-  if (origins.some((origin) => !isOf(origin, host)))
-    return { status: 403, message: 'pages of other origins are not served' };
-  return undefined;
+  if (origins.some((origin) => !isOf(origin, host))) return foreign;
+  // Of another port of this host: it sends no Origin with a GET that it cannot read, but its cookies do come.
+  const sites = valuesOf(rawHeaders, 'sec-fetch-site');
+  const isOwn = sites.every((site) => site === 'same-origin' || site === 'none');
+  return isOwn ? undefined : foreign;
 }
 
 /** Whether a page of `origin` was loaded from `host`. The scheme is the page's: TLS may end at a proxy. */

@@ -77,7 +77,10 @@ export class SseTransport implements Transport {
     this.#inbox.end();
     const outgoing = this.#outgoing;
     if (outgoing.writableEnded) return;
-    if (!this.#isStarted && !outgoing.headersSent) outgoing.writeHead(503);
+    if (!this.#isStarted) {
+      this.#goAway();
+      return;
+    }
     outgoing.end();
     // What was sent is still delivered; a reader that does not read it must not keep the socket.
     const cut = () => void outgoing.destroy();
@@ -87,6 +90,10 @@ export class SseTransport implements Transport {
   #start(reply: string): void {
     this.#isStarted = true;
     const { error, result } = JSON.parse(reply) as { error?: WireError; result: Result<'events/subscribe'> };
+    if (error?.data?.kind === 'ShuttingDown') {
+      this.#goAway();
+      return;
+    }
     if (error) {
       this.#outgoing.writeHead(statusOf(error), { 'content-type': 'application/json' });
       this.#outgoing.write(`${JSON.stringify({ error })}\n`);
@@ -98,6 +105,11 @@ export class SseTransport implements Transport {
     // From here on it can be resumed, also where nothing else comes; but not from before the state was sent.
     const id = result.mode === 'snapshot' ? '' : `id: ${result.cursor}\n`;
     this.#outgoing.write(`retry: ${retryMs}\n${id}event: subscribed\ndata: ${JSON.stringify(result)}\n\n`);
+  }
+
+  /** Without a word: an EventSource that is answered by a status, 503 too, does not come back. */
+  #goAway(): void {
+    this.#outgoing.destroy();
   }
 
   /** Until what was sent has left, or the reader is gone. */

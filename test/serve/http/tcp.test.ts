@@ -190,6 +190,14 @@ describe('a page', () => {
     },
   );
 
+  it('of another port, which sends no Origin with what it cannot read, is refused by what its browser says of it', async () => {
+    const { tcp, authorization } = await setUp();
+    const statusFor = async (site: string) =>
+      (await tcp({ path: '/health', headers: { authorization, 'sec-fetch-site': site } })).status;
+    expect([await statusFor('same-site'), await statusFor('cross-site')]).toEqual([403, 403]);
+    expect([await statusFor('same-origin'), await statusFor('none')]).toEqual([200, 200]);
+  });
+
   it('of the daemon itself is served, also where TLS ends at a proxy', async () => {
     const { tcp, authorization, port } = await setUp();
     const own = { authorization, origin: `http://127.0.0.1:${port}` };
