@@ -5,7 +5,7 @@ import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { ConfigError } from './config-error.ts';
 import type { RetentionRule } from './core/retention.ts';
-import type { AuditRule } from './engine/capabilities.ts';
+import type { AuditRule } from './engine/capability-audit.ts';
 import { HttpTable, httpListen } from './http-config.ts';
 import type { HttpListen } from './serve/http/door.ts';
 import type { SourceKind } from './source-kinds.ts';
@@ -51,7 +51,12 @@ export function loadConfig(path: string): Config {
     throw new ConfigError(`${path}:${error.line}: ${error.message.split('\n')[0]}`);
   }
   const parsed = Config.safeParse(raw);
-  if (!parsed.success) throw new ConfigError(describe(path, text, parsed.error.issues[0]!));
+  if (!parsed.success) {
+    // What was misspelt says more than that it is missing.
+    const { issues } = parsed.error;
+    const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
+    throw new ConfigError(describe(path, text, issue));
+  }
   const { sources, ledger, audit, retention, http } = parsed.data;
   const read = sourceKindNames.map((kind) => [kind, sources?.[kind] ?? true]);
   return {

@@ -13,16 +13,14 @@ loopback.addAddress('::1', 'ipv6');
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
 
 const listenShape = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/;
+const listenExpected = 'expected an address and a port, as 127.0.0.1:7433';
 const pemFile = z.string().min(1, 'expected the path of a PEM file');
 
 export const HttpTable = z
   .strictObject({
     listen: z
-      .string()
-      .refine(
-        (text) => Number(listenShape.exec(text)?.[2] ?? Number.NaN) <= 65535,
-        'expected an address and a port, as 127.0.0.1:7433',
-      ),
+      .string(listenExpected)
+      .refine((text) => Number(listenShape.exec(text)?.[2] ?? Number.NaN) <= 65535, listenExpected),
     hosts: z
       .array(z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)$/, 'expected a name without a port'))
       .min(1)

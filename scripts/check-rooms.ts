@@ -89,7 +89,6 @@ const rooms: Room[] = [
       'json-rpc-2.0',
       'zod',
       'hono',
-      'hono/body-limit',
       'hono/utils/cookie',
       '@hono/node-server',
       '@hono/node-server/utils/response',

@@ -102,9 +102,10 @@ describe('the config', () => {
     );
 
     test.each([
+      ['lisen = "127.0.0.1:1"', 'config.toml:2: there is no setting http.lisen; allowed here: listen, hosts'],
+      ['hosts = ["a"]', 'config.toml:1: http.listen: expected an address and a port'],
       ['listen = "7433"', 'config.toml:2: http.listen: expected an address and a port'],
       ['listen = "127.0.0.1:70000"', 'config.toml:2: http.listen: expected an address and a port'],
-      ['hosts = ["a"]', 'http.listen: '],
       ['listen = "127.0.0.1:1"\nhosts = ["a:1"]', 'config.toml:3: http.hosts.0: expected a name without a port'],
       ['listen = "127.0.0.1:1"\nhosts = []', 'http.hosts: '],
       ['listen = "127.0.0.1:1"\ncert = "x"', 'config.toml:3: http.cert: cert and key go together'],

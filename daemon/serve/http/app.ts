@@ -3,12 +3,13 @@ import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context } from 'hono';
 import { Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
-import { RefusedError, refuse, toWireError } from '../../../protocol/errors.ts';
+import type { Refusal } from '../../../protocol/errors.ts';
+import { RefusedError, toWireError } from '../../../protocol/errors.ts';
 import type { Transport } from '../../../protocol/transport.ts';
 import type { Runtime } from '../../engine/runtime.ts';
 import type { Limits } from '../limits.ts';
 import type { Entry } from '../peer.ts';
+import { Bodies } from './bodies.ts';
 import type { Entrance } from './entrance.ts';
 import { RequestTransport } from './request-transport.ts';
 import { SseTransport } from './sse-transport.ts';
@@ -23,8 +24,6 @@ export type AppDeps = {
   signal: AbortSignal;
 };
 
-const retryAfterMs = 1_000;
-
 type Env = { Bindings: HttpBindings };
 
 /** `entrance`: who may come in by this door. */
@@ -36,7 +35,7 @@ export function createApp(deps: AppDeps, entrance: Entrance): Hono<Env> {
     await next();
   });
   app.onError((error, c) => {
-    if (error instanceof RefusedError) return refusedAs(c, error);
+    if (error instanceof RefusedError) return refusedAs(c, error.refusal);
     // A client that went in the midst of its request hears of nothing.
     if (c.req.raw.signal.aborted) return c.body(null, 400);
     const incident = runtime.newId('inc');
@@ -50,18 +49,14 @@ export function createApp(deps: AppDeps, entrance: Entrance): Hono<Env> {
     return c.json({ ok: true, head: head() });
   });
 
-  app.post(
-    '/rpc',
-    bodyLimit({ maxSize: limits.maxFrameBytes, onError: (c) => tooLarge(c, limits.maxFrameBytes) }),
-    async (c) => {
-      const entry = await entrance.enter(c.env.incoming, '/rpc');
-      const transport = new RequestTransport(await bodies.read(c));
-      c.env.outgoing.on('close', () => transport.close());
-      await serve(transport, { ...entry, lasts: false });
-      const { reply } = transport;
-      return reply === undefined ? c.body(null, 204) : c.body(reply, 200, { 'content-type': 'application/json' });
-    },
-  );
+  app.post('/rpc', async (c) => {
+    const entry = await entrance.enter(c.env.incoming, '/rpc');
+    const transport = new RequestTransport(await bodies.read(c.env.incoming));
+    c.env.outgoing.on('close', () => transport.close());
+    await serve(transport, { ...entry, lasts: false });
+    const { reply } = transport;
+    return reply === undefined ? c.body(null, 204) : c.body(reply, 200, { 'content-type': 'application/json' });
+  });
 
   app.get('/events', async (c) => {
     // Hono answers it by what GET does, and this would never end.
@@ -101,43 +96,14 @@ function notFor(c: Context, path: string, method: string): Response {
   return c.json({ error: `${path} is for ${method}` }, 405, { allow: method });
 }
 
-/** Reads the bodies of requests, so much at a time over all. */
-class Bodies {
-  readonly #limits: Limits;
-  #bytes = 0;
-
-  constructor(limits: Limits) {
-    this.#limits = limits;
-  }
-
-  /** Throws Overloaded where as much is being read as may be. */
-  async read(c: Context): Promise<Uint8Array> {
-    const { maxFrameBytes, maxBodyBytes } = this.#limits;
-    const bytes = Number(c.req.header('content-length') ?? maxFrameBytes);
-    if (this.#bytes > 0 && this.#bytes + bytes > maxBodyBytes) {
-      const data = { retryAfterMs };
-      throw new RefusedError(refuse('Overloaded', 'too many requests at once: send it again a little later', data));
-    }
-    this.#bytes += bytes;
-    try {
-      return new Uint8Array(await c.req.arrayBuffer());
-    } finally {
-      this.#bytes -= bytes;
-    }
-  }
-}
-
-function refusedAs(c: Context, { refusal }: RefusedError): Response {
+function refusedAs(c: Context, refusal: Refusal): Response {
   const error = toWireError(refusal);
   const status = statusOf(error);
+  // What is left of the body is not read.
+  if (status === 413) c.header('connection', 'close');
   if (status === 401) c.header('www-authenticate', 'Bearer');
   if (refusal.refused === 'Overloaded') c.header('retry-after', String(Math.ceil(refusal.data.retryAfterMs / 1_000)));
-  return c.json({ error }, status as 400);
-}
-
-function tooLarge(c: Context, limit: number): Response {
-  const error = toWireError(refuse('FrameTooLarge', `a request may have ${limit} bytes: send smaller ones`, { limit }));
-  return c.json({ jsonrpc: '2.0', id: null, error }, 413);
+  return c.json({ jsonrpc: '2.0', id: null, error }, status as 400);
 }
 
 async function commentEvery(

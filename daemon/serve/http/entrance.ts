@@ -43,7 +43,7 @@ export class Entrance {
     if (!grant) {
       if (this.#door === 'socket') return entry;
       if (path === '/ws') return { ...entry, grant: nobody };
-      throw new RefusedError(unauthorized('unknown'));
+      throw noToken();
     }
     const { id, lastUsedAt } = grant.capability;
     const author = { principal: id, actorId: `${id}/http`, grant };
@@ -54,7 +54,7 @@ export class Entrance {
   /** The cookies for who shows a token. Throws Unauthorized. */
   async login({ headers }: Pick<IncomingMessage, 'headers'>): Promise<string[]> {
     const token = tokenOf(headers);
-    if (token === undefined) throw new RefusedError(unauthorized('unknown'));
+    if (token === undefined) throw noToken();
     await this.enter({ headers }, '/login');
     const value = await this.#deps.capabilities.cookieOf(token);
     const how = { httpOnly: true, sameSite: 'Strict', secure: this.#door === 'tls' } as const;
@@ -80,11 +80,17 @@ export class Entrance {
   }
 }
 
+function noToken(): RefusedError {
+  const message =
+    'no token was shown: send Authorization: Bearer and the token (a cookie is for /events and /ws alone)';
+  return new RefusedError(unauthorized('unknown', message));
+}
+
 /** Throws Unauthorized where somebody tries to come in by other means: they are not to be taken for the owner. */
 function tokenOf({ authorization }: IncomingMessage['headers']): string | undefined {
   if (authorization === undefined) return undefined;
   const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
-  if (token === undefined) throw new RefusedError(unauthorized('unknown'));
+  if (token === undefined) throw noToken();
   return token;
 }
 

@@ -6,6 +6,7 @@ const statuses: Record<string, number> = {
   Unauthorized: 401,
   Forbidden: 403,
   NotFound: 404,
+  FrameTooLarge: 413,
   // It will never be there again: a browser's EventSource does not ask any more.
   CursorExpired: 410,
   StoreChanged: 410,

@@ -74,6 +74,12 @@ describe('POST /rpc', () => {
     }
   });
 
+  it('takes a body whose length is not told', async () => {
+    const { socket } = await httpDaemon();
+    const { status, json } = await socket(post(request(1, 'ping'), { 'transfer-encoding': 'chunked' }));
+    expect([status, json.result]).toEqual([200, {}]);
+  });
+
   it('[P7] holds so much of bodies at a time, and tells when to come again', async () => {
     const { home, socket } = await httpDaemon({ limits: { maxBodyBytes: 1_000 } });
     const slow = connect(home.paths.socket);
