@@ -34,6 +34,6 @@ export const nobody: Grant = {
 };
 
 /** For who acts with what is not valid any more, or never was. */
-export function unauthorized(reason: InvalidReason | 'unknown'): Refusal {
-  return refuse('Unauthorized', messages[reason], { reason });
+export function unauthorized(reason: InvalidReason | 'unknown', message: string = messages[reason]): Refusal {
+  return refuse('Unauthorized', message, { reason });
 }
