@@ -1,5 +1,5 @@
 // The [http] table of config.toml: where TCP is listened on. Off by default (PROTOCOL.md 10).
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
@@ -47,7 +47,7 @@ export const HttpTable = z
 export function httpListen(table: z.infer<typeof HttpTable>, path: string): HttpListen {
   const { listen, hosts = loopbackNames, cert, key, behindProxy = false } = table;
   const host = hostOf(listen);
-  const tls = cert !== undefined && key !== undefined ? { cert: read(path, cert), key: read(path, key) } : undefined;
+  const tls = cert !== undefined && key !== undefined ? { cert: read(path, cert), key: readKey(path, key) } : undefined;
   const names = hosts.map((name) => name.toLowerCase());
   return { host, port: Number(listenShape.exec(listen)![2]), hosts: names, tls, behindProxy };
 }
@@ -61,6 +61,13 @@ function isLoopback(host: string): boolean {
   const family = isIP(address);
   if (family === 0) return address.toLowerCase() === 'localhost';
   return loopback.check(address, family === 4 ? 'ipv4' : 'ipv6');
+}
+
+function readKey(path: string, name: string): string {
+  const file = resolve(dirname(path), name);
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & 0o007) === 0) return read(path, name);
+  throw new ConfigError(`${path}: [http]: everybody may read the key ${file}: chmod 600 ${file}`);
 }
 
 function read(path: string, name: string): string {

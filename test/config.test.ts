@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -115,11 +115,21 @@ describe('the config', () => {
       expect(refusalOf(`[http]\n${lines}\n`)).toContain(message);
     });
 
+    test('with a key that everybody may read is refused', () => {
+      const folder = testHome().folder;
+      const path = join(folder, 'config.toml');
+      writeFileSync(path, '[http]\nlisten = "127.0.0.1:1"\ncert = "x.pem"\nkey = "x.pem"\n');
+      writeFileSync(join(folder, 'x.pem'), 'x', { mode: 0o600 });
+      expect(loadConfig(path).http?.tls).toEqual({ cert: 'x', key: 'x' });
+      chmodSync(join(folder, 'x.pem'), 0o644);
+      expect(() => loadConfig(path)).toThrow('chmod 600');
+    });
+
     test('with a certificate that is none keeps the daemon from starting, and says so', async () => {
       const home = testHome();
       const folder = dirname(home.paths.config);
       mkdirSync(folder, { recursive: true });
-      writeFileSync(join(folder, 'x.pem'), 'x');
+      writeFileSync(join(folder, 'x.pem'), 'x', { mode: 0o600 });
       writeFileSync(home.paths.config, '[http]\nlisten = "127.0.0.1:0"\ncert = "x.pem"\nkey = "x.pem"\n');
       const refused = await spawnDaemonProcess(home).ready;
       const message = expect.stringContaining('[http] cert and key: ');
