@@ -43,6 +43,12 @@ const rare = [
   'ended unsubscribed',
   'ended expired',
   'ended shuttingDown',
+  'went on over webSocket, resumed',
+  'went on over sse, resumed',
+  'Last-Event-ID after SIGKILL, resumed',
+  'snapshot after a reset over sse',
+  'snapshot after a reset over webSocket',
+  'status 410',
 ] as const;
 
 test(

@@ -48,6 +48,7 @@ function checkStart(stream: Stream, history: History, truth: Truth, findings: Fi
   }
   const { mode, reason, cursor, head } = answer.result;
   findings.count(`mode ${mode}${reason ? ` ${reason}` : ''}`);
+  if (stream.continues) findings.count(`went on over ${stream.dialect}, ${mode}`);
   if (reason) findings.count(`told ${reason}`);
   const [at, headSeq] = [seq(cursor), seq(head)];
   if (headSeq < low.head || headSeq > high.head) wrong(`head is ${head}, between ${before.head} and ${after?.head}`);

@@ -148,6 +148,7 @@ class StreamCheck {
     this.#target = Math.max(this.#target, seq);
     this.#told = cursor;
     this.#findings.count(isReset ? 'snapshot after a reset' : 'snapshot');
+    if (isReset) this.#findings.count(`snapshot after a reset over ${this.#stream.dialect}`);
   }
 
   #caughtUp({ prev, cursor }: Of<'caughtUp'>): void {

@@ -6,6 +6,7 @@ import { addSnapshotItem, emptyView, reduce } from '../../../protocol/view.ts';
 import { canonical } from '../history.ts';
 import type { Findings } from './findings.ts';
 import type { Entry, History, Listed, Stream } from './history.ts';
+import { cursorOf } from './history.ts';
 import { listedOf, listedOfItems, sorted } from './listed.ts';
 import type { Truth } from './truth.ts';
 
@@ -48,9 +49,11 @@ class ViewCheck {
     const last = this.#streams.at(-1);
     const { final } = this.#history;
     if (!final || last?.end !== 'open') return;
-    const isAtEnd = last.entries.some(
-      (entry) => entry.kind === 'sync' && this.#seq(entry.cursor) >= this.#seq(final.bounds.head),
-    );
+    // Over SSE there is no fence: what it was told of its place is all that it knows.
+    const isAtEnd = last.entries.some((entry) => {
+      const cursor = last.dialect === 'sse' || entry.kind === 'sync' ? cursorOf(entry) : undefined;
+      return cursor !== undefined && this.#seq(cursor) >= this.#seq(final.bounds.head);
+    });
     if (!isAtEnd) this.#wrong(last, `did not come to ${final.bounds.head}`);
     else if (!last.params.filter?.types) this.#compare(last, final.tables);
   }

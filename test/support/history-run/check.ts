@@ -1,4 +1,6 @@
 // Judges a history: pure, so that it can be shown to find what it is there for (check.test.ts).
+
+import { checkSse } from './check-sse.ts';
 import { checkStarts } from './check-start.ts';
 import { checkRead, checkStream } from './check-stream.ts';
 import { checkViews } from './check-views.ts';
@@ -16,6 +18,7 @@ export function checkHistory(history: History): Findings {
   checkWrites(history, truth, findings);
   checkStarts(history, truth, findings);
   for (const stream of history.streams) checkStream(stream, history, truth, findings);
+  checkSse(history, findings);
   for (const read of history.reads) checkRead(read, history, truth, findings);
   checkViews(history, truth, findings);
   return findings;

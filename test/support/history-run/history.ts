@@ -3,6 +3,9 @@ import type { SnapshotItem } from '../../../protocol/methods.ts';
 import type { Artifact, Blocker, Event, Message, Part, Session, Turn } from '../../../protocol/schema.ts';
 import type { WireDialect } from '../wire.ts';
 
+/** How a reader is told: in a dialect of the socket, in the frames of a WebSocket, or as Server-Sent Events. */
+export type Dialect = WireDialect | 'webSocket' | 'sse';
+
 export type Filter = { sessions?: string[]; directory?: string; agents?: string[]; types?: string[] };
 
 export type SubscribeParams = {
@@ -24,9 +27,9 @@ export type Started = { subscription: string; mode: string; reason?: string; cur
 
 /**
  * What came on a subscription, in its order. `n` counts all that happened in the run, in the order in which it was seen;
- * `bytes`: of the whole frame.
+ * `bytes`: of the whole frame; over SSE, of its data. `id`: the one that it came with, over SSE.
  */
-export type Entry = { n: number; at: number } & (
+export type Entry = { n: number; at: number; id?: string } & (
   | { kind: 'batch'; bytes: number; prev: string; events: Event[]; cursor?: string; more?: boolean }
   | { kind: 'snapshot'; bytes: number; items: SnapshotItem[]; done: boolean; cursor?: string }
   | { kind: 'caughtUp'; prev: string; cursor: string }
@@ -41,19 +44,27 @@ export type Entry = { n: number; at: number } & (
   | { kind: 'stall' }
 );
 
+/** The place that it tells, if it tells one. */
+export function cursorOf(entry: Entry): string | undefined {
+  return 'cursor' in entry ? entry.cursor : undefined;
+}
+
 /** One subscription, or the try to get one. */
 export type Stream = {
   who: string;
   /** Which of the daemon's lives it was in. */
   life: number;
-  dialect: WireDialect;
+  dialect: Dialect;
   n: number;
+  /** Over SSE `from` is the `lastEventId` where there is one. */
   params: SubscribeParams;
+  /** Of an SSE reader that went on by itself: what it said. */
+  lastEventId?: string;
   /** Undefined where the connection ended before. */
   before?: Bounds;
   after?: Bounds;
-  /** Undefined where the connection ended before the answer. */
-  answer?: { n: number; result: Started } | { n: number; error: WireFailure };
+  /** Undefined where the connection ended before the answer. `id`, `status`: over SSE, what it came with. */
+  answer?: { n: number; result: Started; id?: string } | { n: number; error: WireFailure; status?: number };
   /** Whether it goes on with the view that the subscriber's stream before it had, or with an empty one. */
   continues: boolean;
   entries: Entry[];

@@ -1,11 +1,10 @@
 // A raw end of a connection for readers that may be slow: everything is handed on in the order it came, replies among
 // notifications, and the socket can be left unread.
-import type { Socket } from 'node:net';
-import { connect } from 'node:net';
-import { encodeFrame, FrameDecoder } from '../../../protocol/framing.ts';
 import { within } from '../deadline.ts';
-import type { Message, WireDialect } from '../wire.ts';
+import type { Message } from '../wire.ts';
 import type { WireFailure } from './history.ts';
+import type { LineDialect, LineEnd } from './line-end.ts';
+import { openEnd } from './line-end.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what a stranger sends is looked into without types
 export type Reply = { result: any; error?: undefined } | { result?: undefined; error: WireFailure };
@@ -15,49 +14,37 @@ export type OnMessage = (message: Message, bytes: number) => void;
 
 export class Line {
   isClosed = false;
-  readonly #socket: Socket;
-  readonly #dialect: WireDialect;
+  #end!: LineEnd;
   readonly #pending = new Map<number, (reply: Reply | undefined) => void>();
   readonly #onMessage: OnMessage;
   readonly #onClosed: () => void;
-  /** Waits between two reads of the socket; a fast reader has none. */
-  #pause: (() => Promise<void>) | undefined;
   #isStalled = false;
   #lastId = 0;
 
-  private constructor(socket: Socket, dialect: WireDialect, onMessage: OnMessage, onClosed: () => void) {
-    this.#socket = socket;
-    this.#dialect = dialect;
+  private constructor(onMessage: OnMessage, onClosed: () => void) {
     this.#onMessage = onMessage;
     this.#onClosed = onClosed;
-    const decoder = new FrameDecoder(Number.POSITIVE_INFINITY, dialect);
-    socket.on('data', (chunk: Buffer) => {
-      for (const frame of decoder.push(chunk)) {
-        if (frame.kind !== 'text') throw new Error(`the daemon broke its framing: ${frame.kind}`);
-        this.#take(JSON.parse(frame.text) as Message, Buffer.byteLength(frame.text));
-      }
-      if (this.#pause) void this.#rest(this.#pause);
-    });
-    socket.on('error', () => {});
-    socket.on('close', () => this.#end());
   }
 
-  /** Undefined when nobody listens. `pause`: awaited between two reads of the socket. */
+  /** Undefined when nobody listens. `pause`: awaited between two reads. */
   static async open(
     path: string,
-    dialect: WireDialect,
+    dialect: LineDialect,
     onMessage: OnMessage,
     onClosed: () => void,
     pause?: () => Promise<void>,
   ): Promise<Line | undefined> {
-    const socket = connect(path);
-    const connected = new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true));
-      socket.once('error', () => resolve(false));
+    const line = new Line(onMessage, onClosed);
+    const end = openEnd(path, dialect, {
+      read: (texts) => {
+        for (const text of texts) line.#take(JSON.parse(text) as Message, Buffer.byteLength(text));
+        if (pause) void line.#rest(pause);
+      },
+      closed: () => line.#ended(),
     });
-    if (!(await within(`a connection to ${path}`, connected))) return undefined;
-    const line = new Line(socket, dialect, onMessage, onClosed);
-    line.#pause = pause;
+    const opened = await within(`a connection to ${path}`, end);
+    if (!opened) return undefined;
+    line.#end = opened;
     return line;
   }
 
@@ -68,7 +55,7 @@ export class Line {
   call(method: string, params: unknown, onReply: (reply: Reply) => void = () => {}): Promise<Reply | undefined> {
     const id = ++this.#lastId;
     if (this.isClosed) return Promise.resolve(undefined);
-    this.#socket.write(encodeFrame(JSON.stringify({ jsonrpc: '2.0', id, method, params }), this.#dialect));
+    this.#end.send(JSON.stringify({ jsonrpc: '2.0', id, method, params }));
     return new Promise((resolve) => {
       this.#pending.set(id, (reply) => {
         if (reply) onReply(reply);
@@ -80,18 +67,18 @@ export class Line {
   /** Stops reading. */
   stall(): void {
     this.#isStalled = true;
-    this.#socket.pause();
+    this.#end.pause();
   }
 
   /** Reads on. */
   resume(): void {
     this.#isStalled = false;
-    this.#socket.resume();
+    this.#end.resume();
   }
 
   close(): void {
-    this.#socket.destroy();
-    this.#end();
+    this.#end.destroy();
+    this.#ended();
   }
 
   #take(message: Message, bytes: number): void {
@@ -105,12 +92,12 @@ export class Line {
   }
 
   async #rest(pause: () => Promise<void>): Promise<void> {
-    this.#socket.pause();
+    this.#end.pause();
     await pause();
-    if (!this.#isStalled) this.#socket.resume();
+    if (!this.#isStalled) this.#end.resume();
   }
 
-  #end(): void {
+  #ended(): void {
     if (this.isClosed) return;
     this.isClosed = true;
     this.#onClosed();

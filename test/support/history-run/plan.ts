@@ -1,6 +1,6 @@
 // What a seed plays: how much the journal keeps, who writes, who reads how, and when the daemon dies.
 import { Dice } from './dice.ts';
-import type { Filter, RunPlan, SubscribeParams } from './history.ts';
+import type { Dialect, Filter, RunPlan, SubscribeParams } from './history.ts';
 import { agents, directories, sessionIdOf } from './ops.ts';
 import type { PollerPlan } from './poller.ts';
 import type { Act, SubscriberPlan } from './subscriber.ts';
@@ -47,7 +47,9 @@ export function planOf(seed: number): Plan {
     anew: 'start',
     acts: retention.retention === 'lag' ? [0.2, 0.4, 0.6, 0.8].map((at) => ({ at, kind: 'ack' as const })) : [],
   };
-  const subscribers = kinds.map((kind) => subscriberOf(dice, kind, dialect()));
+  const http = new Dice(seed, 'http');
+  const over = overHttp(http);
+  const subscribers = kinds.map((kind) => withDialect(http, subscriberOf(dice, kind, dialect()), over[kind]));
   const ends = Array.from({ length: dice.int(1, 2) }, () => ({
     at: 0.05 + dice.next() * 0.85,
     signal: dice.pick(['SIGKILL', 'SIGKILL', 'SIGTERM'] as const),
@@ -65,6 +67,37 @@ export function planOf(seed: number): Plan {
     },
     disturbances: ends.sort((a, b) => a.at - b.at),
   };
+}
+
+/** Which of the kinds read over HTTP in a run: two by SSE, two by WebSocket. */
+function overHttp(dice: Dice): Partial<Record<Kind, Dialect>> {
+  const left = new Set<Kind>(kinds);
+  const take = (from: Kind[]): Kind => {
+    const kind = dice.pick(from);
+    left.delete(kind);
+    return kind;
+  };
+  // A page has no name, and goes on from nowhere but from where it was. One reads all, so that it can be passed when it stalls.
+  const over: Partial<Record<Kind, Dialect>> = {};
+  over[take(['slow', 'stalling', 'noDeltas'])] = 'sse';
+  over[take([...left].filter((kind) => kind !== 'named' && kind !== 'reconnecting'))] = 'sse';
+  for (const _ of [1, 2]) over[take([...left])] = 'webSocket';
+  return over;
+}
+
+/** Over HTTP who reads all stalls, in any part of the run; a page does no more than it can. */
+function withDialect(dice: Dice, plan: SubscriberPlan, dialect: Dialect = plan.dialect): SubscriberPlan {
+  if (dialect !== 'sse' && dialect !== 'webSocket') return plan;
+  const { maxBatch, bookmarkMs, ...ofPage } = plan.params;
+  const stalls = plan.params.filter
+    ? []
+    : [0, 0.3].map((from) => ({ at: from + dice.next() * 0.3, kind: 'stall' as const }));
+  const acts = [...plan.acts, ...stalls];
+  if (dialect === 'webSocket') return { ...plan, dialect, acts };
+  const can: Act['kind'][] = ['reconnect', 'again', 'stall'];
+  // Where it was passed, it is sent the state.
+  if (!plan.params.filter && plan.who !== 'fast') ofPage.snapshot = 'onGap';
+  return { ...plan, dialect, params: ofPage, acts: acts.filter(({ kind }) => can.includes(kind)) };
 }
 
 function subscriberOf(dice: Dice, kind: Kind, dialect: 'line' | 'header'): SubscriberPlan {

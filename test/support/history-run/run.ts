@@ -1,5 +1,5 @@
-// One seeded run: a real daemon that is killed and started again, 4 writers, 8 subscribers, a reference and a poller over
-// real sockets. What it leaves is a history; whether that is right is for the checker.
+// One seeded run: a real daemon that is killed and started again, 4 writers, 8 subscribers (2 of them over SSE, 2 over
+// WebSocket), a reference and a poller over real sockets. What it leaves is a history; whether that is right is for the checker.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,9 @@ import type { Line } from './line.ts';
 import type { Plan } from './plan.ts';
 import { planOf } from './plan.ts';
 import { RunPoller } from './poller.ts';
+import { RunSseSubscriber } from './sse-subscriber.ts';
 import { boundsOf, readJournal, resultOf, Stage, seqOf } from './stage.ts';
+import type { SubscriberPlan } from './subscriber.ts';
 import { RunSubscriber } from './subscriber.ts';
 import { RunWriter } from './writer.ts';
 
@@ -48,7 +50,7 @@ async function play(stage: Stage, plan: Plan): Promise<void> {
         stage.wake();
       }),
   );
-  const subscribers = plan.subscribers.map((each) => new RunSubscriber(stage, each));
+  const subscribers = plan.subscribers.map((each) => subscriberOf(stage, each));
   const poller = new RunPoller(stage, plan.poller);
   const reading = [...subscribers, poller].map((each) => guarded(stage, each.run()));
   const disturbing = guarded(stage, disturb(stage, plan));
@@ -69,6 +71,11 @@ async function play(stage: Stage, plan: Plan): Promise<void> {
   await Promise.all(subscribers.map((each) => each.closed()));
 }
 
+const subscriberOf = (stage: Stage, { dialect, ...plan }: SubscriberPlan): RunSubscriber | RunSseSubscriber =>
+  dialect === 'sse'
+    ? new RunSseSubscriber(stage, { ...plan, dialect })
+    : new RunSubscriber(stage, { ...plan, dialect });
+
 const headOf = ({ history }: Stage) => seqOf(history.final!.bounds.head);
 
 /** One actor that fails ends the waits of all. */
@@ -84,7 +91,7 @@ async function guarded<T>(stage: Stage, work: Promise<T>): Promise<T> {
 async function disturb(stage: Stage, { disturbances }: Plan): Promise<void> {
   const dice = new Dice(stage.history.seed, 'disturb');
   for (const { at, signal } of disturbances) {
-    await stage.until('the next disturbance', () => stage.progress >= at);
+    await stage.whileWritten('the next disturbance', () => stage.progress >= at);
     // Not right behind an answer: anywhere between two.
     await new Promise((resolve) => setTimeout(resolve, dice.int(0, 3)));
     await stage.stop(signal);

@@ -2,7 +2,8 @@
 import type { Event, Session } from '../../../protocol/schema.ts';
 import type { View } from '../../../protocol/view.ts';
 import { emptyView, reduce } from '../../../protocol/view.ts';
-import type { Entry, Filter, History, Stream, SubscribeParams } from './history.ts';
+import type { Dialect, Entry, Filter, History, Stream, SubscribeParams } from './history.ts';
+import { cursorOf } from './history.ts';
 import { listedOf } from './listed.ts';
 
 export const at = (seq: number) => `store.${seq}.t${seq}`;
@@ -101,6 +102,8 @@ type Given = {
   mode?: string;
   reason?: string;
   continues?: boolean;
+  dialect?: Dialect;
+  lastEventId?: string;
   entries: Entry[];
 };
 
@@ -113,14 +116,30 @@ export function stream({
   mode = 'resumed',
   reason,
   continues = false,
+  dialect = 'line',
+  lastEventId,
   entries,
 }: Given): Stream {
   const bounds = { earliest: at(0), head: at(head) };
   const result = { subscription: 'sub_1', mode, cursor: at(from), head: at(head), ...(reason ? { reason } : {}) };
   return {
-    ...{ who, life, dialect: 'line', n: ++n, params, before: bounds, after: bounds, answer: { n: ++n, result } },
-    ...{ continues, entries, end: life === 0 ? 'lost' : 'open' },
+    ...{ who, life, dialect, n: ++n, params, before: bounds, after: bounds, answer: { n: ++n, result } },
+    ...{ continues, entries, end: life === 0 ? 'lost' : 'open', ...(lastEventId ? { lastEventId } : {}) },
   };
+}
+
+/** As they come over SSE: each place is an id too. */
+export function withIds(entries: Entry[]): Entry[] {
+  return entries.map((entry) => {
+    const id = cursorOf(entry);
+    return id === undefined ? entry : { ...entry, id };
+  });
+}
+
+function page(given: Given): Stream {
+  const made = stream({ ...given, dialect: 'sse', entries: withIds(given.entries) });
+  if (made.answer && 'result' in made.answer) made.answer.id = made.answer.result.cursor;
+  return made;
 }
 
 /** Two lives: the first told of five events and was killed, the second of all. */
@@ -161,6 +180,14 @@ export function goodHistory(): History {
       stream({
         ...{ who: 'state', life: 1, params: { from: 'start', snapshot: 'always' }, from: 5, head: 5, mode: 'snapshot' },
         entries: [snapshot(5), caughtUp(5), batch(5, 8), sync(8)],
+      }),
+      page({
+        ...{ who: 'page', life: 0, params: { from: 'start', ...never }, from: 0, head: 0 },
+        entries: [caughtUp(0), batch(0, 2), batch(2, 5)],
+      }),
+      page({
+        ...{ who: 'page', life: 1, params: { from: at(5), ...never }, lastEventId: at(5), from: 5, head: 5 },
+        ...{ continues: true, entries: [caughtUp(5), batch(5, 6), batch(6, 8)] },
       }),
     ],
     acks: [],

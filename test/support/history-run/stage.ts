@@ -7,10 +7,10 @@ import type { Running } from '../daemon.ts';
 import { startDaemon } from '../daemon.ts';
 import { within } from '../deadline.ts';
 import type { Home } from '../home.ts';
-import type { WireDialect } from '../wire.ts';
 import type { Bounds, History, RunPlan } from './history.ts';
 import type { OnMessage, Reply } from './line.ts';
 import { Line } from './line.ts';
+import type { LineDialect } from './line-end.ts';
 
 export class Stage {
   readonly home: Home;
@@ -70,12 +70,7 @@ export class Stage {
     const running = await startDaemon(this.home);
     this.#running = running;
     const startedAt = Date.now();
-    const line = await Line.open(
-      this.home.paths.socket,
-      'line',
-      () => {},
-      () => {},
-    );
+    const line = await this.#look();
     if (!line) throw new Error(`nobody listens: ${running.stderr()}`);
     const bounds = await boundsOf(line);
     if (!bounds) throw new Error(`no status: ${running.stderr()}`);
@@ -102,7 +97,7 @@ export class Stage {
   }
 
   /** A connection to the daemon, of this life or a later one; undefined when the run failed. */
-  async connect(dialect: WireDialect, onMessage: OnMessage, pause?: () => Promise<void>): Promise<Line> {
+  async connect(dialect: LineDialect, onMessage: OnMessage, pause?: () => Promise<void>): Promise<Line> {
     for (;;) {
       await this.until('the daemon to be up', () => this.#isUp);
       const line = await Line.open(this.home.paths.socket, dialect, onMessage, () => this.wake(), pause);
@@ -110,6 +105,14 @@ export class Stage {
       // It died a moment ago, and its end is not told yet.
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
+  }
+
+  /** As boundsOf, over a connection of its own, for readers whose connections take no calls. */
+  async bounds(): Promise<Bounds | undefined> {
+    const line = await this.#look();
+    const bounds = line && (await boundsOf(line));
+    line?.close();
+    return bounds;
   }
 
   /** Resolves once `condition` holds. It is looked at whenever something happened in the run. */
@@ -121,6 +124,14 @@ export class Stage {
       }
     };
     await within(what, wait(), () => this.describe());
+  }
+
+  /** The same, for what comes only when enough is written: the deadline is one for silence, not for slow machines. */
+  async whileWritten(what: string, condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      const { progress } = this;
+      await this.until(what, () => condition() || this.progress > progress);
+    }
   }
 
   /** Something happened. */
@@ -143,21 +154,22 @@ export class Stage {
 
   /** For the message of a wait that took too long. */
   async describe(): Promise<unknown> {
-    const line = this.#isUp
-      ? await Line.open(
-          this.home.paths.socket,
-          'line',
-          () => {},
-          () => {},
-        )
-      : undefined;
-    const status = (await line?.call('daemon/status', {}))?.result;
+    const line = this.#isUp ? await this.#look() : undefined;
+    // A daemon that hangs may be why.
+    const asked = line?.call('daemon/status', {}).then((reply) => reply?.result);
+    const status = await within('its status', Promise.resolve(asked), () => '', 2_000).catch(String);
     line?.close();
     const last = this.history.streams.slice(-12).map(({ who, life, end, entries, answer }) => ({
       ...{ who, life, end, answer: answer && ('error' in answer ? answer.error : answer.result) },
       last: entries.slice(-2).map((entry) => JSON.stringify(entry).slice(0, 200)),
     }));
     return { seed: this.history.seed, progress: this.progress, isOver: this.isOver, status, last };
+  }
+
+  /** A connection that is told nothing; undefined when nobody listens. */
+  #look(): Promise<Line | undefined> {
+    const nothing = () => {};
+    return Line.open(this.home.paths.socket, 'line', nothing, nothing);
   }
 }
 

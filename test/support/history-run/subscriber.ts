@@ -1,12 +1,15 @@
 // One subscriber of a run: follows the journal over connections that end, resumes as its plan says, and keeps all that it
 // was told.
 import { within } from '../deadline.ts';
-import type { Message, WireDialect } from '../wire.ts';
+import type { Message } from '../wire.ts';
 import { Dice } from './dice.ts';
-import type { Entry, Stream, SubscribeParams } from './history.ts';
+import { entryOf } from './entry.ts';
+import type { Dialect, Entry, Stream, SubscribeParams } from './history.ts';
 import type { Line, Reply } from './line.ts';
+import type { LineDialect } from './line-end.ts';
 import type { Stage } from './stage.ts';
 import { boundsOf, seqOf } from './stage.ts';
+import { leaveUnread } from './stall.ts';
 
 /** What it does to its own connection, once the run has come that far. */
 export type Act = {
@@ -14,9 +17,9 @@ export type Act = {
   kind: 'reconnect' | 'stall' | 'again' | 'takeOver' | 'sync' | 'ack' | 'ackOlder' | 'tamper' | 'older';
 };
 
-export type SubscriberPlan = {
+export type SubscriberPlan<D extends Dialect = Dialect> = {
   who: string;
-  dialect: WireDialect;
+  dialect: D;
   /** As given with each subscription; `from` with the first. */
   params: SubscribeParams;
   pace: 'fast' | 'slow';
@@ -30,14 +33,11 @@ export type SubscriberPlan = {
 /** How a stream went on: the connection ended, it ended, or all is done. */
 type Ending = 'lost' | 'ended' | 'done';
 
-/** How long a stalled reader waits for retention at most: others may write faster than it is cut. */
-const stallMs = 1_500;
-
 export class RunSubscriber {
   /** The seq up to which it knows that it has all. */
   synced = 0;
   readonly #stage: Stage;
-  readonly #plan: SubscriberPlan;
+  readonly #plan: SubscriberPlan<LineDialect>;
   readonly #dice: Dice;
   readonly #acts: Act[];
   #line!: Line;
@@ -53,7 +53,7 @@ export class RunSubscriber {
   /** The streams of each connection, by the id of the subscription. */
   readonly #streams = new WeakMap<Line, Map<string, Stream>>();
 
-  constructor(stage: Stage, plan: SubscriberPlan) {
+  constructor(stage: Stage, plan: SubscriberPlan<LineDialect>) {
     this.#stage = stage;
     this.#plan = plan;
     this.#dice = new Dice(stage.history.seed, plan.who);
@@ -195,7 +195,7 @@ export class RunSubscriber {
   /** Follows the stream until it ends, and does what the plan says meanwhile. */
   async #live(): Promise<Ending> {
     for (;;) {
-      await this.#stage.until(`${this.#plan.who} to go on`, () => {
+      await this.#stage.whileWritten(`${this.#plan.who} to go on`, () => {
         return this.#line.isClosed || this.#isEnded || this.#stage.isOver || this.#isDue;
       });
       if (this.#line.isClosed) {
@@ -259,7 +259,8 @@ export class RunSubscriber {
         if (kind !== 'reconnect') await this.#resumeElsewhere(kind);
         return 'lost';
       case 'stall':
-        await this.#stall();
+        stream.entries.push({ ...this.#now(), kind: 'stall' });
+        await leaveUnread(this.#stage, this.#line);
         return undefined;
       case 'again': {
         stream.entries.push({ ...this.#now(), kind: 'unsubscribe' });
@@ -295,30 +296,6 @@ export class RunSubscriber {
     ]);
   }
 
-  async #stall(): Promise<void> {
-    const line = this.#line;
-    line.stall();
-    this.#stream.entries.push({ ...this.#now(), kind: 'stall' });
-    const { progress } = this.#stage;
-    const isOver = () => line.isClosed || this.#stage.isOver || this.#stage.progress >= progress + 0.6;
-    await this.#stage.until('the others to go on', isOver);
-    const { retention, maxEvents = 0 } = this.#stage.history.plan;
-    if (retention === 'smallest' || retention === 'small') await this.#untilCut(2 * maxEvents + 20);
-    line.resume();
-  }
-
-  /** Until retention has cut the journal down to so many events, or for a while. */
-  async #untilCut(events: number): Promise<void> {
-    const from = Date.now();
-    const watch = await this.#stage.connect('line', () => {});
-    while (!watch.isClosed && Date.now() - from < stallMs) {
-      const status = await watch.call('daemon/status', {});
-      if (!status || status.result.events <= events) break;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    watch.close();
-  }
-
   /** Another connection of its own comes and takes the name. */
   async #takeOver(): Promise<Ending | undefined> {
     const [old, oldStream] = [this.#line, this.#stream];
@@ -349,25 +326,5 @@ export class RunSubscriber {
         answered: this.#stage.next(),
         ...(reply.error ? { error: reply.error } : { result: reply.result }),
       };
-  }
-}
-
-function entryOf(method: string, params: Message['params'], bytes: number, now: { n: number; at: number }): Entry {
-  const { subscription: _, ...rest } = params ?? {};
-  switch (method) {
-    case 'events/batch':
-      return { ...now, kind: 'batch', bytes, ...rest };
-    case 'events/snapshot':
-      return { ...now, kind: 'snapshot', bytes, ...rest };
-    case 'events/caughtUp':
-      return { ...now, kind: 'caughtUp', ...rest };
-    case 'events/bookmark':
-      return { ...now, kind: 'bookmark', ...rest };
-    case 'events/reset':
-      return { ...now, kind: 'reset', ...rest };
-    case 'events/ended':
-      return { ...now, kind: 'ended', ...rest };
-    default:
-      return { ...now, kind: 'unknown', method };
   }
 }
