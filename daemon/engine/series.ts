@@ -2,28 +2,23 @@
 // applied with the first op, which fixes what the others do, and theirs derive from it. So a series that was cut off goes
 // on where it stands when it is sent again, and nothing is there twice.
 import { hash } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { formatCursor } from '../../protocol/cursor.ts';
-import { RefusedError, refuse } from '../../protocol/errors.ts';
+import type { Refusal } from '../../protocol/errors.ts';
+import { refuse } from '../../protocol/errors.ts';
 import type { Message, Part } from '../../protocol/schema.ts';
+import { holds } from '../core/capability.ts';
 import type { AddedRecord } from '../core/ops/record.ts';
-import { addRecord, addSession, isFree } from '../core/ops/record.ts';
+import { addSession, isFree } from '../core/ops/record.ts';
 import type { Records } from '../core/records.ts';
-import type { Journal } from '../store/journal.ts';
-import type { Ledger } from '../store/ledger.ts';
 import type { Lists } from '../store/lists.ts';
+import type { ExportDocument } from './export-document.ts';
 import { parseExport } from './export-document.ts';
 import type { Author } from './op-applier.ts';
 import { contentDigest } from './op-applier.ts';
-import type { AppendedOne, SeriesName, Step, Writer } from './writer.ts';
+import type { SeriesRunDeps } from './series-run.ts';
+import { importedInto, Marks, marker, SeriesRun } from './series-run.ts';
+import type { AppendedOne, Step } from './writer.ts';
 
-export type SeriesDeps = {
-  writer: Writer;
-  lists: Lists;
-  records: Records;
-  ledger: Pick<Ledger, 'find'>;
-  journal: Pick<Journal, 'cursorAt'>;
-};
+export type SeriesDeps = SeriesRunDeps & { lists: Lists };
 
 export type ForkParams = {
   opId: string;
@@ -34,16 +29,15 @@ export type ForkParams = {
 };
 export type ImportParams = { opId: string; text: string; sessionId?: string | undefined };
 
-/** Records in one transaction, and the text of a transaction: whichever is reached first ends it. */
-const stepRecords = 100;
-const stepUnits = 256 * 1024;
 const pageMessages = 16;
 
 export class Series {
   readonly #deps: SeriesDeps;
+  readonly #marks: Marks;
 
   constructor(deps: SeriesDeps) {
     this.#deps = deps;
+    this.#marks = new Marks(deps.ledger);
   }
 
   /** Copies the messages of a session, up to and with `atMessageId`, into a new one. Rejects with RefusedError. */
@@ -82,14 +76,14 @@ export class Series {
       },
     ]);
     const { sessionId: target, throughIndex } = first.ids as { sessionId: string; throughIndex: string };
-    const series = new SeriesRun(this.#deps, author, name, target, first);
+    const series = new SeriesRun(this.#deps, this.#marks, author, name, target, first);
     const ended = series.ended();
     if (ended) return ended;
     const rename = (id: string) => derivedId(target, id);
     let after: string | undefined;
     do {
       const page = lists.readMessages(sessionId, 'asc', pageMessages, after);
-      if (!page) throw new RefusedError(notFound('session', sessionId));
+      if (!page) return series.cutOff(notFound('session', sessionId));
       for (const text of page.items) {
         const { message, parts } = JSON.parse(text) as { message: Message; parts: Part[] };
         if (message.messageIndex > Number(throughIndex)) return series.end();
@@ -112,9 +106,9 @@ export class Series {
    * the session that the import of an earlier text made, of which this holds more. Rejects with RefusedError.
    */
   async importSession(author: Author, { opId, ...params }: ImportParams): Promise<AppendedOne> {
-    const { writer, records, ledger } = this.#deps;
+    const { writer, records } = this.#deps;
     const { text, sessionId: into } = params;
-    const { session, added } = parseExport(text);
+    const { session, added } = writtenBy(author, parseExport(text));
     const digest = contentDigest({ type: 'session/import', params });
     const keepsIds = () => isFree(records, session.id) && added.every((each) => isNew(records, each));
     const name = { opId, method: 'session/import', sessionId: into ?? null };
@@ -124,9 +118,11 @@ export class Series {
         digest,
         occurredAt: session.updatedAt,
         decide: () => {
+          const forbidden = forbiddenAnswer(author, added);
+          if (forbidden) return forbidden;
           if (into !== undefined) {
             // Not any session: what is added as it was goes past the rules of ops.
-            if (!ledger.find(author.principal, importedInto(into))) return notFound('import into session', into);
+            if (!this.#marks.find(author, importedInto(into))) return notFound('import into session', into);
             return { events: [], ids: { sessionId: into }, silent: true };
           }
           if (keepsIds()) return addSession(records, session);
@@ -139,9 +135,9 @@ export class Series {
     const target = first.ids.sessionId!;
     const marked = { events: [], ids: { sessionId: target }, silent: true as const };
     const mark: Step = { opId: importedInto(target), digest: undefined, decide: () => marked };
-    await writer.appendSeries(author, name, [mark]);
+    await writer.appendSeries(marker(author), name, [mark]);
     const rename = target === session.id ? (id: string) => id : (id: string) => derivedId(target, id);
-    const series = new SeriesRun(this.#deps, author, name, target, first, session.updatedAt);
+    const series = new SeriesRun(this.#deps, this.#marks, author, name, target, first, session.updatedAt);
     const ended = series.ended();
     if (ended) return ended;
     for (const each of added) await series.add(renamed(each, rename), JSON.stringify(each.record).length);
@@ -149,92 +145,21 @@ export class Series {
   }
 }
 
-/** The ops of one series behind its first: gathered to transactions, and the next turn of the loop between two of them. */
-class SeriesRun {
-  readonly #deps: SeriesDeps;
-  readonly #author: Author;
-  readonly #name: SeriesName;
-  /** Of the ops behind the first. */
-  readonly #opIds: string;
-  readonly #target: string;
-  readonly #occurredAt: number | undefined;
-  #steps: Step[] = [];
-  #units = 0;
-  #made = 0;
-  #result: AppendedOne;
-
-  constructor(
-    deps: SeriesDeps,
-    author: Author,
-    name: SeriesName,
-    target: string,
-    first: AppendedOne,
-    occurredAt?: number,
-  ) {
-    this.#deps = deps;
-    this.#author = author;
-    this.#name = { ...name, sessionId: target };
-    this.#opIds = `series_${hash('sha256', name.opId, 'base64url').slice(0, 22)}`;
-    this.#target = target;
-    this.#result = first;
-    this.#occurredAt = occurredAt;
-  }
-
-  /** Adds one record; resolves when there is room for the next. `units`: of text, about. */
-  async add(added: AddedRecord, units: number): Promise<void> {
-    const { records } = this.#deps;
-    const key = added.kind === 'artifact' ? `${added.record.kind}\n${added.record.key}` : added.record.id;
-    this.#steps.push({
-      opId: `${this.#opIds}/${hash('sha256', `${added.kind}\n${key}`, 'base64url').slice(0, 22)}`,
-      digest: undefined,
-      occurredAt: this.#occurredAt,
-      decide: (context) => addRecord(records, this.#target, added, context),
-    });
-    this.#units += units;
-    if (this.#steps.length >= stepRecords || this.#units >= stepUnits) await this.#write();
-  }
-
-  /** The result of the whole where it was done before: then what it was made of is not looked at again. */
-  ended(): AppendedOne | undefined {
-    const { ledger, journal } = this.#deps;
-    const held = ledger.find(this.#author.principal, this.#endId);
-    if (!held) return undefined;
-    const seq = Number(held.ids.seq);
-    const cursor = formatCursor(journal.cursorAt(seq));
-    return { ...this.#result, cursor, seq, version: Number(held.ids.version), duplicate: true };
-  }
-
-  /** Writes the rest, and that it is the end. The result is that of the last op. */
-  async end(): Promise<AppendedOne> {
-    await this.#write();
-    const { seq, version } = this.#result;
-    const ids = { sessionId: this.#target, seq: String(seq), version: String(version) };
-    const decide = () => ({ events: [], ids, silent: true as const });
-    const last = { opId: this.#endId, digest: undefined, decide };
-    await this.#deps.writer.appendSeries(this.#author, this.#name, [last]);
-    return this.#result;
-  }
-
-  get #endId(): string {
-    return `${this.#opIds}/end`;
-  }
-
-  async #write(): Promise<void> {
-    if (this.#steps.length === 0) return;
-    const steps = this.#steps;
-    this.#steps = [];
-    this.#units = 0;
-    this.#made += 1;
-    if (this.#made > 1) await nextTurn();
-    const { ids, duplicate } = this.#result;
-    const last = await this.#deps.writer.appendSeries(this.#author, this.#name, steps);
-    this.#result = { ...last, ids, duplicate: duplicate && last.duplicate };
-  }
+/** What somebody imports with a capability they wrote themselves: the text names whom it pleases. */
+function writtenBy({ grant, actorId }: Author, document: ExportDocument): ExportDocument {
+  if (!grant) return document;
+  const session = { ...document.session, actorId };
+  const added = document.added.map(({ kind, record }) => {
+    return { kind, record: { ...record, actorId, ...(kind === 'blocker' && { resolvedBy: actorId }) } } as AddedRecord;
+  });
+  return { session, added };
 }
 
-/** The op id that stands for this: the session was made by an import of the same principal. */
-function importedInto(sessionId: string): string {
-  return `series_import/${sessionId}`;
+/** An answer that is imported stands as one that was given. */
+function forbiddenAnswer({ grant }: Author, added: AddedRecord[]): Refusal | undefined {
+  const answers = added.some(({ kind, record }) => kind === 'blocker' && /answered|rejected/.test(record.state));
+  if (!grant || !answers || holds(grant.capability, 'answer')) return undefined;
+  return refuse('Forbidden', 'the capability does not allow to import blockers that are resolved', { right: 'answer' });
 }
 
 function isNew(records: Records, added: AddedRecord): boolean {
