@@ -1,7 +1,6 @@
 // Capabilities (PROTOCOL.md 6): who holds how much. All of them are in memory as they are on disk; what is revoked is so from
 // the moment on that the revocation has its place among the writes, for everything behind it.
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Capability } from '../../protocol/capability.ts';
 import type { Refusal } from '../../protocol/errors.ts';
 import { isRefusal, RefusedError, refuse } from '../../protocol/errors.ts';
@@ -9,14 +8,16 @@ import type { Asked, InvalidReason, Scope } from '../core/capability.ts';
 import { holds, invalidReason, narrow } from '../core/capability.ts';
 import type { AuditEntry, AuditRows } from '../store/audit-rows.ts';
 import type { CapabilityRow, CapabilityRows } from '../store/capability-rows.ts';
+import { scopeText } from '../store/capability-rows.ts';
+import type { AuditRule } from './capability-audit.ts';
+import { CapabilityAudit } from './capability-audit.ts';
+import type { CapabilityLimits } from './capability-tree.ts';
+import { CapabilityTree, defaultCapabilityLimits } from './capability-tree.ts';
 import type { Grant } from './grant.ts';
 import { unauthorized } from './grant.ts';
 import type { Author } from './op-applier.ts';
 import type { Runtime } from './runtime.ts';
-import type { Writer } from './writer.ts';
-
-/** How long it is kept who did what, ms, and how many entries of one capability: whoever fills it pushes out only their own. */
-export type AuditRule = { maxAgeMs: number; maxEntries: number };
+import type { OnRollback, Writer } from './writer.ts';
 
 export type CapabilitiesDeps = {
   rows: CapabilityRows;
@@ -25,16 +26,14 @@ export type CapabilitiesDeps = {
   /** Told of those that are over, or must be redeemed again, when that has happened. */
   onEnded(ids: ReadonlySet<string>): void;
   writer: Pick<Writer, 'write'>;
-  runtime: Pick<Runtime, 'now' | 'newId'>;
+  runtime: Pick<Runtime, 'now' | 'monotonic' | 'newId'>;
+  limits?: Partial<CapabilityLimits>;
 };
 
 export type Made = { capability: Capability; token: string };
 
-/** That are kept, also of those that are over: each is in memory. */
-const maxCapabilities = 10_000;
 /** How often one may be made out of another, one behind the other. */
 const maxDepth = 16;
-
 /** The hash of nothing that was given. */
 const none = Buffer.alloc(32);
 
@@ -43,14 +42,18 @@ const owner: Scope = { rights: ['read', 'append', 'answer', 'share', 'admin'], s
 
 export class Capabilities {
   readonly #deps: CapabilitiesDeps;
-  readonly #held = new Map<string, CapabilityRow>();
+  readonly #tree: CapabilityTree;
+  readonly #audit: CapabilityAudit;
   /** Until when (ms since the epoch) it was told whose time was over. */
   #toldUntil: number;
 
   constructor(deps: CapabilitiesDeps) {
     this.#deps = deps;
-    this.#toldUntil = deps.runtime.now();
-    for (const row of deps.rows.all()) this.#held.set(row.capability.id, row);
+    const { audit, auditRule, writer, runtime } = deps;
+    this.#audit = new CapabilityAudit({ rows: audit, rule: auditRule, writer, runtime });
+    this.#tree = new CapabilityTree({ ...defaultCapabilityLimits, ...deps.limits });
+    this.#toldUntil = runtime.now();
+    for (const row of deps.rows.all()) this.#tree.add(row);
   }
 
   /** What the token stands for now. Throws Unauthorized. Nothing of the token is in the message. */
@@ -69,7 +72,7 @@ export class Capabilities {
     const { id } = capability;
     const secret = createHmac('sha256', token).update(`cookie ${epoch}`).digest('base64url');
     const cookie = hashOf(`${epoch}.${secret}`);
-    const held = this.#held.get(id)!;
+    const held = this.#tree.find(id)!;
     if (!held.cookie?.equals(cookie)) await this.#deps.writer.write(() => this.#deps.rows.setCookie(id, cookie));
     held.cookie = cookie;
     return `${id}.${epoch}.${secret}`;
@@ -78,7 +81,7 @@ export class Capabilities {
   /** What the cookie stands for now. Throws Unauthorized. */
   redeemCookie(text: string): Grant {
     const [id = '', epoch = '', secret = '', ...rest] = text.split('.');
-    const held = this.#held.get(id);
+    const held = this.#tree.find(id);
     const isIt = timingSafeEqual(hashOf(`${epoch}.${secret}`), held?.cookie ?? none);
     if (!held || !isIt || rest.length > 0) throw new RefusedError(unauthorized('unknown'));
     return this.#grantOf(held, Number(epoch));
@@ -87,33 +90,35 @@ export class Capabilities {
   /** Notes what was refused to who showed a token; of one that is none there is nothing to note it of. */
   async refused(by: Author, method: string, token: string, { refused }: Refusal): Promise<void> {
     const held = this.#find(token);
-    if (held) await this.#deps.writer.write(() => this.#note(by, method, held.capability.id, refused));
+    if (held) await this.#audit.refused(by, method, held.capability.id, refused);
   }
 
   /** Notes that it is acted with from now on, and by whom. */
   async begin(by: Author, { capability: { id } }: Grant): Promise<void> {
     const { rows, writer, runtime } = this.#deps;
-    await writer.write(() => {
-      const { capability } = this.#held.get(id)!;
+    await writer.write((onRollback) => {
+      const capability = this.#tree.find(id)?.capability;
+      // It was over, and is forgotten since.
+      if (!capability) throw new RefusedError(unauthorized('unknown'));
+      const { lastUsedAt } = capability;
+      onRollback(() => Object.assign(capability, { lastUsedAt }));
       capability.lastUsedAt = runtime.now();
       rows.update(capability);
-      this.#note(by, 'capability/redeem', id);
+      this.#audit.note(by, 'capability/redeem', id);
     });
   }
 
   /** Keeps what was asked for with the author's capability, and how it ended. Resolves when that is on disk. */
-  async audit({ actorId, grant }: Author, entry: Pick<AuditEntry, 'method' | 'sessionId' | 'outcome'>): Promise<void> {
-    if (!grant) return;
-    const { audit, writer, runtime } = this.#deps;
-    const { id: capabilityId } = grant.capability;
-    await writer.write(() => audit.add({ at: runtime.now(), capabilityId, actorId, ...entry }));
+  audit(by: Author, entry: Pick<AuditEntry, 'method' | 'sessionId' | 'outcome'>): Promise<void> {
+    return this.#audit.add(by, entry);
   }
 
   /** What is kept of those that the caller may know of, the newest first. Throws NotFound. */
   readAudit(by: Grant | undefined, id: string | undefined, limit: number, before: number | undefined) {
     if (id !== undefined) this.#known(by, id);
-    const ids = id === undefined ? by && this.list(by).map((each) => each.id) : [id];
-    return this.#deps.audit.read(ids, limit, before);
+    const ids =
+      id === undefined ? by && this.#tree.under(by.capability.id).map(({ capability }) => capability.id) : [id];
+    return this.#audit.read(ids, limit, before);
   }
 
   /** Hands out a part of what the caller holds; the owner, and who may administer all sessions, anything. */
@@ -141,72 +146,73 @@ export class Capabilities {
    */
   async revoke(by: Author, id: string, mode: 'revoke' | 'bumpEpoch'): Promise<Capability> {
     const { rows, writer, runtime } = this.#deps;
-    const target = this.#known(by.grant, id);
-    const ended = new Set<string>();
-    /** Those that they had: a transaction that is rolled back runs again. */
-    const epochs = new Map<string, number>();
-    await writer.write(() => {
+    const { capability: target } = this.#known(by.grant, id);
+    // What was revoked stays as it is, with all that came of it.
+    const living = () => this.#tree.under(id, ({ capability }) => capability.revokedAt === null);
+    const work = (onRollback: OnRollback) => {
       checkStill(by);
+      this.#known(by.grant, id);
       // Not before: what is made out of them meanwhile is among the descendants too.
+      const changed = living().map(({ capability }) => capability);
       const now = runtime.now();
-      for (const { capability } of this.#held.values()) {
-        if (!this.#isOrComesFrom(capability.id, id)) continue;
-        ended.add(capability.id);
-        const epoch = epochs.get(capability.id) ?? capability.epoch;
-        epochs.set(capability.id, epoch);
-        if (mode === 'bumpEpoch') capability.epoch = epoch + 1;
-        else capability.revokedAt ??= now;
+      for (const capability of changed) {
+        const { epoch } = capability;
+        onRollback(() => Object.assign(capability, { epoch, revokedAt: null }));
+        if (mode === 'bumpEpoch') capability.epoch += 1;
+        else capability.revokedAt = now;
         rows.update(capability);
       }
-      this.#note(by, 'capability/revoke', id);
-    });
-    this.#deps.onEnded(ended);
-    return target.capability;
+      this.#audit.note(by, 'capability/revoke', id);
+      return new Set(changed.map((each) => each.id));
+    };
+    this.#deps.onEnded(await writer.write(work, () => 1 + living().length));
+    return target;
   }
 
   /** Tells of those whose time has come by `now` (ms since the epoch). A tick of the sweep. */
   expire(now: number): void {
     const since = this.#toldUntil;
     this.#toldUntil = now;
-    const all = [...this.#held.values()].map(({ capability }) => capability);
+    const all = [...this.#tree.all()].map(({ capability }) => capability);
     const ended = all.filter(({ expiresAt }) => expiresAt !== null && expiresAt > since && expiresAt <= now);
     if (ended.length > 0) this.#deps.onEnded(new Set(ended.map(({ id }) => id)));
   }
 
-  /** Forgets what is too old or too much, in transactions of `count` rows each: audits, and capabilities that are over for as long. */
-  async prune(count: number): Promise<void> {
-    const { audit, rows, writer, runtime, auditRule } = this.#deps;
-    const { maxAgeMs, maxEntries } = auditRule;
-    const before = runtime.now() - maxAgeMs;
-    for (const { capability } of [...this.#held.values()]) {
-      const { id, revokedAt, expiresAt } = capability;
-      await nextTurn();
-      const last = audit.beyond(id, maxEntries);
-      while (last !== undefined && (await writer.write(() => audit.dropThrough(id, last, count))) === count);
-      // What was made out of it was over no later.
-      if (Math.min(revokedAt ?? Number.POSITIVE_INFINITY, expiresAt ?? Number.POSITIVE_INFINITY) >= before) continue;
-      await writer.write(() => rows.drop(id));
-      this.#held.delete(id);
+  /**
+   * Forgets what is too old or too much, in transactions of `count` rows each: audits, and capabilities that are over for as
+   * long. Ends when the signal fires.
+   */
+  async prune(count: number, signal: AbortSignal): Promise<void> {
+    const { writer, runtime, auditRule } = this.#deps;
+    const over = this.#tree.overBefore(runtime.now() - auditRule.maxAgeMs, this.#endOf);
+    while (over.length > 0) {
+      const some = over.splice(0, count);
+      await writer.write(
+        (onRollback) => {
+          for (const row of some) if (!this.#tree.hasChildren(row.capability.id)) this.#forget(row, onRollback);
+        },
+        () => count,
+      );
     }
-    while (audit.hasBefore(before)) await writer.write(() => audit.prune(before, count));
+    const ids = [...this.#tree.all()].map(({ capability }) => capability.id);
+    await this.#audit.prune(ids, count, signal);
   }
 
-  /** Whether what acts as `principal` was taken back: it never acts again. */
-  isRevoked(principal: string): boolean {
-    const held = this.#held.get(principal);
-    return held !== undefined && held.capability.revokedAt !== null;
+  /** Whether what acts as `principal` never acts again: it was taken back, or is forgotten since. */
+  isGone(principal: string): boolean {
+    const held = this.#tree.find(principal);
+    return held ? held.capability.revokedAt !== null : principal.startsWith('cap_');
   }
 
-  /** Whether the caller may know of a capability: it is theirs, or made out of theirs. The owner knows of all. */
-  isBelow(by: Grant | undefined, id: string): boolean {
-    return by === undefined || this.#isOrComesFrom(id, by.capability.id);
+  /** Of what acts as `principal`, what the owner gave of which it came; itself where that is not known. */
+  rootOf(principal: string): string {
+    return this.#tree.rootOf(principal);
   }
 
-  /** Those that the caller may know of, the oldest first. */
+  /** Those that the caller may know of, the oldest first: theirs, and what came of it. The owner knows of all. */
   list(by: Grant | undefined): Capability[] {
-    return [...this.#held.values()]
+    return [...(by ? this.#tree.under(by.capability.id) : this.#tree.all())]
       .map(({ capability }) => capability)
-      .filter(({ id }) => this.isBelow(by, id))
       .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
   }
 
@@ -216,7 +222,9 @@ export class Capabilities {
       epoch,
       invalid: () => {
         const reason = invalidReason(capability, epoch, this.#deps.runtime.now());
-        return reason && unauthorized(reason);
+        if (reason) return unauthorized(reason);
+        // It was over, and whatever the clock says since, it is forgotten.
+        return this.#tree.find(capability.id) ? undefined : unauthorized('unknown');
       },
     };
     const refusal = grant.invalid();
@@ -226,22 +234,16 @@ export class Capabilities {
 
   #find(token: string): CapabilityRow | undefined {
     const [id = '', secret = '', ...rest] = token.split('.');
-    const held = this.#held.get(id);
+    const held = this.#tree.find(id);
     // Compared also where there is none of that id, so that the time tells nothing.
     const isIt = timingSafeEqual(hashOf(secret), held?.hash ?? none);
     return isIt && rest.length === 0 ? held : undefined;
   }
 
   #known(by: Grant | undefined, id: string): CapabilityRow {
-    const held = this.#held.get(id);
-    if (held && this.isBelow(by, id)) return held;
+    const held = this.#tree.find(id);
+    if (held && (by === undefined || this.#tree.isUnder(id, by.capability.id))) return held;
     throw new RefusedError(refuse('NotFound', `there is no capability ${id}`, { what: 'capability', id }));
-  }
-
-  /** Inside a transaction. What happens to a capability is in its own audit, whoever did it. */
-  #note({ actorId }: Author, method: string, capabilityId: string, outcome = 'ok'): void {
-    const { audit, runtime } = this.#deps;
-    audit.add({ at: runtime.now(), capabilityId, actorId, method, sessionId: null, outcome });
   }
 
   async #make(
@@ -255,7 +257,7 @@ export class Capabilities {
     const { rows, writer, runtime } = this.#deps;
     const scope = narrow(parent, asked);
     if (isRefusal(scope)) throw new RefusedError(scope);
-    if (parentId !== null && this.#depth(parentId) >= maxDepth) {
+    if (parentId !== null && this.#tree.depthOf(parentId) >= maxDepth) {
       const data = { limit: maxDepth, what: 'capabilities made out of one another' };
       throw new RefusedError(
         refuse('LimitExceeded', 'it was made out of others too often: ask for one from further up', data),
@@ -265,45 +267,42 @@ export class Capabilities {
     const now = runtime.now();
     const life = { epoch: 1, revokedAt: null, createdAt: now, lastUsedAt: null };
     const capability: Capability = { id: runtime.newId('cap'), parentId, label, ...scope, ...life };
-    const row = { capability, hash: hashOf(secret), cookie: null };
-    const write = writer.write(() => {
+    const row = { capability, hash: hashOf(secret), cookie: null, scopeUnits: scopeText(capability).length };
+    await writer.write((onRollback) => {
       // Attenuating asks for nothing but the token.
       if (method === 'capability/grant') checkStill(by);
-      // Not before: all that came in one turn of the loop would pass.
-      if (this.#held.size >= maxCapabilities) {
-        const message = 'there are too many capabilities: they go when they are over for long';
-        throw new RefusedError(refuse('LimitExceeded', message, { limit: maxCapabilities, what: 'capabilities' }));
-      }
       // Its parent may have been revoked since it was looked at.
       const reason = parentId === null ? undefined : this.#reasonOf(parentId);
       if (reason) throw new RefusedError(unauthorized(reason));
+      // Not before: all that came in one turn of the loop would pass.
+      this.#tree.makeRoom(row, now, this.#endOf, (over) => this.#forget(over, onRollback));
+      onRollback(() => this.#tree.delete(row));
+      this.#tree.add(row);
       rows.add(row);
-      this.#note(by, method, capability.id);
-      this.#held.set(capability.id, row);
-    });
-    await write.catch((error: unknown) => {
-      this.#held.delete(capability.id);
-      throw error;
+      this.#audit.note(by, method, capability.id);
     });
     return { capability, token: `${capability.id}.${secret}` };
   }
 
-  #reasonOf(id: string): InvalidReason | undefined {
-    const { capability } = this.#held.get(id)!;
-    return invalidReason(capability, capability.epoch, this.#deps.runtime.now());
+  /** Inside a transaction. */
+  #forget(row: CapabilityRow, onRollback: OnRollback): void {
+    const { id } = row.capability;
+    if (this.#tree.find(id) !== row) return;
+    onRollback(() => this.#tree.add(row));
+    this.#tree.delete(row);
+    this.#deps.rows.drop(id);
   }
 
-  #depth(id: string): number {
-    let depth = 0;
-    for (let at: string | null | undefined = id; at; at = this.#held.get(at)?.capability.parentId) depth += 1;
-    return depth;
-  }
+  /** Since when one is over and who acts with it was told of it, ms; Infinity where it is not so. */
+  readonly #endOf = ({ revokedAt, expiresAt }: Capability): number => {
+    const isOver = expiresAt !== null && expiresAt <= this.#toldUntil;
+    return Math.min(revokedAt ?? Number.POSITIVE_INFINITY, isOver ? expiresAt : Number.POSITIVE_INFINITY);
+  };
 
-  #isOrComesFrom(id: string, ancestor: string): boolean {
-    for (let at: string | null | undefined = id; at; at = this.#held.get(at)?.capability.parentId) {
-      if (at === ancestor) return true;
-    }
-    return false;
+  #reasonOf(id: string): InvalidReason | 'unknown' | undefined {
+    const held = this.#tree.find(id);
+    if (!held) return 'unknown';
+    return invalidReason(held.capability, held.capability.epoch, this.#deps.runtime.now());
   }
 }
 

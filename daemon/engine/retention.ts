@@ -13,8 +13,8 @@ export type RetentionDeps = {
   writer: Writer;
   runtime: Runtime;
   rule: RetentionRule;
-  /** How far each who reads by name has come (seq). */
-  acknowledged(): number[];
+  /** How far those have come who read by name (seq), from `floor` on: of them all, the one that is least far is enough. */
+  acknowledged(floor: number): number[];
 };
 
 /** Events cut off in one transaction, so that the event loop is never held long. */
@@ -40,7 +40,7 @@ export class Retention {
     };
     // Nobody is served the rest of an op whose beginning is gone.
     // A name of which the events behind it are gone can never go on there: nothing is kept for it.
-    const kept = acknowledged().filter((seq) => seq >= floor);
+    const kept = acknowledged(floor);
     this.#judged = journal.wholeUpTo(floorFor(extent, kept, rule));
     return this.#judged;
   }

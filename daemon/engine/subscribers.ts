@@ -16,14 +16,16 @@ export type SubscribersDeps = {
   journal: Journal;
   writer: Pick<Writer, 'write' | 'closed'>;
   runtime: Pick<Runtime, 'now'>;
-  /** Names that a principal may have. */
+  /** Names that principals of one root may have together. */
   maxNames: number;
+  /** What a principal came of: what it may have is not more because it is many. */
+  rootOf(principal: string): string;
   /** Whether a principal never comes again: nothing is kept for it. */
   isGone(principal: string): boolean;
 };
 
-/** `writtenAt`: what is on disk of `usedAt`. */
-type Held = SubscriberRow & { holder: Holder | undefined; writtenAt: number };
+/** `root`: of the principal. `writtenAt`: what is on disk of `usedAt`. */
+type Held = SubscriberRow & { root: string; holder: Holder | undefined; writtenAt: number };
 
 /** One unused for so long is removed (PROTOCOL.md 5), ms. */
 const expiryMs = 30 * 24 * 3600_000;
@@ -32,36 +34,52 @@ const touchMs = 3600_000;
 
 export class Subscribers {
   readonly #deps: SubscribersDeps;
-  readonly #held = new Map<string, Held>();
+  /** By principal, then by name. */
+  readonly #held = new Map<string, Map<string, Held>>();
+  /** How many names those of a root have. */
+  readonly #counts = new Map<string, number>();
+  /** The least seq from `floor` on, as long as none of before it changes; Infinity where there is none. */
+  #least: { floor: number; seq: number } | undefined;
 
   constructor(deps: SubscribersDeps) {
     this.#deps = deps;
     for (const row of deps.rows.all()) {
-      this.#held.set(keyOf(row.principal, row.name), { ...row, holder: undefined, writtenAt: row.usedAt });
+      this.#put({ ...row, root: deps.rootOf(row.principal), holder: undefined, writtenAt: row.usedAt });
     }
   }
 
   /** The cursor kept for a name; undefined for a new one. */
   cursorOf(principal: string, name: string): string | undefined {
-    return this.#held.get(keyOf(principal, name))?.cursor;
+    return this.#heldBy(principal, name)?.cursor;
   }
 
-  /** How far each has come, for retention. A cursor from before a restore can never be resumed from: nothing is kept for it. */
-  get acknowledged(): number[] {
+  /**
+   * How far the one has come that is least far, of those from `floor` (seq) on, for retention; none where nobody is there. A
+   * cursor from before a restore can never be resumed from: nothing is kept for it.
+   */
+  acknowledged(floor: number): number[] {
     const { storeId } = this.#deps.journal;
-    const held = [...this.#held.values()].filter(({ cursor }) => cursor.startsWith(`${storeId}.`));
-    return held.map(({ seq }) => seq);
+    if (!this.#least || this.#least.floor > floor || this.#least.seq < floor) {
+      let least = Number.POSITIVE_INFINITY;
+      for (const names of this.#held.values()) {
+        for (const { seq, cursor } of names.values()) {
+          if (seq >= floor && seq < least && cursor.startsWith(`${storeId}.`)) least = seq;
+        }
+      }
+      this.#least = { floor, seq: least };
+    }
+    const { seq } = this.#least;
+    return seq === Number.POSITIVE_INFINITY ? [] : [seq];
   }
 
   /**
    * Gives a name to `holder`; who had it is ended. A new name is kept with `cursor`. Resolves when that is on disk; throws
-   * LimitExceeded where the principal has too many.
+   * LimitExceeded where the principal has too many, or all have together that came of the same.
    */
   async hold(principal: string, name: string, holder: Holder, cursor: Cursor): Promise<void> {
-    const { rows, writer, runtime, maxNames } = this.#deps;
-    const key = keyOf(principal, name);
+    const { rows, writer, runtime, maxNames, rootOf } = this.#deps;
     const now = runtime.now();
-    const known = this.#held.get(key);
+    const known = this.#heldBy(principal, name);
     if (known) {
       known.holder?.end('takenOver');
       known.holder = holder;
@@ -76,23 +94,25 @@ export class Subscribers {
       }
       return;
     }
-    if (this.#of(principal).length >= maxNames) {
+    const root = rootOf(principal);
+    if ((this.#counts.get(root) ?? 0) >= maxNames) {
       const message = 'too many named subscribers: remove one with subscriber/remove';
       throw new RefusedError(refuse('LimitExceeded', message, { limit: maxNames, what: 'named subscribers' }));
     }
     const row = { principal, name, cursor: formatCursor(cursor), seq: cursor.seq, createdAt: now, usedAt: now };
-    this.#held.set(key, { ...row, holder, writtenAt: now });
+    const held = { ...row, root, holder, writtenAt: now };
+    this.#put(held);
     try {
       await writer.write(() => rows.add(row));
     } catch (error) {
-      if (this.#held.get(key)?.holder === holder) this.#held.delete(key);
+      if (held.holder === holder) this.#drop(held);
       throw error;
     }
   }
 
   /** The holder is gone; the name stays. */
   release(principal: string, name: string, holder: Holder): void {
-    const held = this.#held.get(keyOf(principal, name));
+    const held = this.#heldBy(principal, name);
     if (held?.holder !== holder) return;
     held.holder = undefined;
     held.usedAt = this.#deps.runtime.now();
@@ -117,28 +137,30 @@ export class Subscribers {
     if (!isAhead()) return held.cursor;
     const now = runtime.now();
     await writer.write(() => rows.acknowledge(principal, name, cursor, now));
-    if (isAhead()) Object.assign(held, { cursor: text, seq: cursor.seq, usedAt: now, writtenAt: now });
+    if (isAhead()) {
+      this.#changed(held.seq, cursor.seq);
+      Object.assign(held, { cursor: text, seq: cursor.seq, usedAt: now, writtenAt: now });
+    }
     return held.cursor;
   }
 
   /** The names of a principal, in order, from behind `after` on. */
   list(principal: string, after = ''): (SubscriberRow & { connectionId: string | null })[] {
-    return this.#of(principal)
+    return [...(this.#held.get(principal)?.values() ?? [])]
       .filter(({ name }) => name > after)
       .sort((a, b) => (a.name < b.name ? -1 : 1))
-      .map(({ holder, writtenAt, ...row }) => ({ ...row, connectionId: holder?.connectionId ?? null }));
+      .map(({ holder, writtenAt, root: _, ...row }) => ({ ...row, connectionId: holder?.connectionId ?? null }));
   }
 
   /** Forgets a name; its subscription ends. Throws NotFound. */
   async remove(principal: string, name: string): Promise<void> {
     const held = this.#find(principal, name);
-    const key = keyOf(principal, name);
     // Before the wait: who takes the name meanwhile has a new one, which is written behind this.
-    this.#held.delete(key);
+    this.#drop(held);
     try {
       await this.#deps.writer.write(() => this.#deps.rows.drop(principal, name));
     } catch (error) {
-      if (!this.#held.has(key)) this.#held.set(key, held);
+      if (!this.#heldBy(principal, name)) this.#put(held);
       throw error;
     }
     held.holder?.end('unsubscribed');
@@ -147,10 +169,10 @@ export class Subscribers {
   /** Removes who was not there for long or never comes again, and writes down who is. A tick of the sweep, at `now` (ms since the epoch). */
   async expire(now: number): Promise<void> {
     const { rows, writer, isGone } = this.#deps;
-    for (const held of [...this.#held.values()]) {
+    for (const held of [...this.#held.values()].flatMap((names) => [...names.values()])) {
       const { principal, name } = held;
       // It went while another was written.
-      if (this.#held.get(keyOf(principal, name)) !== held) continue;
+      if (this.#heldBy(principal, name) !== held) continue;
       if (held.holder) held.usedAt = now;
       const { usedAt } = held;
       if (now - usedAt >= expiryMs || isGone(principal)) await this.remove(principal, name);
@@ -161,19 +183,42 @@ export class Subscribers {
     }
   }
 
-  #of(principal: string): Held[] {
-    return [...this.#held.values()].filter((held) => held.principal === principal);
+  #heldBy(principal: string, name: string): Held | undefined {
+    return this.#held.get(principal)?.get(name);
+  }
+
+  #put(held: Held): void {
+    const { principal, name, root, seq } = held;
+    const names = this.#held.get(principal);
+    if (names) names.set(name, held);
+    else this.#held.set(principal, new Map([[name, held]]));
+    this.#counts.set(root, (this.#counts.get(root) ?? 0) + 1);
+    this.#changed(seq);
+  }
+
+  /** Unless another has its place already. */
+  #drop(held: Held): void {
+    const { principal, name, root, seq } = held;
+    const names = this.#held.get(principal);
+    if (!names || names.get(name) !== held) return;
+    names.delete(name);
+    if (names.size === 0) this.#held.delete(principal);
+    const left = this.#counts.get(root)! - 1;
+    if (left > 0) this.#counts.set(root, left);
+    else this.#counts.delete(root);
+    this.#changed(seq);
+  }
+
+  /** Of those that are farther than the least nothing is asked. */
+  #changed(...seqs: number[]): void {
+    if (this.#least && Math.min(...seqs) <= this.#least.seq) this.#least = undefined;
   }
 
   #find(principal: string, name: string): Held {
-    const held = this.#held.get(keyOf(principal, name));
+    const held = this.#heldBy(principal, name);
     if (held) return held;
     throw new RefusedError(
       refuse('NotFound', `there is no subscriber named ${name}`, { what: 'subscriber', id: name }),
     );
   }
-}
-
-function keyOf(principal: string, name: string): string {
-  return JSON.stringify([principal, name]);
 }

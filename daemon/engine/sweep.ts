@@ -1,5 +1,5 @@
-// What happens by the passing of time alone: leases that run out, capabilities whose time is over, events, op ids and audits too old to keep. Ticks take `now`, so
-// that tests need no clock.
+// What happens by the passing of time alone: leases that run out, capabilities whose time is over; and what is too old to keep,
+// events, op ids, audits, names. What must be in time waits for none of that. Ticks take `now`, so that tests need no clock.
 import { RefusedError } from '../../protocol/errors.ts';
 import type { Ledger } from '../store/ledger.ts';
 import type { Lists } from '../store/lists.ts';
@@ -29,6 +29,7 @@ const tickMs = 500;
 const lateMs = 5_000;
 /** How long a turn that could not be ended is left alone. */
 const retryMs = 10_000;
+/** How often what is too old is looked for. */
 const pruneEveryMs = 60_000;
 /** Rows deleted in one transaction, so that the event loop is never held long. */
 const pruneRows = 1_000;
@@ -36,7 +37,6 @@ const pruneRows = 1_000;
 export class Sweep {
   readonly #deps: SweepDeps;
   #due: number;
-  #pruneAt = Number.NEGATIVE_INFINITY;
 
   /** Gives each turn that is open now one full lease: whoever held it may be about to come back. */
   constructor(deps: SweepDeps) {
@@ -47,19 +47,30 @@ export class Sweep {
     for (const { id, leaseMs } of lists.allOpenTurns()) writer.leases.note({ id, leaseMs }, now);
   }
 
-  /** Ticks until the signal fires. */
+  /** Ticks and prunes until the signal fires; resolves when all that it began has ended. */
   async run(signal: AbortSignal): Promise<void> {
-    const { runtime } = this.#deps;
-    while (!signal.aborted) {
-      try {
-        await this.tick(runtime.monotonic());
-      } catch (error) {
-        // The disk is full, or the daemon is ending: what is left is due at the next tick too.
-        if (!(error instanceof RefusedError)) throw error;
-      }
+    const { runtime, retention } = this.#deps;
+    const failed = new AbortController();
+    const ends = AbortSignal.any([signal, failed.signal]);
+    const tick = async () => {
       // What it ended may have taken long; only the time slept tells of a machine that slept.
-      this.#due = runtime.monotonic() + tickMs;
-      await runtime.sleep(tickMs, signal).catch(() => {});
+      await this.tick(runtime.monotonic()).finally(() => {
+        this.#due = runtime.monotonic() + tickMs;
+      });
+    };
+    let pruneAt = Number.NEGATIVE_INFINITY;
+    const prune = async () => {
+      const now = runtime.monotonic();
+      if (now < pruneAt) return;
+      pruneAt = now + pruneEveryMs;
+      await this.prune(ends);
+    };
+    const loops = [tick, () => retention.cut(), prune].map((work) => this.#every(work, ends));
+    try {
+      await Promise.all(loops);
+    } finally {
+      failed.abort();
+      await Promise.allSettled(loops);
     }
   }
 
@@ -70,12 +81,28 @@ export class Sweep {
     this.#due = now + tickMs;
     await Promise.all(leases.runOut(now).map((id) => this.#abort(id, now)));
     this.#deps.capabilities.expire(this.#deps.runtime.now());
-    await this.#deps.retention.cut();
-    if (now < this.#pruneAt) return;
-    this.#pruneAt = now + pruneEveryMs;
+  }
+
+  /** Forgets all that is too old, in small bites. Ends when the signal fires. */
+  async prune(signal: AbortSignal): Promise<void> {
+    const { capabilities, subscribers, runtime } = this.#deps;
     await this.#pruneLedger();
-    await this.#deps.capabilities.prune(pruneRows);
-    await this.#deps.subscribers.expire(this.#deps.runtime.now());
+    await capabilities.prune(pruneRows, signal);
+    await subscribers.expire(runtime.now());
+  }
+
+  /** Does it at each tick until the signal fires, one at a time. */
+  async #every(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { runtime } = this.#deps;
+    while (!signal.aborted) {
+      try {
+        await work();
+      } catch (error) {
+        // The disk is full, or the daemon is ending: what is left is due the next time too.
+        if (!(error instanceof RefusedError)) throw error;
+      }
+      await runtime.sleep(tickMs, signal).catch(() => {});
+    }
   }
 
   async #abort(turnId: string, now: number): Promise<void> {
@@ -99,6 +126,10 @@ export class Sweep {
   async #pruneLedger(): Promise<void> {
     const { writer, ledger, runtime, ledgerMaxAgeMs } = this.#deps;
     const before = runtime.now() - ledgerMaxAgeMs;
-    while (ledger.hasBefore(before)) await writer.write(() => ledger.prune(before, pruneRows));
+    while (ledger.hasBefore(before))
+      await writer.write(
+        () => ledger.prune(before, pruneRows),
+        () => pruneRows,
+      );
   }
 }

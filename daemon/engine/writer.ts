@@ -40,7 +40,10 @@ export type Step = Once & { decide(context: Context): Decision | Refusal };
 /** A series of ops as it stands in the audit: by its first, and by what cut it off. `opId`: of its first. */
 export type SeriesName = { opId: string; method: string; sessionId: string | null };
 
-type Job = { run(at: number): () => void; reject(error: unknown): void; ops: number };
+/** Has `undo` done when the transaction is rolled back: it puts back what was changed in memory beside the rows. */
+export type OnRollback = (undo: () => void) => void;
+
+type Job = { run(at: number): () => void; reject(error: unknown): void; ops(): number };
 
 /** Ops in one transaction: beyond it the next turn of the loop goes on, so that reads and timers get theirs. */
 const maxTransactionOps = 2_000;
@@ -62,6 +65,8 @@ export class Writer {
   #queue: Job[] = [];
   /** What the transactions before the one under way have left to do. */
   #effectsBefore: EffectsMark = { turns: 0, blockers: 0 };
+  /** What puts back, in memory, what the transaction under way has changed there. */
+  #undos: (() => void)[] = [];
   #scheduled = false;
   #closed: Refusal | undefined;
 
@@ -89,22 +94,28 @@ export class Writer {
 
   /** Applies a batch. Resolves when it is on disk; rejects with RefusedError when the batch as a whole is refused. */
   append(author: Author, ops: Op[], options: AppendOptions = {}): Promise<AppendResult> {
-    return this.#enqueue(ops.length, (at) => {
-      try {
-        return this.#appendBatch(author, ops, options, at);
-      } catch (error) {
-        if (error instanceof RefusedError) {
-          const { refusal } = error;
-          this.#applier.auditOp(author, 'ops/append', null, { outcome: 'refused', refusal }, at);
+    return this.#enqueue(
+      () => ops.length,
+      (at) => {
+        try {
+          return this.#appendBatch(author, ops, options, at);
+        } catch (error) {
+          if (error instanceof RefusedError) {
+            const { refusal } = error;
+            this.#applier.auditOp(author, 'ops/append', null, { outcome: 'refused', refusal }, at);
+          }
+          throw error;
         }
-        throw error;
-      }
-    });
+      },
+    );
   }
 
   /** Applies one op. Rejects with RefusedError when it is refused. */
   appendOne(author: Author, op: Op): Promise<AppendedOne> {
-    return this.#enqueue(1, (at) => this.#answer(this.#applier.apply(author, op, at)));
+    return this.#enqueue(
+      () => 1,
+      (at) => this.#answer(this.#applier.apply(author, op, at)),
+    );
   }
 
   /**
@@ -112,27 +123,33 @@ export class Writer {
    * the result of the last; rejects with the RefusedError of the first that is refused, and does none behind it.
    */
   appendSeries(author: Author, series: SeriesName, steps: Step[]): Promise<AppendedOne> {
-    return this.#enqueue(steps.length, (at) => {
-      let last: AppendedOne | undefined;
-      for (const { decide, ...once } of steps) {
-        const refusal = author.grant?.invalid();
-        const result: OpResult = refusal
-          ? { outcome: 'refused', refusal }
-          : this.#applier.once(author, once, at, decide);
-        if (once.opId === series.opId || result.outcome === 'refused') {
-          this.#applier.auditOp(author, series.method, series.sessionId, result, at);
+    return this.#enqueue(
+      () => steps.length,
+      (at) => {
+        let last: AppendedOne | undefined;
+        for (const { decide, ...once } of steps) {
+          const refusal = author.grant?.invalid();
+          const result: OpResult = refusal
+            ? { outcome: 'refused', refusal }
+            : this.#applier.once(author, once, at, decide);
+          if (once.opId === series.opId || result.outcome === 'refused') {
+            this.#applier.auditOp(author, series.method, series.sessionId, result, at);
+          }
+          last = this.#answer(result);
         }
-        last = this.#answer(result);
-      }
-      return last!;
-    });
+        return last!;
+      },
+    );
   }
 
   /** Applies an op unless `still` says, at the moment of applying it, that its reason is gone. */
   appendIf(author: Author, op: Op, still: () => boolean): Promise<void> {
-    return this.#enqueue(1, (at) => {
-      if (still()) this.#answer(this.#applier.apply(author, op, at));
-    });
+    return this.#enqueue(
+      () => 1,
+      (at) => {
+        if (still()) this.#answer(this.#applier.apply(author, op, at));
+      },
+    );
   }
 
   /** Whether an op of the transaction under way is on the turn. */
@@ -142,12 +159,19 @@ export class Writer {
 
   /** Applies what a source read, and its position, in one transaction. */
   takeIn(batch: SourceBatch): Promise<SourceResult> {
-    return this.#enqueue(batch.ops.length, (at) => this.#sources.apply(batch, at));
+    return this.#enqueue(
+      () => batch.ops.length,
+      (at) => this.#sources.apply(batch, at),
+    );
   }
 
-  /** Writes something beside the journal, in a transaction like any other. */
-  write<T>(work: () => T): Promise<T> {
-    return this.#enqueue(0, work);
+  /**
+   * Writes something beside the journal, in a transaction like any other. `cost`: about so many ops it takes as long as, asked
+   * when its turn comes. What `work` changes in memory is put back by what it gives to `onRollback`: it may run again, and
+   * memory agrees with the disk.
+   */
+  write<T>(work: (onRollback: OnRollback) => T, cost: () => number = () => 1): Promise<T> {
+    return this.#enqueue(cost, () => work((undo) => void this.#undos.push(undo)));
   }
 
   /** Why everything is refused, once it is. */
@@ -157,7 +181,12 @@ export class Writer {
 
   /** From here everything is refused; what was taken before is still applied. Resolves when it is. */
   async close(refusal: Refusal): Promise<void> {
-    const drained = this.#closed ? Promise.resolve() : this.#enqueue(0, () => undefined);
+    const drained = this.#closed
+      ? Promise.resolve()
+      : this.#enqueue(
+          () => 0,
+          () => undefined,
+        );
     this.#closed ??= refusal;
     await drained.catch(() => {});
   }
@@ -168,7 +197,7 @@ export class Writer {
     return { ...result.entry, cursor, duplicate: result.outcome === 'duplicate' };
   }
 
-  #enqueue<T>(ops: number, work: (at: number) => T): Promise<T> {
+  #enqueue<T>(ops: () => number, work: (at: number) => T): Promise<T> {
     if (this.#closed) return Promise.reject(new RefusedError(this.#closed));
     return new Promise<T>((resolve, reject) => {
       const run = (at: number) => {
@@ -192,10 +221,10 @@ export class Writer {
     this.#scheduled = false;
     const jobs: Job[] = [];
     let ops = 0;
-    while (this.#queue.length > 0 && (jobs.length === 0 || ops + this.#queue[0]!.ops <= maxTransactionOps)) {
-      const job = this.#queue.shift()!;
-      ops += job.ops;
-      jobs.push(job);
+    while (this.#queue.length > 0) {
+      ops += this.#queue[0]!.ops();
+      if (jobs.length > 0 && ops > maxTransactionOps) break;
+      jobs.push(this.#queue.shift()!);
     }
     const replies = this.#commit(jobs) ?? jobs.flatMap((job) => this.#commit([job], true) ?? []);
     failpoint('beforeReply');
@@ -225,6 +254,7 @@ export class Writer {
       if (this.#journal.head.seq !== before) this.#journal.saveHead();
       failpoint('beforeCommit');
       this.#commitOrDie();
+      this.#undos = [];
       failpoint('afterCommit');
       failpointsOf(undefined);
       return replies;
@@ -262,6 +292,8 @@ export class Writer {
 
   #rollback(): void {
     if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+    // The last first: it may have changed what one before it had.
+    for (const undo of this.#undos.splice(0).reverse()) undo();
     this.#tables.reset();
     this.#journal.reload();
     this.#applier.dropEffects(this.#effectsBefore);

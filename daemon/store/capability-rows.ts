@@ -3,8 +3,11 @@
 import type { Capability } from '../../protocol/capability.ts';
 import type { Db } from './open.ts';
 
-/** `hash`: SHA-256 of the secret; `cookie`: of the cookie that stands for it, where one was given. */
-export type CapabilityRow = { capability: Capability; hash: Buffer; cookie: Buffer | null };
+/**
+ * `hash`: SHA-256 of the secret; `cookie`: of the cookie that stands for it, where one was given. `scopeUnits`: how long the
+ * text of its scope is, in UTF-16 units.
+ */
+export type CapabilityRow = { capability: Capability; hash: Buffer; cookie: Buffer | null; scopeUnits: number };
 
 type Row = Omit<Capability, 'rights' | 'sessions' | 'ops'> & { scope: string; hash: Buffer; cookie: Buffer | null };
 
@@ -23,19 +26,18 @@ export class CapabilityRows {
     };
   }
 
-  all(): CapabilityRow[] {
-    return (this.#sql.all.all() as Row[]).map(({ scope, hash, cookie, ...rest }) => ({
-      capability: { ...rest, ...(JSON.parse(scope) as Pick<Capability, 'rights' | 'sessions' | 'ops'>) },
-      hash,
-      cookie,
-    }));
+  /** One after another: who shares what they have in common never holds it twice. */
+  *all(): Generator<CapabilityRow> {
+    for (const { scope, hash, cookie, ...rest } of this.#sql.all.iterate() as Iterable<Row>) {
+      const capability = { ...rest, ...(JSON.parse(scope) as Pick<Capability, 'rights' | 'sessions' | 'ops'>) };
+      yield { capability, hash, cookie, scopeUnits: scope.length };
+    }
   }
 
   /** Adds one that no cookie stands for yet. */
   add({ capability, hash }: CapabilityRow): void {
-    const { id, parentId, label, rights, sessions, ops, epoch, expiresAt, revokedAt, createdAt, lastUsedAt } =
-      capability;
-    const scope = JSON.stringify({ rights, sessions, ops });
+    const { id, parentId, label, epoch, expiresAt, revokedAt, createdAt, lastUsedAt } = capability;
+    const scope = scopeText(capability);
     this.#sql.add.run(id, parentId, label, scope, epoch, expiresAt, revokedAt, createdAt, lastUsedAt, hash);
   }
 
@@ -51,4 +53,9 @@ export class CapabilityRows {
   drop(id: string): void {
     this.#sql.drop.run(id);
   }
+}
+
+/** What is kept of how much it allows. */
+export function scopeText({ rights, sessions, ops }: Pick<Capability, 'rights' | 'sessions' | 'ops'>): string {
+  return JSON.stringify({ rights, sessions, ops });
 }

@@ -21,7 +21,8 @@ export class StoreError extends Error {
 
 export type Migration = { version: number; sql: string };
 
-export type OpenStore = { db: Db; path: string; close(): void };
+/** `secret`: 32 bytes that nobody else knows, always the same for a store. */
+export type OpenStore = { db: Db; path: string; secret: Buffer; close(): void };
 
 export type OpenOptions = {
   /** For tests of the migrations' own rules; the default is what lies in sql/. */
@@ -52,6 +53,7 @@ export function openStore(folder: string, options: OpenOptions = {}): OpenStore 
     return {
       db: opened,
       path,
+      secret: opened.prepare('SELECT secret FROM store').pluck().get() as Buffer,
       close() {
         opened.close();
         // Last: until here nobody else may open the store.
@@ -172,6 +174,7 @@ function migrate(db: Db, path: string, migrations: Migration[], onMigration?: (v
         db.pragma(`user_version = ${version}`);
       }
       if (held === 0) firstRow(db);
+      db.prepare('UPDATE store SET secret = ? WHERE secret IS NULL').run(randomBytes(32));
     }).immediate();
   } catch (error) {
     throw new StoreError(
@@ -206,7 +209,7 @@ function checkOwner(db: Db, path: string, schema: number): void {
 function firstRow(db: Db): void {
   db.pragma(`application_id = ${applicationId}`);
   const tag = randomBytes(3).readUIntBE(0, 3);
-  db.prepare('INSERT INTO store VALUES (1, ?, 0, ?, 0, 0, ?)').run(newStoreId(), tag, tag);
+  db.prepare('INSERT INTO store VALUES (1, ?, 0, ?, 0, 0, ?, NULL)').run(newStoreId(), tag, tag);
 }
 
 /** Random, made with the store: a cursor from another store never silently matches (P1). */

@@ -1,5 +1,7 @@
 // What happens by the passing of time alone. The clock is the test's own.
-import { expect, test, vi } from 'vitest';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, test, vi } from 'vitest';
+import type { SweepDeps } from '../../daemon/engine/sweep.ts';
 import { Sweep } from '../../daemon/engine/sweep.ts';
 import { Ledger } from '../../daemon/store/ledger.ts';
 import { RefusedError, refuse } from '../../protocol/errors.ts';
@@ -36,7 +38,13 @@ async function turnWithLease(leaseMs?: number) {
   return { data, runtime, records, sweep: sweepOf(records) };
 }
 
-function sweepOf({ writer, lists, db, runtime }: Records, ledgerMaxAgeMs = 30 * day): Sweep {
+const signal = new AbortController().signal;
+
+function sweepOf(
+  { writer, lists, db, runtime }: Records,
+  ledgerMaxAgeMs = 30 * day,
+  given: Partial<SweepDeps> = {},
+): Sweep {
   const retention = { cut: async () => {} };
   const subscribers = { expire: async () => {} };
   const capabilities = { expire: () => {}, prune: async () => {} };
@@ -49,6 +57,7 @@ function sweepOf({ writer, lists, db, runtime }: Records, ledgerMaxAgeMs = 30 * 
     capabilities,
     runtime,
     ledgerMaxAgeMs,
+    ...given,
   });
 }
 
@@ -182,20 +191,20 @@ test('op ids and batch ids are forgotten once they are older than [ledger] maxAg
   ];
   const sweep = sweepOf(records, 5_000);
   runtime.time += 4_000;
-  await sweep.tick(0);
+  await sweep.prune(signal);
   expect(left()).toEqual([
     [first.opId, second.opId],
     ['one', 'two'],
   ]);
   runtime.time += 1;
-  await sweep.tick(60_000);
+  await sweep.prune(signal);
   expect(left()).toEqual([[second.opId], ['two']]);
   // The journal and the tables are not the ledger's to prune.
   expect(allEvents(records)).toHaveLength(2);
   expect(await records.writer.appendOne(owner, second)).toMatchObject({ duplicate: true });
 });
 
-test('more op ids than one transaction takes are all forgotten in one tick', async () => {
+test('more op ids than one transaction takes are all forgotten at once', async () => {
   const records = openRecords(testHome().paths.data, new SplitRuntime());
   await records.writer.appendOne(owner, op('session/create', { sessionId: 'ses_a' }));
   const ops = Array.from({ length: 2_500 }, (_, index) =>
@@ -203,7 +212,7 @@ test('more op ids than one transaction takes are all forgotten in one tick', asy
   );
   await records.writer.append(owner, ops);
   records.runtime.time += 10;
-  await sweepOf(records, 1).tick(0);
+  await sweepOf(records, 1).prune(signal);
   expect(records.db.prepare('SELECT count(*) FROM ledger').pluck().get()).toBe(0);
 });
 
@@ -274,4 +283,68 @@ test('what is sent again and changes nothing renews the lease too', async () => 
   }
   await tickTo(36_999, runtime, sweep);
   expect(turnIn(records).endedAt).toBeNull();
+});
+
+describe('the loops', () => {
+  /** A clock that goes on by what is slept, a turn of the event loop for each sleep. */
+  class SleepingRuntime extends SplitRuntime {
+    override sleep = async (ms: number, given: AbortSignal) => {
+      given.throwIfAborted();
+      this.uptime += ms;
+      await nextTurn();
+    };
+  }
+  const until = async (condition: () => boolean) => {
+    while (!condition()) await nextTurn();
+  };
+  const held = () => {
+    let end!: () => void;
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    return { ended, end };
+  };
+
+  test('leases run out and capabilities expire in time while what is too old is forgotten, however long that takes', async () => {
+    const records = openRecords(testHome().paths.data, new SleepingRuntime());
+    await records.writer.appendOne(owner, op('session/create', { sessionId: 'ses_a' }));
+    const turn = { turnId: 'trn_a', agent: 'x', model, parts: [], leaseMs: 2_000 };
+    await records.writer.appendOne(owner, op('turn/start', { sessionId: 'ses_a', ...turn }));
+    const [pruning, cutting] = [held(), held()];
+    const [prune, cut, expire] = [vi.fn(() => pruning.ended), vi.fn(() => cutting.ended), vi.fn()];
+    const given = { capabilities: { prune, expire }, retention: { cut } };
+    const abort = new AbortController();
+    let isOver = false;
+    const running = sweepOf(records, day, given)
+      .run(abort.signal)
+      .then(() => {
+        isOver = true;
+      });
+    await until(() => turnIn(records).endedAt !== null && expire.mock.calls.length > 300);
+    // None is begun again before it has ended, though its time has come.
+    expect([prune.mock.calls.length, cut.mock.calls.length]).toEqual([1, 1]);
+    abort.abort();
+    for (let turns = 0; turns < 10; turns += 1) await nextTurn();
+    expect(isOver).toBe(false);
+    cutting.end();
+    pruning.end();
+    await running;
+    const ticks = expire.mock.calls.length;
+    for (let turns = 0; turns < 10; turns += 1) await nextTurn();
+    expect([expire.mock.calls.length, prune.mock.calls.length]).toEqual([ticks, 1]);
+  });
+
+  test('go on where the store refuses to be written, and all end where one fails otherwise', async () => {
+    const records = openRecords(testHome().paths.data, new SleepingRuntime());
+    const full = new RefusedError(refuse('StoreUnavailable', 'the disk is full', { reason: 'full' }));
+    const prune = vi.fn(async () => {
+      throw prune.mock.calls.length < 3 ? full : new Error('a bug');
+    });
+    const expire = vi.fn();
+    const sweep = sweepOf(records, day, { capabilities: { prune, expire } });
+    await expect(sweep.run(signal)).rejects.toThrow('a bug');
+    const ticks = expire.mock.calls.length;
+    for (let turns = 0; turns < 10; turns += 1) await nextTurn();
+    expect(expire.mock.calls.length).toBe(ticks);
+  });
 });

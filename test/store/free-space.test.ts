@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Compaction } from '../../daemon/engine/compaction.ts';
+import type { OnRollback } from '../../daemon/engine/writer.ts';
 import { FreeSpace } from '../../daemon/store/free-space.ts';
 import { openStore } from '../../daemon/store/open.ts';
 import { root } from '../support/build.ts';
@@ -42,7 +43,7 @@ describe('compaction', () => {
     };
     let bites = 0;
     const counted = {
-      write: <T>(work: () => T) => {
+      write: <T>(work: (onRollback: OnRollback) => T) => {
         bites += 1;
         return writer.write(work);
       },
