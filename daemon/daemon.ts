@@ -11,8 +11,8 @@ import type { Source } from './adapters/adapter.ts';
 import { defaultAudit, defaultLedger, defaultRetention } from './config.ts';
 import type { RetentionRule } from './core/retention.ts';
 import { Bell } from './engine/bell.ts';
-import type { AuditRule } from './engine/capabilities.ts';
 import { Capabilities } from './engine/capabilities.ts';
+import type { AuditRule } from './engine/capability-audit.ts';
 import { Compaction } from './engine/compaction.ts';
 import { failpointBeforeWrites } from './engine/failpoint.ts';
 import type { IndexerLimits } from './engine/indexer.ts';
@@ -39,9 +39,11 @@ import type { Limits } from './serve/limits.ts';
 import { defaultLimits } from './serve/limits.ts';
 import type { Listening } from './serve/listen.ts';
 import { listen } from './serve/listen.ts';
+import { Pages } from './serve/page.ts';
 import type { Entry } from './serve/peer.ts';
 import { Peer } from './serve/peer.ts';
 import { bindMethods, changesRecord } from './serve/rpc.ts';
+import { Turn } from './serve/turn.ts';
 import { AuditRows } from './store/audit-rows.ts';
 import { CapabilityRows } from './store/capability-rows.ts';
 import { FreeSpace } from './store/free-space.ts';
@@ -95,6 +97,7 @@ export class Daemon {
   readonly #indexer: Indexer;
   readonly #searcher: Searcher;
   readonly #rpc: Rpc;
+  readonly #turn: Turn;
   readonly #peers = new Set<Peer>();
   readonly #peerOf = new Map<Connection, Peer>();
   readonly #abort = new AbortController();
@@ -120,6 +123,7 @@ export class Daemon {
       this.#end = resolve;
     });
     this.#store = openStore(options.paths.data, { onWrite: failpointBeforeWrites() });
+    this.#turn = new Turn(() => runtime.monotonic());
     const { db } = this.#store;
     const journal = new Journal(db);
     const tables = new Tables(db, journal);
@@ -145,7 +149,8 @@ export class Daemon {
       writer: this.#writer,
       runtime,
       maxNames: this.#limits.maxNames,
-      isGone: (principal) => capabilities.isRevoked(principal),
+      isGone: (principal) => capabilities.isGone(principal),
+      rootOf: (principal) => capabilities.rootOf(principal),
     });
     const retention = new Retention({
       journal,
@@ -153,7 +158,7 @@ export class Daemon {
       writer: this.#writer,
       runtime,
       rule: options.retention ?? defaultRetention,
-      acknowledged: () => subscribers.acknowledged,
+      acknowledged: (floor) => subscribers.acknowledged(floor),
     });
     const swept = { lists, ledger, retention, subscribers, capabilities };
     this.#sweep = new Sweep({ writer: this.#writer, ...swept, runtime, ledgerMaxAgeMs });
@@ -203,11 +208,13 @@ export class Daemon {
       bell,
       runtime,
       limits: this.#limits,
+      pages: new Pages(this.#store.secret),
       version,
       startedAt: runtime.now(),
       peers: this.#peers,
       storeBytes: () => storeBytes(this.#store.path) + this.#indexer.bytes,
       sources: this.#sources,
+      url: () => this.#url,
       shutdown: () => void this.stop(),
     });
     this.#httpDeps = {
@@ -260,7 +267,8 @@ export class Daemon {
     this.#lastConnection += 1;
     const { lasts } = entry;
     const limits = this.#limits;
-    const connection = new Connection(transport, { rpc: this.#rpc, limits, changes: changesRecord, lasts });
+    const turn = this.#turn;
+    const connection = new Connection(transport, { rpc: this.#rpc, limits, turn, changes: changesRecord, lasts });
     const peer = new Peer(`c${this.#lastConnection}`, connection, entry);
     this.#peerOf.set(connection, peer);
     this.#peers.add(peer);
@@ -331,7 +339,12 @@ export class Daemon {
     const byte = await firstByte(socket);
     this.#silent.delete(socket);
     if (byte === undefined || this.#stopping) return void socket.destroy();
-    if (beginsHttp(byte)) return (await this.#door()).take(socket);
+    if (beginsHttp(byte)) {
+      const door = await this.#door();
+      if (this.#stopping) socket.destroy();
+      else door.take(socket);
+      return;
+    }
     const transport = new SocketTransport(socket, { maxFrameBytes: this.#limits.maxFrameBytes });
     socket.resume();
     await this.serve(transport);

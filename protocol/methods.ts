@@ -348,6 +348,8 @@ export const methods = {
       ),
       sinks: z.array(anything),
       sources: z.array(SourceStatus),
+      /** Where it is reached over TCP; null where it is not, or the caller acts with a capability. */
+      http: z.string().nullable(),
       memoryBytes: size,
     }),
     right: 'read',

@@ -94,6 +94,7 @@ const rooms: Room[] = [
       '@hono/node-server/utils/response',
       'ws',
       'node:crypto',
+      'node:events',
       'node:fs',
       'node:http',
       'node:https',

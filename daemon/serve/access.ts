@@ -15,6 +15,8 @@ type Named = { sessionId?: string; blockerId?: string };
 
 export class Access {
   readonly #deps: AccessDeps;
+  /** What is being written down once, by where it stands then and what it is. */
+  readonly #writing = new WeakMap<Set<string>, Map<string, Promise<void>>>();
 
   constructor(deps: AccessDeps) {
     this.#deps = deps;
@@ -50,12 +52,19 @@ export class Access {
     }
     // What changes capabilities is audited with the change.
     if (method.kind === 'mutation' && method.right === 'share') return result;
-    // Of two that were sent at once, the other may have been written down meanwhile.
-    const isOnce = method.kind === 'read' && method.right === 'read';
-    if (isOnce && caller.audited.has(name)) return result;
-    caller.audited.add(name);
-    await this.#audit(caller, name, named, 'ok');
+    const audit = () => this.#audit(caller, name, named, 'ok');
+    await (method.kind === 'read' && method.right === 'read' ? this.#once(caller, name, audit) : audit());
     return result;
+  }
+
+  /** Who asks while it is being written waits for that; where it could not be written it is tried the next time. */
+  async #once({ audited }: Caller, what: string, audit: () => Promise<void>): Promise<void> {
+    if (audited.has(what)) return;
+    const writing = this.#writing.get(audited) ?? new Map<string, Promise<void>>();
+    this.#writing.set(audited, writing);
+    const written = writing.get(what) ?? audit().then(() => void audited.add(what));
+    writing.set(what, written);
+    await written.finally(() => writing.delete(what));
   }
 
   #handOut(grant: Grant, act: () => unknown): unknown {
@@ -76,7 +85,9 @@ export class Access {
     const isHidden = (id: string | undefined) => id !== undefined && !sees(capability, id);
     if (isHidden(sessionId))
       return refuse('NotFound', `there is no session ${sessionId}`, { what: 'session', id: sessionId! });
-    if (name === 'blocker/wait' && isHidden(this.#sessionOfBlocker(blockerId!))) {
+    const ofBlocker = name === 'blocker/wait' ? this.#sessionOfBlocker(blockerId!) : undefined;
+    // One that is not there is answered as one that is hidden, whatever right is missing.
+    if (name === 'blocker/wait' && (ofBlocker === undefined || isHidden(ofBlocker))) {
       return refuse('NotFound', `there is no blocker ${blockerId}`, { what: 'blocker', id: blockerId! });
     }
     // They make sessions, or are about all of them.
@@ -95,10 +106,8 @@ export class Access {
 
   async #refuse(caller: Caller, name: MethodName, named: Named, refusal: Refusal): Promise<never> {
     // Whoever goes on asking with what is over is told so, and written down once a method.
-    const again = `${refusal.refused} ${name}`;
-    const isOver = refusal.refused === 'Unauthorized';
-    if (!isOver || !caller.audited.has(again)) await this.#audit(caller, name, named, refusal.refused);
-    if (isOver) caller.audited.add(again);
+    const audit = () => this.#audit(caller, name, named, refusal.refused);
+    await (refusal.refused === 'Unauthorized' ? this.#once(caller, `Unauthorized ${name}`, audit) : audit());
     throw new RefusedError(refusal);
   }
 

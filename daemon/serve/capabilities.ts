@@ -1,33 +1,62 @@
 // capability/*: handing out, redeeming, taking back, and looking at what was done with it.
+
+import type { Capability } from '../../protocol/capability.ts';
 import { formatCursor } from '../../protocol/cursor.ts';
 import { RefusedError } from '../../protocol/errors.ts';
 import type { Capabilities } from '../engine/capabilities.ts';
 import type { Grant } from '../engine/grant.ts';
+import { nobody } from '../engine/grant.ts';
 import type { Reads } from '../engine/reads.ts';
 import { Caller } from './caller.ts';
-import { RawJson } from './connection.ts';
-import { pageResult, placeOf } from './page.ts';
+import type { Call } from './connection.ts';
+import { RawJson } from './message.ts';
+import type { Pages } from './page.ts';
 import type { Peer } from './peer.ts';
 import type { Handlers } from './rpc.ts';
 
-/** Of all sessions redeem tells the newest; a list has the rest. */
+/** Of its sessions redeem tells the newest, so many or so much text; a list has the rest. */
 const maxSessions = 1_000;
 const maxPageBytes = 256 * 1024;
 
 type CapabilityHandlers = Pick<Handlers, Extract<keyof Handlers, `capability/${string}`>>;
 
-export type CapabilityDeps = Reads & { capabilities: Capabilities };
+export type CapabilityDeps = Reads & { capabilities: Capabilities; pages: Pages };
 
-export function capabilityHandlers({ journal, lists, capabilities }: CapabilityDeps): CapabilityHandlers {
+export function capabilityHandlers({ journal, lists, capabilities, pages }: CapabilityDeps): CapabilityHandlers {
   const head = () => formatCursor(journal.head);
+
+  /** The newest of its sessions, in the order of their creation; each a read of its own, since records may be large. */
+  const versionsOf = async ({ sessions }: Capability, call: Call): Promise<string> => {
+    const texts: string[] = [];
+    let bytes = 0;
+    for (const key of await call.inTurn(() =>
+      lists.newestSessions(sessions === '*' ? undefined : sessions, maxSessions),
+    )) {
+      const version = await call.inTurn(() => lists.sessionVersion(key));
+      // Deleted since.
+      if (version === undefined) continue;
+      const text = JSON.stringify(version);
+      bytes += Buffer.byteLength(text);
+      if (bytes > maxPageBytes) break;
+      texts.push(text);
+    }
+    return texts.reverse().join(',');
+  };
+
   return {
     'capability/grant': (params, peer) => capabilities.grant(peer.author, params),
     'capability/attenuate': ({ token, ...params }, peer) => capabilities.attenuate(peer.author, token, params),
-    'capability/redeem': async ({ token }, peer) => {
-      const { capability } = await redeem(capabilities, peer.peer, token);
-      const { sessions } = capability;
-      const seen = lists.sessionVersions(sessions === '*' ? undefined : sessions, maxSessions);
-      return new RawJson(JSON.stringify({ capability, head: head(), sessions: seen }));
+    'capability/redeem': async ({ token }, peer, call) => {
+      const grant = await redeem(capabilities, peer.peer, token);
+      const { capability } = grant;
+      return call.read(async () => {
+        // Before the sessions: what changes while these are read comes behind it.
+        const from = head();
+        const sessions = await versionsOf(capability, call);
+        const ended = grant.invalid();
+        if (ended) throw new RefusedError(ended);
+        return new RawJson(`{"capability":${JSON.stringify(capability)},"head":"${from}","sessions":[${sessions}]}`);
+      });
     },
     'capability/revoke': async ({ capabilityId, mode }, peer) => {
       const capability = await capabilities.revoke(peer.author, capabilityId, mode);
@@ -36,7 +65,7 @@ export function capabilityHandlers({ journal, lists, capabilities }: CapabilityD
       return { capability };
     },
     'capability/list': ({ limit = 100, pageToken }, peer) => {
-      const place = placeOf(pageToken, 'text');
+      const place = pages.placeOf(peer, pageToken, 'text');
       const after = place === undefined ? undefined : (JSON.parse(place) as string);
       const all = capabilities.list(peer.grant);
       const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;
@@ -50,10 +79,10 @@ export function capabilityHandlers({ journal, lists, capabilities }: CapabilityD
       }
       const last = from + texts.length;
       const next = last < all.length ? JSON.stringify(all[last - 1]!.id) : undefined;
-      return pageResult({ items: texts, next }, head());
+      return pages.result(peer, { items: texts, next }, head());
     },
     'capability/audit': ({ capabilityId, limit = 100, pageToken }, peer) => {
-      const before = placeOf(pageToken, 'index');
+      const before = pages.placeOf(peer, pageToken, 'index');
       const { items, next } = capabilities.readAudit(
         peer.grant,
         capabilityId,
@@ -64,24 +93,28 @@ export function capabilityHandlers({ journal, lists, capabilities }: CapabilityD
         items: items.map((entry) => JSON.stringify(entry)),
         next: next === undefined ? undefined : String(next),
       };
-      return pageResult(page, head());
+      return pages.result(peer, page, head());
     },
   };
 }
 
-/** From here the connection acts with what the token stands for. Throws Unauthorized; then it acts with what it had. */
+/**
+ * From here the connection acts with what the token stands for. Throws Unauthorized; then it acts with nothing. Either is so
+ * before any wait: what the connection sent behind this must not be done as who it was.
+ */
 export async function redeem(capabilities: Capabilities, peer: Peer, token: string): Promise<Grant> {
   let grant: Grant;
   try {
     grant = capabilities.redeem(token);
   } catch (error) {
+    const { author } = new Caller(peer);
+    peer.act(nobody);
     if (error instanceof RefusedError) {
-      await capabilities.refused(new Caller(peer).author, 'capability/redeem', token, error.refusal);
+      await capabilities.refused(author, 'capability/redeem', token, error.refusal);
     }
     throw error;
   }
-  // Before any wait: what the connection sent behind this must not be done as who it was.
-  peer.redeem(grant);
+  peer.act(grant);
   await capabilities.begin(new Caller(peer).author, grant);
   return grant;
 }

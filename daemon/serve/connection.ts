@@ -1,35 +1,46 @@
-// One Transport <-> json-rpc-2.0: parse, order, reply, notify with backpressure. Refusals become wire errors here and
-// nowhere else. The library is given only well-formed single requests: it leaves malformed ones unanswered, and a batch
-// of one comes back from it as a bare object (measured with 1.8.1).
-import type { JSONRPCRequest, JSONRPCResponse, JSONRPCServer } from 'json-rpc-2.0';
-import type { WireError } from '../../protocol/errors.ts';
+// One Transport <-> json-rpc-2.0: parse, order, reply, notify with backpressure. The library is given only well-formed single
+// requests: it leaves malformed ones unanswered, and a batch of one comes back from it as a bare object (measured with 1.8.1).
+import type { JSONRPCServer } from 'json-rpc-2.0';
 import { jsonRpcCodes, RefusedError, refuse, toWireError } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/framing.ts';
 import type { Transport } from '../../protocol/transport.ts';
-import { maxDepth, unfitText } from '../../protocol/unfit-text.ts';
+import { unfitText } from '../../protocol/unfit-text.ts';
 import type { Limits } from './limits.ts';
-
-/** A result that is JSON text already: stored text is passed on, never parsed and written anew. */
-export class RawJson {
-  readonly text: string;
-  constructor(text: string) {
-    this.text = text;
-  }
-}
+import {
+  errorText,
+  idOf,
+  invalidRequest,
+  isRequest,
+  joined,
+  mayHoldUnfitText,
+  mayNestTooDeep,
+  methodOf,
+  parseError,
+  RawJson,
+  responseText,
+  tooMany,
+} from './message.ts';
+import type { Turn } from './turn.ts';
 
 /** One call, as its handler sees it. */
 export type Call = {
   readonly connection: Connection;
-  /** Runs when the reply was handed to the transport (in a batch: the batch's reply), so nothing it sends overtakes it. */
-  afterReply(run: () => void): void;
+  /**
+   * Runs when the reply was handed to the transport (in a batch: the batch's reply), so nothing it sends overtakes it.
+   * `isRefused`: the reply is an error, whatever the handler gave.
+   */
+  afterReply(run: (isRefused: boolean) => void): void;
   /** Lets events pass although the batch that this call is part of is not answered yet. */
   releaseEvents(): void;
   /** Runs what waits for something to happen, and so may last. Throws LimitExceeded where too many of the connection wait. */
   wait<T>(run: () => Promise<T>): Promise<T>;
-  /** Runs a read. Throws LimitExceeded where the reads of its batch before it have filled the reply. */
-  read<T>(run: () => T): T;
-  /** The same for a read that was put off with others: it waits until the replies made before it have left room. */
-  readInTurn<T>(run: () => T | Promise<T>): Promise<T>;
+  /**
+   * Runs a read when its turn has come (turn.ts) and the replies made before it have left room. Throws LimitExceeded where
+   * the reads of its batch before it have filled the reply.
+   */
+  read<T>(run: () => T | Promise<T>): Promise<T>;
+  /** Runs a piece of a read that is made in several. */
+  inTurn<T>(run: () => T): Promise<Awaited<T>>;
 };
 
 export type Rpc = JSONRPCServer<Call>;
@@ -37,6 +48,8 @@ export type Rpc = JSONRPCServer<Call>;
 export type ConnectionOptions = {
   rpc: Rpc;
   limits: Limits;
+  /** Of all connections. */
+  turn: Turn;
   /** Whether a method changes the record: its events must come behind its reply. */
   changes(method: string): boolean;
   /** False: it ends when its first frame is answered. */
@@ -45,7 +58,10 @@ export type ConnectionOptions = {
 
 const notificationsInOneTurn = 8;
 
-type Id = string | number | null;
+const gone = refuse('NotFound', 'the connection is gone', { what: 'connection', id: '' });
+
+/** In the place of a reply: there was no room for it when its turn had come. */
+const noRoom = Symbol('no room');
 
 export class Connection {
   /** Fires when the connection ended: every wait on its behalf ends with it (P18). */
@@ -223,7 +239,10 @@ export class Connection {
       const error = { code: jsonRpcCodes.invalidParams, message: fault };
       return message.id === undefined ? undefined : errorText(message.id, error);
     }
-    const response = await this.#options.rpc.receive(message, call);
+    const after: ((isRefused: boolean) => void)[] = [];
+    const own = { ...call, afterReply: (run: (isRefused: boolean) => void) => void after.push(run) };
+    const response = await this.#options.rpc.receive(message, own);
+    for (const run of after) call.afterReply(() => run(response?.error !== undefined));
     return response ? responseText(response) : undefined;
   }
 
@@ -234,8 +253,9 @@ export class Connection {
   }
 
   #newCall(alone: boolean) {
-    const { maxInFlight, maxReplyUnits, maxBufferedBytes } = this.#options.limits;
-    const after: (() => void)[] = [];
+    const { turn, limits } = this.#options;
+    const { maxInFlight, maxReplyUnits, maxBufferedBytes } = limits;
+    const after: ((isRefused: boolean) => void)[] = [];
     let holding = false;
     let waits = 0;
     let units = 0;
@@ -256,14 +276,19 @@ export class Connection {
       if (alone) this.#unsentUnits += result.text.length;
       return result;
     };
-    const read = <T>(run: () => T): T => {
-      checkRoom();
-      const result = run();
-      return result instanceof Promise ? (result.then(counted) as T) : counted(result);
-    };
+    // Of a batch none may wait for another: what is too much is refused. What is unsent here is sent in this turn.
+    const isFull = () =>
+      alone && this.#unsentUnits + this.#transport.bufferedBytes > maxBufferedBytes && !this.signal.aborted;
+    const inTurn = <T>(run: () => T) =>
+      turn.run(this, () => {
+        // Nobody waits for it any more, and others do for theirs.
+        if (this.signal.aborted) throw new RefusedError(gone);
+        checkRoom();
+        return run();
+      });
     return {
       connection: this as Connection,
-      afterReply: (run: () => void) => void after.push(run),
+      afterReply: (run: (isRefused: boolean) => void) => void after.push(run),
       holdEvents: () => {
         holding = true;
         this.#holds += 1;
@@ -283,95 +308,24 @@ export class Connection {
           if (waits === 0) this.#waitingFrames -= 1;
         }
       },
-      read,
-      readInTurn: async <T>(run: () => T | Promise<T>): Promise<T> => {
-        // Of a batch none may wait for another: what is too much is refused. What is unsent here is sent in this turn.
-        const full = () => this.#unsentUnits + this.#transport.bufferedBytes > maxBufferedBytes;
-        while (alone && full() && !this.signal.aborted) await this.#sent.catch(() => {});
-        // No await between the comparison and this line: all that were put off would pass it at once.
-        return read(run);
+      inTurn,
+      read: async <T>(run: () => T | Promise<T>): Promise<T> => {
+        for (;;) {
+          while (isFull()) await this.#sent.catch(() => {});
+          // Looked at again when it runs: all that were put off would pass at once.
+          const result = await inTurn(() => {
+            if (isFull()) return noRoom;
+            const made = run();
+            return made instanceof Promise ? made.then(counted) : counted(made);
+          });
+          if (result !== noRoom) return result as T;
+        }
       },
       replied: () => {
         if (alone) this.#unsentUnits -= units;
         releaseEvents();
-        for (const run of after) run();
+        for (const run of after) run(false);
       },
     };
   }
-}
-
-/** The replies of a batch as one text; where it would be longer than `limit`, that instead: the client asked for too much. */
-function joined(replies: string[], limit: number): string {
-  if (replies.reduce((sum, text) => sum + text.length + 1, 2) <= limit) return `[${replies.join(',')}]`;
-  const refusal = tooMany(limit, 'text in the reply to one batch').refusal;
-  return errorText(null, toWireError(refusal));
-}
-
-const parseError: WireError = { code: jsonRpcCodes.parseError, message: 'Parse error' };
-const invalidRequest: WireError = { code: jsonRpcCodes.invalidRequest, message: 'Invalid Request' };
-
-function tooMany(limit: number, what: string): RefusedError {
-  return new RefusedError(refuse('LimitExceeded', `${what}: the limit is ${limit}`, { limit, what }));
-}
-
-/** What a thrown value is on the wire. Unknown errors keep their message to the log: it may tell a path or a secret. */
-export function wireErrorOf(error: unknown, onIncident: (error: unknown) => string): WireError {
-  if (error instanceof RefusedError) return toWireError(error.refusal);
-  const incident = onIncident(error);
-  const message = `Internal error: see the log for incident ${incident}`;
-  return { code: jsonRpcCodes.internalError, message, data: { incident } };
-}
-
-function isRequest(message: unknown): message is JSONRPCRequest {
-  if (typeof message !== 'object' || message === null || Array.isArray(message)) return false;
-  const { jsonrpc, method, params, id } = message as Record<string, unknown>;
-  // null for none: some LSP clients send it.
-  const fitsParams = params === undefined || typeof params === 'object';
-  return jsonrpc === '2.0' && typeof method === 'string' && fitsParams && (id === undefined || isId(id));
-}
-
-function isId(id: unknown): id is Id {
-  return id === null || typeof id === 'string' || typeof id === 'number';
-}
-
-function idOf(message: unknown): Id {
-  const id = typeof message === 'object' && message !== null ? (message as { id?: unknown }).id : null;
-  return isId(id) ? id : null;
-}
-
-function methodOf(message: unknown): string {
-  const method = typeof message === 'object' && message !== null ? (message as { method?: unknown }).method : '';
-  return typeof method === 'string' ? method : '';
-}
-
-function errorText(id: Id, error: WireError): string {
-  return JSON.stringify({ jsonrpc: '2.0', id, error });
-}
-
-function responseText(response: JSONRPCResponse): string {
-  const { id, error, result } = response;
-  if (error) return errorText(id, error);
-  const text = result instanceof RawJson ? result.text : JSON.stringify(result ?? null);
-  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${text}}`;
-}
-
-/**
- * A cheap look at the raw text: only escapes can hide a lone surrogate from the UTF-8 decoder or spell a member name, and
- * only long numbers can be infinite.
- */
-function mayHoldUnfitText(text: string): boolean {
-  return /\\u(?:[dD][89a-fA-F]|00[5-7])|__proto__|\d[eE]\+?\d{3}|\d{309}/.test(text);
-}
-
-/** A cheap look at the raw text: brackets in strings count too, so that it errs on the careful side. */
-function mayNestTooDeep(text: string): boolean {
-  if (text.length < 2 * maxDepth) return false;
-  let depth = 0;
-  for (let at = 0; at < text.length; at += 1) {
-    const unit = text.charCodeAt(at);
-    if (unit === 0x7b || unit === 0x5b) depth += 1;
-    else if (unit === 0x7d || unit === 0x5d) depth -= 1;
-    if (depth > maxDepth) return true;
-  }
-  return false;
 }

@@ -6,8 +6,8 @@ import type { Bell } from '../engine/bell.ts';
 import type { Reads } from '../engine/reads.ts';
 import type { Retention } from '../engine/retention.ts';
 import type { Runtime } from '../engine/runtime.ts';
-import { RawJson } from './connection.ts';
 import type { Limits } from './limits.ts';
+import { RawJson } from './message.ts';
 import type { Handlers } from './rpc.ts';
 import { ringOrTimeout } from './wait.ts';
 
@@ -45,9 +45,11 @@ export function eventsReadHandler({ journal, retention, bell, runtime, limits }:
       for (;;) {
         if (from.seq < journal.head.seq) await new Promise((resolve) => setImmediate(resolve));
         else await call.wait(() => ringOrTimeout(nextRing, runtime, until - runtime.monotonic(), signal));
-        // Retention may have passed the place while this waited: judged again, never clamped.
-        from = resume(formatCursor(from));
-        const answer = read();
+        const answer = await call.inTurn(() => {
+          // Retention may have passed the place while this waited: judged again, never clamped.
+          from = resume(formatCursor(from));
+          return read();
+        });
         if (answer) return answer;
       }
     };

@@ -22,12 +22,12 @@ import type { Subscribers } from '../engine/subscribers.ts';
 import type { AppendedOne, Writer } from '../engine/writer.ts';
 import { Caller } from './caller.ts';
 import { capabilityHandlers, redeem } from './capabilities.ts';
-import { RawJson } from './connection.ts';
 import { dayIn } from './day.ts';
 import { eventsReadHandler } from './events-read.ts';
 import type { Limits } from './limits.ts';
+import { RawJson } from './message.ts';
 import { openRpcDocument } from './openrpc.ts';
-import { nextToken, pageResult, placeOf } from './page.ts';
+import type { Pages } from './page.ts';
 import type { Peer } from './peer.ts';
 import type { Handlers } from './rpc.ts';
 import type { SearchDeps } from './search.ts';
@@ -45,6 +45,7 @@ export type HandlerDeps = Reads &
     bell: Bell;
     runtime: Runtime;
     limits: Limits;
+    pages: Pages;
     version: string;
     startedAt: number;
     peers: ReadonlySet<Peer>;
@@ -56,23 +57,28 @@ export type HandlerDeps = Reads &
     ledgerMaxAgeMs: number;
     storeBytes(): number;
     sources: Pick<Sources, 'list' | 'rescan' | 'add' | 'remove'>;
+    /** Where it is reached over TCP. */
+    url(): string | undefined;
     shutdown(): void;
   };
 
 export function createHandlers(deps: HandlerDeps): Handlers {
-  const { journal, lists, writer, series } = deps;
+  const { journal, lists, writer, series, pages } = deps;
   const head = () => formatCursor(journal.head);
-  let openRpc: Record<string, unknown> | undefined;
+  let openRpc: RawJson | undefined;
 
   const noSession = (id: string) =>
     new RefusedError(refuse('NotFound', `there is no session ${id}`, { what: 'session', id }));
-  const pageOf = (page: Page | undefined, sessionId: string) => {
+  const pageOf = (caller: Caller, page: Page | undefined, sessionId: string) => {
     if (!page) throw noSession(sessionId);
-    return pageResult(page, head());
+    return pages.result(caller, page, head());
   };
 
-  const rowsOf = (kind: 'turn' | 'blocker', { limit = 100, pageToken, ...query }: RowParams, { sessions }: Caller) =>
-    pageOf(lists.readRows(kind, { ...query, sessions }, limit, placeOf(pageToken, 'pair')), query.sessionId ?? '');
+  const rowsOf = (kind: 'turn' | 'blocker', { limit = 100, pageToken, ...query }: RowParams, caller: Caller) => {
+    const after = pages.placeOf(caller, pageToken, 'pair');
+    const page = lists.readRows(kind, { ...query, sessions: caller.sessions }, limit, after);
+    return pageOf(caller, page, query.sessionId ?? '');
+  };
 
   /** Where transcripts lie, and how far they were read, tells of sessions that may be hidden. */
   const sourcesFor = ({ sessions }: Caller) => (sessions ? [] : deps.sources.list());
@@ -101,9 +107,9 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       };
     },
     ping: () => ({}),
-    'rpc.discover': () => {
-      openRpc ??= openRpcDocument(deps.version);
-      return openRpc as never;
+    'rpc.discover': (_params, _peer, call) => {
+      openRpc ??= new RawJson(JSON.stringify(openRpcDocument(deps.version)));
+      return call.read(() => openRpc!);
     },
 
     'ops/append': ({ ops, ...options }, peer) =>
@@ -113,20 +119,19 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       series.forkSession(peer.author, { opId, ...params }).then(seriesResult),
     'session/import': ({ opId = deps.runtime.newId('op'), ...params }, peer) =>
       series.importSession(peer.author, { opId, ...params }).then(seriesResult),
-    'session/export': ({ sessionId, format, pageToken }) => {
+    'session/export': ({ sessionId, format, pageToken }, peer) => {
       const { lists: shown } = exportFormats[format];
-      const place = placeOf(pageToken, 'export', (given) => shown.includes((given as ExportPlace)[0]));
+      const place = pages.placeOf(peer, pageToken, 'export', (given) => shown.includes((given as ExportPlace)[0]));
       const from = place === undefined ? undefined : (JSON.parse(place) as ExportPlace);
       const page = exportPage(lists, sessionId, exportFormats[format], from);
       if (!page) throw noSession(sessionId);
-      return { text: page.text, ...nextToken(page.next && JSON.stringify(page.next)), cursor: head() };
+      return { text: page.text, ...pages.next(peer, page.next && JSON.stringify(page.next)), cursor: head() };
     },
 
-    'session/list': ({ limit = 100, pageToken, ...query }, peer) =>
-      pageResult(
-        lists.readSessions({ ...query, sessions: peer.sessions }, limit, placeOf(pageToken, 'numbers')),
-        head(),
-      ),
+    'session/list': ({ limit = 100, pageToken, ...query }, peer) => {
+      const after = pages.placeOf(peer, pageToken, 'numbers');
+      return pages.result(peer, lists.readSessions({ ...query, sessions: peer.sessions }, limit, after), head());
+    },
     'session/get': ({ sessionId }) => {
       const session = lists.findSession(sessionId);
       if (session === undefined) throw noSession(sessionId);
@@ -134,19 +139,23 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       const blockers = lists.pendingBlockers(sessionId).join(',');
       return new RawJson(`{"session":${session},"turns":[${turns}],"blockers":[${blockers}],"cursor":"${head()}"}`);
     },
-    'session/search': (params, peer) =>
-      searchSessions(deps, { ...params, sessions: peer.sessions }, peer.connection.signal),
+    'session/search': (params, peer) => searchSessions(deps, { ...params, sessions: peer.sessions }, peer),
     'turn/list': (params, peer) => rowsOf('turn', params, peer),
     'blocker/list': (params, peer) => rowsOf('blocker', params, peer),
     'blocker/wait': (params, peer, call) => waitForBlocker(deps, params, peer, call),
-    'message/list': ({ sessionId, order = 'asc', limit = 100, pageToken }) =>
-      pageOf(lists.readMessages(sessionId, order, limit, placeOf(pageToken, 'index')), sessionId),
-    'artifact/list': ({ sessionId, kind, limit = 100, pageToken }) =>
-      pageOf(lists.readArtifacts(sessionId, kind, limit, placeOf(pageToken, 'texts')), sessionId),
+    'message/list': ({ sessionId, order = 'asc', limit = 100, pageToken }, peer) => {
+      const after = pages.placeOf(peer, pageToken, 'index');
+      return pageOf(peer, lists.readMessages(sessionId, order, limit, after), sessionId);
+    },
+    'artifact/list': ({ sessionId, kind, limit = 100, pageToken }, peer) => {
+      const after = pages.placeOf(peer, pageToken, 'texts');
+      return pageOf(peer, lists.readArtifacts(sessionId, kind, limit, after), sessionId);
+    },
 
     'session/usage': ({ since = 0, timeZone = 'UTC', limit = 100, pageToken }, peer) => {
       const dayOf = dayIn(timeZone);
-      return pageResult(lists.readUsage(since, dayOf, limit, placeOf(pageToken, 'pair'), peer.sessions), head());
+      const after = pages.placeOf(peer, pageToken, 'pair');
+      return pages.result(peer, lists.readUsage(since, dayOf, limit, after, peer.sessions), head());
     },
 
     'source/list': (_params, peer) => ({ items: sourcesFor(peer), cursor: head() }),
@@ -171,6 +180,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       sinks: [],
       sources: sourcesFor(peer),
       memoryBytes: process.memoryUsage.rss(),
+      http: peer.grant ? null : (deps.url() ?? null),
     }),
     'store/compact': async () => ({ freedBytes: await deps.compaction.run(), storeBytes: deps.storeBytes() }),
     'daemon/shutdown': (_params, _peer, call) => {

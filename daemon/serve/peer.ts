@@ -1,6 +1,7 @@
 // What the daemon holds for one connection: who it is, what it acts with, its subscriptions, and the order of its mutations.
 // All of it ends with the connection (P18).
 
+import { setMaxListeners } from 'node:events';
 import type { EndReason, Feed } from '../engine/feed.ts';
 import type { Grant } from '../engine/grant.ts';
 import { nobody } from '../engine/grant.ts';
@@ -20,10 +21,13 @@ export class Peer {
   readonly id: string;
   readonly connection: Connection;
   readonly lasts: boolean;
+  /** Whether it came in as nobody. */
+  readonly isStranger: boolean;
   readonly feeds = new Map<string, Feed>();
   /** Methods whose reading is in the audit, by what the connection acts with now. */
   audited = new Set<string>();
   #client: string | undefined;
+  #lastSubscription = 0;
   #grant: Grant | undefined;
   /** Fires when the connection ends, or what it acts with: every wait on its behalf ends with it. */
   #signal: AbortSignal;
@@ -36,16 +40,17 @@ export class Peer {
     this.id = id;
     this.connection = connection;
     this.lasts = lasts;
+    this.isStranger = grant === nobody;
     this.#grant = grant;
     this.#client = client;
-    this.#signal = AbortSignal.any([connection.signal, this.#acting.signal]);
+    this.#signal = signalOf(connection, this.#acting);
   }
 
   get client(): string | null {
     return this.#client ?? null;
   }
 
-  /** Whether it has to say first who it is. */
+  /** Whether it has to say who it is: it has not yet, or what it showed was refused. */
   get isNobody(): boolean {
     return this.#grant === nobody;
   }
@@ -67,18 +72,24 @@ export class Peer {
   }
 
   /** From here it acts with `grant` alone; what it subscribed to and waits for before ends. */
-  redeem(grant: Grant): void {
+  act(grant: Grant): void {
     this.endActing('unsubscribed');
     this.#grant = grant;
     this.audited = new Set();
     this.#acting = new AbortController();
-    this.#signal = AbortSignal.any([this.connection.signal, this.#acting.signal]);
+    this.#signal = signalOf(this.connection, this.#acting);
   }
 
   /** What it acts with is over; it does not become the owner by that. */
   endActing(reason: EndReason): void {
     this.endFeeds(reason);
     this.#acting.abort();
+  }
+
+  /** Counted by connection: what the ids of one tell is of that one alone. */
+  newSubscriptionId(): string {
+    this.#lastSubscription += 1;
+    return `sub_${this.#lastSubscription}`;
   }
 
   introduce(name: string): void {
@@ -111,4 +122,11 @@ export class Peer {
     // Each goes when it has ended: until then it counts, a stalled one too.
     for (const feed of this.feeds.values()) feed.end(reason);
   }
+}
+
+/** Fires with either. As many waits listen to it as a connection may have: no leak for Node to warn of. */
+function signalOf(connection: Connection, acting: AbortController): AbortSignal {
+  const signal = AbortSignal.any([connection.signal, acting.signal]);
+  setMaxListeners(0, signal);
+  return signal;
 }

@@ -5,11 +5,11 @@ import type { Refusal } from '../../protocol/errors.ts';
 import { RefusedError, refuse, refuseParams } from '../../protocol/errors.ts';
 import type { Method, MethodName, Result } from '../../protocol/methods.ts';
 import { methods, protocolVersion } from '../../protocol/methods.ts';
-import { unauthorized } from '../engine/grant.ts';
+import { nobody, unauthorized } from '../engine/grant.ts';
 import type { Access } from './access.ts';
 import { Caller } from './caller.ts';
 import type { Call, Rpc } from './connection.ts';
-import { type RawJson, wireErrorOf } from './connection.ts';
+import { type RawJson, wireErrorOf } from './message.ts';
 import type { Peer } from './peer.ts';
 
 type ParsedParams<M extends MethodName> = z.output<(typeof methods)[M]['params']>;
@@ -50,22 +50,32 @@ export function bindMethods(
     const handle = handlers[name] as (params: unknown, caller: Caller, call: Call) => unknown;
     rpc.addMethod(name, (raw: unknown, call: Call) => {
       const peer = peerOf(call);
-      if (method.needsConnection && !peer.lasts) throw new RefusedError(notHere(name));
-      if (peer.isNobody) checkGreeting(name, peer, call);
-      const params = parse(method, raw);
+      const params = takeIn(name, raw, peer, call);
       // As who it is now, also where it waits for others before it.
       const caller = new Caller(peer);
       const act = () => access.run(caller, name, method, params, () => handle(params, caller, call));
-      const mutate = async () => act();
-      if (changesRecord(name)) return peer.mutating(mutate, method.kind === 'series');
-      const read = act;
+      if (method.kind === 'open') return act();
+      if (changesRecord(name)) return peer.mutating(async () => act(), method.kind === 'series');
       // A read observes every mutation that its connection sent before it.
-      if (method.kind !== 'read') return call.read(read);
       const before = peer.mutationsUnderWay;
-      return before ? before.then(() => call.readInTurn(read)) : call.readInTurn(read);
+      return before ? before.then(() => call.read(act)) : call.read(act);
     });
   }
   return rpc;
+}
+
+/** The params, checked. Who shows a token and is refused, for whatever reason, does not go on as who they were. */
+function takeIn(name: MethodName, raw: unknown, peer: Peer, call: Call): unknown {
+  const method: Method = methods[name];
+  try {
+    if (method.needsConnection && !peer.lasts) throw new RefusedError(notHere(name));
+    if (peer.isNobody) checkGreeting(name, peer, call);
+    return parse(method, raw);
+  } catch (error) {
+    const showsToken = name === 'capability/redeem' || (name === 'initialize' && isMembers(raw) && 'token' in raw);
+    if (showsToken) peer.act(nobody);
+    throw error;
+  }
 }
 
 function notHere(name: string): Refusal {
@@ -73,12 +83,15 @@ function notHere(name: string): Refusal {
   return { refused: 'MethodNotFound', message, data: {} };
 }
 
-/** Who has not said who they are says it first, or goes. */
+/** Who is nobody says who they are first; who came in as nobody does so at once, or goes. */
 function checkGreeting(name: MethodName, peer: Peer, call: Call): void {
-  call.afterReply(() => {
-    if (peer.isNobody) peer.connection.close();
-  });
-  if (name !== 'initialize') throw new RefusedError(unauthorized('unknown'));
+  if (peer.isStranger) {
+    call.afterReply(() => {
+      if (peer.isNobody) peer.connection.close();
+    });
+  }
+  const isGreeting = name === 'initialize' || (name === 'capability/redeem' && !peer.isStranger);
+  if (!isGreeting) throw new RefusedError(unauthorized('unknown'));
 }
 
 function parse(method: Method, raw: unknown): unknown {

@@ -5,8 +5,9 @@ import type { Indexer } from '../engine/indexer.ts';
 import type { Reads } from '../engine/reads.ts';
 import type { Runtime } from '../engine/runtime.ts';
 import type { SearchAsk, Searcher } from '../engine/search.ts';
-import type { RawJson } from './connection.ts';
-import { pageResult, placeOf } from './page.ts';
+import type { Caller } from './caller.ts';
+import type { RawJson } from './message.ts';
+import type { Pages } from './page.ts';
 import { ringOrTimeout } from './wait.ts';
 
 export type SearchDeps = Pick<Reads, 'journal'> & {
@@ -14,6 +15,7 @@ export type SearchDeps = Pick<Reads, 'journal'> & {
   searcher: Pick<Searcher, 'search'>;
   runtime: Runtime;
   limits: { searchWaitMs: number };
+  pages: Pages;
 };
 
 type Params = Omit<SearchAsk, 'limit' | 'after'> & { limit?: number | undefined; pageToken?: string | undefined };
@@ -25,10 +27,11 @@ type Params = Omit<SearchAsk, 'limit' | 'after'> & { limit?: number | undefined;
 export async function searchSessions(
   deps: SearchDeps,
   { limit = 100, pageToken, ...ask }: Params,
-  signal: AbortSignal,
+  caller: Caller,
 ): Promise<RawJson> {
-  const { journal, indexer, searcher } = deps;
-  const after = placeOf(pageToken, 'rank');
+  const { journal, indexer, searcher, pages } = deps;
+  const { signal } = caller.connection;
+  const after = pages.placeOf(caller, pageToken, 'rank');
   const { seq } = journal.head;
   // An index that turns out to be damaged, or another one, is made anew, and searched once more.
   for (let tries = 0; tries < 2; tries += 1) {
@@ -37,7 +40,7 @@ export async function searchSessions(
     const found = await searcher.search({ ...ask, limit, after }, signal);
     const because = 'damaged' in found ? found.damaged : indexer.strangerAt(found.cursor, place);
     if (because !== undefined) indexer.remake(because, place);
-    else if (!('damaged' in found)) return pageResult(found, found.cursor);
+    else if (!('damaged' in found)) return pages.result(caller, found, found.cursor);
   }
   const { fault } = indexer;
   if (fault) throw new RefusedError(refuse('StoreUnavailable', fault.message, { reason: fault.reason }));

@@ -30,7 +30,6 @@ const defaultBookmarkMs = 15_000;
 
 export function subscribeHandlers({ feeds, retention, subscribers, limits }: SubscribeDeps): SubscribeHandlers {
   const { journal, runtime } = feeds;
-  let lastId = 0;
 
   /** Where a subscription begins that asks for `from`. Throws RefusedError for what is no cursor, and under `never`. */
   const startAt = (from: string, snapshot: 'onGap' | 'always' | 'never'): Start => {
@@ -110,7 +109,7 @@ export function subscribeHandlers({ feeds, retention, subscribers, limits }: Sub
       }
       const kept = name === undefined ? undefined : subscribers.cursorOf(peer.author.principal, name);
       const start = startAt(params.from ?? kept ?? 'now', snapshot);
-      const subscription = `sub_${++lastId}`;
+      const subscription = peer.peer.newSubscriptionId();
       const sink: FeedSink = {
         send: (method, text) =>
           peer.connection.notify(method, () => {
@@ -129,7 +128,12 @@ export function subscribeHandlers({ feeds, retention, subscribers, limits }: Sub
       // Before any wait: it counts from here, and ends with the connection.
       peer.feeds.set(subscription, feed);
       const begin = (onEnd: () => void) => {
-        call.afterReply(() => run(peer, subscription, feed, onEnd));
+        call.afterReply((isRefused) => {
+          if (!isRefused) return run(peer, subscription, feed, onEnd);
+          // Its reader was never told of it.
+          peer.feeds.delete(subscription);
+          onEnd();
+        });
         const { mode, reason, cursor } = start;
         const head = formatCursor(journal.head);
         return { subscription, mode, ...(reason && { reason }), cursor: formatCursor(cursor), head };

@@ -4,7 +4,7 @@ import { isRefusal, RefusedError } from '../../protocol/errors.ts';
 import type { Reads } from '../engine/reads.ts';
 import type { Retention } from '../engine/retention.ts';
 import type { Subscribers } from '../engine/subscribers.ts';
-import { nextToken, placeOf } from './page.ts';
+import type { Pages } from './page.ts';
 import type { Handlers } from './rpc.ts';
 
 type SubscriberHandlers = Pick<Handlers, 'events/ack' | 'subscriber/list' | 'subscriber/remove'>;
@@ -12,9 +12,10 @@ type SubscriberHandlers = Pick<Handlers, 'events/ack' | 'subscriber/list' | 'sub
 export type SubscriberDeps = Pick<Reads, 'journal'> & {
   retention: Pick<Retention, 'floor'>;
   subscribers: Subscribers;
+  pages: Pages;
 };
 
-export function subscriberHandlers({ journal, retention, subscribers }: SubscriberDeps): SubscriberHandlers {
+export function subscriberHandlers({ journal, retention, subscribers, pages }: SubscriberDeps): SubscriberHandlers {
   return {
     'events/ack': async ({ name, cursor: text }, peer) => {
       const cursor = journal.check(text, retention.floor);
@@ -23,14 +24,14 @@ export function subscriberHandlers({ journal, retention, subscribers }: Subscrib
     },
 
     'subscriber/list': ({ limit = 100, pageToken }, peer) => {
-      const place = placeOf(pageToken, 'text');
+      const place = pages.placeOf(peer, pageToken, 'text');
       const after = place === undefined ? undefined : (JSON.parse(place) as string);
       const all = subscribers.list(peer.author.principal, after);
       const items = all.slice(0, limit).map(({ name, cursor, seq, connectionId, createdAt, usedAt }) => {
         return { name, cursor, lag: Math.max(0, journal.head.seq - seq), connectionId, createdAt, usedAt };
       });
       const next = items.length < all.length ? JSON.stringify(items.at(-1)!.name) : undefined;
-      return { items, ...nextToken(next), cursor: formatCursor(journal.head) };
+      return { items, ...pages.next(peer, next), cursor: formatCursor(journal.head) };
     },
 
     'subscriber/remove': async ({ name }, peer) => {

@@ -6,7 +6,7 @@ import type { Runtime } from '../engine/runtime.ts';
 import type { Writer } from '../engine/writer.ts';
 import type { Caller } from './caller.ts';
 import type { Call } from './connection.ts';
-import { RawJson } from './connection.ts';
+import { RawJson } from './message.ts';
 
 /** The next ring, the time-out, or the end of the connection, whichever is first; nothing of it is left behind. */
 export async function ringOrTimeout(

@@ -31,6 +31,8 @@ export type RowQuery = {
 };
 
 export const maxPageBytes = 256 * 1024;
+/** Characters of a title where it stands for its session. */
+const maxTitle = 200;
 
 /** Where a walk over the sessions stands: updatedAt and key, then head and the greatest key when it began. */
 type Place = [updatedAt: number, key: number, since: number, maxKey: number];
@@ -68,9 +70,16 @@ export class Lists {
       countSessionsOf: db
         .prepare('SELECT count(*) FROM session WHERE record IS NOT NULL AND id IN (SELECT value FROM json_each(?))')
         .pluck(),
-      sessionVersions: db.prepare(`
-        SELECT id, record ->> '$.title' AS title, record ->> '$.version' AS version FROM session
-         WHERE record IS NOT NULL AND (? IS NULL OR id IN (SELECT value FROM json_each(?))) ORDER BY key DESC LIMIT ?`),
+      newestSessions: db.prepare('SELECT key FROM session WHERE record IS NOT NULL ORDER BY key DESC LIMIT ?').pluck(),
+      // CROSS: each is looked up by its id.
+      newestSessionsOf: db
+        .prepare(`
+        SELECT s.key FROM json_each(?) named CROSS JOIN session s ON s.id = named.value
+         WHERE s.record IS NOT NULL ORDER BY s.key DESC LIMIT ?`)
+        .pluck(),
+      sessionVersion: db.prepare(`
+        SELECT id, substr(record ->> '$.title', 1, ${maxTitle}) AS title, record ->> '$.version' AS version FROM session
+         WHERE key = ? AND record IS NOT NULL`),
       asc: messages('ASC', '>'),
       desc: messages('DESC', '<'),
       openTurns: openTurns('t.session = ?'),
@@ -129,17 +138,16 @@ export class Lists {
     return (ids === undefined ? this.#sql.countSessions.get() : this.#sql.countSessionsOf.get(ids)) as number;
   }
 
-  /** The newest `limit` of all sessions, or of those of `sessions` that are there, in the order of their creation. */
-  sessionVersions(
-    sessions: string[] | undefined,
-    limit: number,
-  ): { id: string; title: string | null; version: number }[] {
-    const ids = sessions === undefined ? null : JSON.stringify(sessions);
-    return this.#sql.sessionVersions.all(ids, ids, limit).reverse() as {
-      id: string;
-      title: string | null;
-      version: number;
-    }[];
+  /** The keys of the newest `limit` of all sessions, or of those of `sessions` that are there, the newest first. */
+  newestSessions(sessions: string[] | undefined, limit: number): number[] {
+    const { newestSessions, newestSessionsOf } = this.#sql;
+    const keys = sessions ? newestSessionsOf.all(JSON.stringify(sessions), limit) : newestSessions.all(limit);
+    return keys as number[];
+  }
+
+  /** What a session is called (its first 200 characters) and how far it is; undefined where it is gone. */
+  sessionVersion(key: number): { id: string; title: string | null; version: number } | undefined {
+    return this.#sql.sessionVersion.get(key) as { id: string; title: string | null; version: number } | undefined;
   }
 
   /**

@@ -317,18 +317,54 @@ describe('a capability', () => {
     await ok(owner, 'ping');
   });
 
-  it('tells by its page tokens nothing of how many other sessions there are', async () => {
-    const { owner, hold } = await setUp();
+  it('tells nothing of how much others have and do, by its page tokens and the ids of its subscriptions', async () => {
+    const { daemon, owner, hold } = await setUp();
     const { wire } = await hold({ rights: ['read'], sessions: ['ses_a', 'ses_b'] });
-    const before = await ok(wire, 'session/list', { limit: 1 });
-    const ops = (type: string, params: (at: number) => object) =>
-      Array.from({ length: 1_000 }, (_, at) => ({ opId: `${type}${at}`, type, params: params(at) }));
-    await ok(owner, 'ops/append', { ops: ops('session/create', (at) => ({ sessionId: `ses_${at}` })) });
-    const after = await ok(wire, 'session/list', { limit: 1 });
-    // The head is told anyway.
-    const shown = ({ nextPageToken }: Anything) =>
-      JSON.parse(Buffer.from(nextPageToken, 'base64url').toString()).toSpliced(2, 1);
-    expect(shown(after)).toEqual(shown(before));
+    const methods = ['session/list', 'session/usage', 'turn/list', 'blocker/list'];
+    const usage = { input: 1, output: 1, reasoning: 0, cacheRead: 0, cacheWrite: 0 };
+    const fill = async (sessionId: string) => {
+      await ok(owner, 'message/put', { sessionId, role: 'assistant', usage });
+      const model = { providerId: 'p', modelId: 'm' };
+      const { ids } = await ok(owner, 'turn/start', { sessionId, agent: 'g', model, parts: [] });
+      await ok(owner, 'turn/finish', { turnId: ids.turnId, state: 'completed' });
+      await ok(owner, 'blocker/ask', { sessionId, kind: 'permission', request: { permission: 'p' } });
+    };
+    for (const sessionId of ['ses_a', 'ses_b']) await fill(sessionId);
+    const tokens = () =>
+      Promise.all(methods.map(async (each) => (await ok(wire, each, { limit: 1 })).nextPageToken as string));
+    const before = await tokens();
+    for (let at = 0; at < 30; at += 1) {
+      await ok(owner, 'session/create', { sessionId: `ses_${at}` });
+      await ok(owner, 'message/put', { sessionId: `ses_${at}`, role: 'user' });
+    }
+    const after = await tokens();
+    const text = (token: string) => Buffer.from(token, 'base64url').toString('latin1');
+    for (const [at, token] of [...before, ...after].entries()) {
+      expect(() => JSON.parse(text(token)), methods[at % methods.length]).toThrow('JSON');
+      expect(token).toHaveLength(before[0]!.length);
+    }
+    for (const [at, method] of methods.entries()) {
+      const next = await ok(wire, method, { limit: 1000, pageToken: before[at] });
+      const whole = await ok(wire, method, { limit: 1000 });
+      expect(next.items, method).toEqual(whole.items.slice(1));
+      // Nobody else's, and nothing that was made up.
+      const stranger = await hold({ rights: ['read'], sessions: ['ses_a', 'ses_b'] });
+      const { nextPageToken } = await ok(owner, method, { limit: 1 });
+      const forged = `${before[at]!.slice(0, 30)}${before[at]![30] === 'A' ? 'B' : 'A'}${before[at]!.slice(31)}`;
+      for (const [by, pageToken] of [
+        [stranger.wire, before[at]],
+        [owner, before[at]],
+        [wire, nextPageToken],
+        [wire, forged],
+        [wire, ''],
+      ] as const) {
+        expect((await by.call(method, { pageToken })).error?.code, method).toBe(-32602);
+      }
+    }
+    const others = wireInMemory(daemon);
+    for (let made = 0; made < 3; made += 1) await ok(others, 'events/subscribe');
+    expect((await ok(wire, 'events/subscribe')).subscription).toBe('sub_1');
+    expect((await ok(others, 'events/subscribe')).subscription).toBe('sub_4');
   });
 
   it('that sees all sessions is told the newest thousand of them when it is redeemed', async () => {
@@ -342,6 +378,27 @@ describe('a capability', () => {
     const { redeemed } = await hold({ rights: ['read'], sessions: '*' });
     const ids = redeemed.sessions.map(({ id }: Anything) => id);
     expect(ids).toEqual(Array.from({ length: 1_000 }, (_, at) => `ses_${at}`));
+  });
+
+  it('is told so much of them at most, the newest, each by the beginning of its title', async () => {
+    const { owner, hold } = await setUp();
+    const title = (at: number) => `${at} ${'\u2028'.repeat(1_000)}`;
+    const create = (_: unknown, at: number) => ({
+      opId: `op_${at}`,
+      type: 'session/create',
+      params: { sessionId: `ses_${at}`, title: title(at) },
+    });
+    await ok(owner, 'ops/append', { ops: Array.from({ length: 600 }, create) });
+    const { redeemed } = await hold({ rights: ['read'], sessions: '*' });
+    expect(Buffer.byteLength(JSON.stringify(redeemed))).toBeLessThan(270 * 1024);
+    const { sessions } = redeemed;
+    expect(sessions.length).toBeGreaterThan(350);
+    const first = 600 - sessions.length;
+    expect(sessions).toEqual(
+      Array.from({ length: sessions.length }, (_, at) => {
+        return { id: `ses_${first + at}`, title: title(first + at).slice(0, 200), version: 1 };
+      }),
+    );
   });
 
   it('leaves a trail: each mutation and refusal, reads once a connection and method', async () => {
@@ -392,17 +449,15 @@ describe('a capability', () => {
     const other = wireInMemory(daemon);
     await ok(owner, 'capability/revoke', { capabilityId: capability.id, mode: 'revoke' });
     expect((await forked).error?.data).toMatchObject({ kind: 'Unauthorized' });
-    await other.call('capability/redeem', { token });
-    await other.call('initialize', { protocolVersion: 1, client: { name: 'x', version: '1' }, token });
     await other.call('capability/attenuate', { token, label: 'l' });
+    await other.call('capability/redeem', { token });
     expect((await trail()).slice(2)).toEqual([
       'capability/attenuate Forbidden',
       'session/fork ok',
       'capability/revoke ok',
       'session/fork Unauthorized',
-      'capability/redeem Unauthorized',
-      'capability/redeem Unauthorized',
       'capability/attenuate Unauthorized',
+      'capability/redeem Unauthorized',
     ]);
   });
 });

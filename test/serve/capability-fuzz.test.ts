@@ -217,7 +217,7 @@ class Fuzz {
     const made = await this.#paramsOf(method, sessionId);
     if (!made) return;
     const { params, about } = made;
-    const verdict = this.model.judge(holding, method, about);
+    const verdict = this.#judge(holding, method, about, params);
     // What would end the run, or its records.
     if (
       verdict === 'allowed' &&
@@ -231,6 +231,14 @@ class Fuzz {
     // Each op of a batch for itself.
     const ofOp = this.model.judge(holding, 'session/update', sessionId);
     this.#expectVerdict(ofOp, result.rejected[0] && { data: result.rejected[0] }, 'op of a batch', result);
+  }
+
+  /** An answer that is imported is one that is given. */
+  #judge(holding: Holding, method: MethodName, about: string | undefined, params: { text?: string }): Verdict {
+    const verdict = this.model.judge(holding, method, about);
+    if (verdict !== 'allowed' || method !== 'session/import') return verdict;
+    if (!/"state":"(answered|rejected)"/.test(params.text!)) return verdict;
+    return this.model.judge(holding, 'blocker/answer', undefined);
   }
 
   /** An op in a session that gives its record the id of one in another session, which its author may know of or not. */

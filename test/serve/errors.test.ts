@@ -98,7 +98,7 @@ describe('the error table', () => {
   ];
 
   it.each(cases)('%s is told by %s with its data', async (kind, method, params, data) => {
-    const wire = open(kind === 'LimitExceeded' ? { maxSubscriptions: 1 } : {});
+    const { wire, observer } = open(kind === 'LimitExceeded' ? { maxSubscriptions: 1 } : {});
     await wire.call('session/create', { ...at, opId: 'used' });
     await wire.call('message/put', { ...inMessage, role: 'user' });
     await wire.call('part/put', { ...inMessage, partId: 'prt_1', part: { type: 'text', text: 'ab' } });
@@ -114,7 +114,7 @@ describe('the error table', () => {
     expect(error!.message).not.toBe('');
     const found = z.strictObject({ kind: z.literal(kind), ...data }).safeParse(error!.data);
     expect(found.error, JSON.stringify(error!.data)).toBeUndefined();
-    expect((await wire.call('daemon/status')).result.events, 'a refusal leaves no event').toBe(before);
+    expect((await observer.call('daemon/status')).result.events, 'a refusal leaves no event').toBe(before);
   });
 
   it('FrameTooLarge and LimitExceeded of the frame itself are told with id null', async () => {
@@ -142,6 +142,7 @@ describe('the error table', () => {
   });
 });
 
-function open(limits: Partial<Limits>): Wire {
-  return wireInMemory(daemonInProcess(testHome(), { limits }).daemon);
+function open(limits: Partial<Limits>): { wire: Wire; observer: Wire } {
+  const { daemon } = daemonInProcess(testHome(), { limits });
+  return { wire: wireInMemory(daemon), observer: wireInMemory(daemon) };
 }

@@ -7,9 +7,11 @@ import { join } from 'node:path';
 import { createJSONRPCErrorResponse, JSONRPCServer } from 'json-rpc-2.0';
 import { describe, expect, it } from 'vitest';
 import type { Call } from '../../daemon/serve/connection.ts';
-import { Connection, wireErrorOf } from '../../daemon/serve/connection.ts';
+import { Connection } from '../../daemon/serve/connection.ts';
 import type { Limits } from '../../daemon/serve/limits.ts';
 import { defaultLimits } from '../../daemon/serve/limits.ts';
+import { wireErrorOf } from '../../daemon/serve/message.ts';
+import { Turn } from '../../daemon/serve/turn.ts';
 import { SocketTransport } from '../../protocol/node/socket.ts';
 import { afterTest } from '../support/daemon.ts';
 import type { Message, Wire, WireDialect } from '../support/wire.ts';
@@ -235,7 +237,8 @@ async function serveExamples(dialect: WireDialect = 'line', limits: Partial<Limi
   const all = { ...defaultLimits, ...limits };
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const transport = new SocketTransport(socket, { maxFrameBytes: all.maxFrameBytes });
-    void new Connection(transport, { rpc, limits: all, changes: () => false, lasts: true }).run();
+    const turn = new Turn(() => 0);
+    void new Connection(transport, { rpc, limits: all, turn, changes: () => false, lasts: true }).run();
   });
   afterTest(() => rmSync(folder, { recursive: true }));
   afterTest(() => void server.close());

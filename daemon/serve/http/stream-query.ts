@@ -14,6 +14,7 @@ const known: Record<string, { read(text: string): unknown; ofFilter: boolean }> 
   from: { read: (text) => text, ofFilter: false },
   snapshot: { read: (text) => text, ofFilter: false },
   deltas: { read: (text) => flags[text] ?? text, ofFilter: false },
+  bookmarkMs: { read: Number, ofFilter: false },
   sessions: { read: listOf, ofFilter: true },
   types: { read: listOf, ofFilter: true },
   agents: { read: listOf, ofFilter: true },

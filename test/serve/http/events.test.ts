@@ -93,6 +93,7 @@ describe('GET /events', () => {
     ['snapshot=sometimes', 'snapshot'],
     ['sessions=x', 'sessions.0'],
     ['deltas=maybe', 'deltas'],
+    ['bookmarkMs=soon', 'bookmarkMs'],
     ['__proto__=1', '__proto__'],
   ])('refuses %s by its name', async (query, member) => {
     const { socket } = await setUp();
@@ -122,6 +123,14 @@ describe('GET /events', () => {
     const told = events.of('snapshot').flatMap(({ data }) => data.items.map((item: Anything) => item.session.id));
     expect([...new Set(told)]).toEqual(['ses_2']);
     expect(JSON.stringify(events.events)).not.toContain('ses_1');
+  });
+
+  it('says where it is while nothing matches, as often as asked', async () => {
+    const { stream, create } = await setUp();
+    const events = await stream('?sessions=ses_9&bookmarkMs=1');
+    await create('ses_1');
+    await events.until('to be past it', () => events.of('bookmark').some(({ data }) => data.cursor.includes('.1.')));
+    expect(events.lastId).toBe(events.of('bookmark').at(-1)!.data.cursor);
   });
 
   it('comments while nothing happens', async () => {
