@@ -10,7 +10,7 @@ import { TransportClosedError } from '../protocol/transport.ts';
 import { findBlocker } from './blockers.ts';
 import { connect } from './connect.ts';
 import type { Context } from './context.ts';
-import { CliError } from './exit.ts';
+import { CliError, exitCodes } from './exit.ts';
 import { newId } from './new-id.ts';
 import { resolveSession } from './resolve.ts';
 
@@ -92,7 +92,8 @@ export class Asking {
     }
     const title = 'Asked from a shell';
     const [directory] = folders;
-    await client.call('session/create', { ...this.#ownSession, agent: 'shell', title, directory: directory! });
+    const own = { ...this.#ownSession, agent: 'shell', title, directory: directory! };
+    await client.call('session/create', own).catch(noneMade);
     return this.#ownSession.sessionId;
   }
 
@@ -132,6 +133,14 @@ function isLost(error: unknown): boolean {
   if (error instanceof TransportClosedError) return true;
   if (!(error instanceof RpcError)) return false;
   return error.kind === 'ShuttingDown' || (error.kind === 'StoreUnavailable' && error.data.reason === 'io');
+}
+
+/** Who may not make one is told how to do without. */
+function noneMade(error: unknown): never {
+  if (!(error instanceof RpcError) || error.kind !== 'Forbidden') throw error;
+  const message = 'the token has no session in this folder, and may make none';
+  const hint = 'give --session ID, or --dir with the folder of a session that the token has';
+  throw new CliError(exitCodes.notAuthorised, message, hint, error.kind);
 }
 
 function realpathOf(path: string): string {

@@ -3,6 +3,7 @@ import type { Client } from '../protocol/client.ts';
 import { RpcError } from '../protocol/errors.ts';
 import type { Params } from '../protocol/methods.ts';
 import type { Blocker } from '../protocol/schema.ts';
+import { candidateLines } from './candidates.ts';
 import type { Connected } from './connect.ts';
 import { wholeIdHint } from './connect.ts';
 import type { Context } from './context.ts';
@@ -14,7 +15,6 @@ import { wholeSessionId } from './resolve.ts';
 
 const prefix = 'blk_';
 const wholeId = /^blk_[A-Za-z0-9_-]{1,64}$/;
-const shownCandidates = 10;
 /** Behind the prefix, of an id that was made here; what is printed in short has fewer. */
 const leastOfWhole = 20;
 
@@ -117,14 +117,11 @@ async function blockersThat(client: Client, params: Params<'blocker/list'>): Pro
 }
 
 function ambiguous(start: string, found: Blocker[]): CliError {
-  const lines = found
-    .slice(0, shownCandidates)
-    .map((blocker) => `  ${cleanLine(blocker.id)}  ${cleanStart(askText(blocker), 60)}`.trimEnd());
-  if (found.length > shownCandidates) lines.push(`  and ${found.length - shownCandidates} more`);
+  const lines = candidateLines(found, askText);
   const message = `${found.length} questions have ids that start with ${start}:\n${lines.join('\n')}`;
   return new CliError(exitCodes.usage, message, 'give more of the id');
 }
 
-function inboxHint({ program }: Context): string {
-  return `what waits for an answer: ${program} inbox`;
+function inboxHint({ commandLine }: Context): string {
+  return `what waits for an answer: ${commandLine('inbox')}`;
 }

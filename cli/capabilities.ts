@@ -1,10 +1,11 @@
 // Capabilities as a person names them, and as the daemon lists them.
 import type { Capability } from '../protocol/capability.ts';
 import type { Client } from '../protocol/client.ts';
+import { candidateLines } from './candidates.ts';
 import type { Context } from './context.ts';
 import { CliError, exitCodes } from './exit.ts';
 import { pages } from './pages.ts';
-import { cleanLine, cleanStart } from './render/clean.ts';
+import { cleanStart } from './render/clean.ts';
 import { matching } from './resolve.ts';
 
 const prefix = 'cap_';
@@ -30,11 +31,11 @@ export function madeOutOf(all: Capability[], id: string): Capability[] {
  * The one whose id this is, or begins with this; `cap_` may be left out. Fails as not found (5), or with the candidates as
  * ambiguous (2).
  */
-export function resolveCapability({ program }: Context, all: Capability[], given: string): Capability {
+export function resolveCapability({ commandLine }: Context, all: Capability[], given: string): Capability {
   const start = given.startsWith(prefix) ? given : prefix + given;
   // Nothing, as of a variable that is not set, must not name the only one there is.
   if (!/^cap_[A-Za-z0-9_-]{1,64}$/.test(start)) {
-    const hint = `what was handed out: ${program} caps --all`;
+    const hint = `what was handed out: ${commandLine('caps --all')}`;
     throw new CliError(exitCodes.usage, `"${cleanStart(given, 100)}" is not an id`, hint);
   }
   const exact = all.find(({ id }) => id === start);
@@ -43,10 +44,10 @@ export function resolveCapability({ program }: Context, all: Capability[], given
   const [only] = found;
   if (!only) {
     const message = `the id of nothing that was handed out starts with ${cleanStart(given, 100)}`;
-    throw new CliError(exitCodes.notFound, message, `what was handed out: ${program} caps --all`);
+    throw new CliError(exitCodes.notFound, message, `what was handed out: ${commandLine('caps --all')}`);
   }
   if (found.length > 1) {
-    const lines = found.map(({ id, label }) => `  ${cleanLine(id)}  ${cleanStart(label, 60)}`.trimEnd());
+    const lines = candidateLines(found, ({ label }) => label);
     const message = `${found.length} capabilities have ids that start with ${cleanStart(given, 100)}:`;
     throw new CliError(exitCodes.usage, [message, ...lines].join('\n'), 'give more of the id');
   }

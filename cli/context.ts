@@ -1,5 +1,6 @@
 // What every verb is given: the two outputs, the options that all verbs share, and what main.ts read of the process.
 // Verbs read no environment, clock or argv of their own, so that a test can run one.
+import type { CommandLine } from './command-line.ts';
 import type { Output } from './output.ts';
 
 export type Context = {
@@ -20,14 +21,20 @@ export type Context = {
   tied?: boolean;
   /** `--token-file`: of the capability that every connection acts with. Never printed, and handed to no other process. */
   token?: string | undefined;
+  /** Where that was read, as it was typed. */
+  tokenFile?: string | undefined;
   /** How the program names itself, so that a printed command works as typed. */
   program: string;
+  /** `ls --all` as it is typed here and now, for hints: with the token file that this command was given. */
+  commandLine: CommandLine;
   now(): number;
 };
 
 /** A verb's file: declares its arguments, options, help and action on the command that main.ts made for it. */
 export type Verb = {
   configure(command: import('commander').Command, context: Context): void;
+  /** Set of a verb that acts with no capability, so that it must not seem to: why it does not. */
+  withoutToken?: string;
   /** Whether, as it was typed, it reads stdin itself or hands it on: then that gives no token. */
   takesInput?(command: import('commander').Command): boolean;
 };

@@ -7,6 +7,7 @@ import { NoAnswerError } from '../protocol/node/connect-answering.ts';
 import { PathError } from '../protocol/node/paths.ts';
 import { SpawnError } from '../protocol/node/spawn.ts';
 import { TransportClosedError } from '../protocol/transport.ts';
+import type { CommandLine } from './command-line.ts';
 import { cleanText } from './render/clean.ts';
 
 export const exitCodes = {
@@ -77,17 +78,21 @@ const systemCodes: Record<string, number> = {
   EAGAIN: exitCodes.busy,
 };
 
-/** What to tell of an error, and the code to exit with. `program` is how the program names itself in hints. */
-export function failureOf(error: unknown, program: string): Failure {
+/** What to tell of an error, and the code to exit with. `commandLine` makes the commands that hints name. */
+export function failureOf(error: unknown, commandLine: CommandLine): Failure {
   if (error instanceof CliError) return failure(error.exitCode, error.message, error.hint, error.kind);
   if (error instanceof PathError) return failure(exitCodes.usage, error.message);
-  if (error instanceof RpcError) return rpcFailure(error, program);
-  if (error instanceof SpawnError) return spawnFailure(error, program);
+  if (error instanceof RpcError) return rpcFailure(error, commandLine);
+  if (error instanceof SpawnError) return spawnFailure(error, commandLine);
   if (error instanceof NoAnswerError) {
-    return failure(exitCodes.notReachable, error.message, `see what it is doing: ${program} status`);
+    return failure(exitCodes.notReachable, error.message, `see what it is doing: ${commandLine('status')}`);
   }
   if (error instanceof TransportClosedError) {
-    return failure(exitCodes.notReachable, 'the daemon closed the connection', `start it again: ${program} start`);
+    return failure(
+      exitCodes.notReachable,
+      'the daemon closed the connection',
+      `start it again: ${commandLine('start')}`,
+    );
   }
   if (isSystemError(error)) {
     const code = error.syscall === 'connect' ? systemCodes[error.code] : undefined;
@@ -100,24 +105,24 @@ export function failureOf(error: unknown, program: string): Failure {
   return { ...failure(exitCodes.failure, bug.message), ...(bug.stack && { stack: cleanText(bug.stack) }) };
 }
 
-function rpcFailure(error: RpcError, program: string): Failure {
+function rpcFailure(error: RpcError, commandLine: CommandLine): Failure {
   if (error.code === jsonRpcCodes.methodNotFound) {
-    const hint = `the daemon that runs may be older than this command: ${program} stop, then again`;
+    const hint = `the daemon that runs may be older than this command: ${commandLine('stop')}, then again`;
     return failure(exitCodes.versionMismatch, error.message, hint);
   }
   if (error.code === jsonRpcCodes.invalidParams) return failure(exitCodes.usage, error.message);
   const code = (error.kind && kindCodes[error.kind]) ?? exitCodes.failure;
-  return failure(code, error.message, kindHint(error, program), error.kind);
+  return failure(code, error.message, kindHint(error, commandLine), error.kind);
 }
 
-function kindHint(error: RpcError, program: string): string | undefined {
+function kindHint(error: RpcError, commandLine: CommandLine): string | undefined {
   switch (error.kind) {
     case 'NotFound':
-      if (error.data.what === 'blocker') return `what waits for an answer: ${program} inbox`;
-      if (error.data.what === 'source') return `the sources there are: ${program} source ls`;
-      if (error.data.what === 'subscriber') return `the names there are: ${program} rpc subscriber/list`;
-      if (error.data.what === 'capability') return `what was handed out: ${program} caps --all`;
-      return `the sessions there are: ${program} ls --all`;
+      if (error.data.what === 'blocker') return `what waits for an answer: ${commandLine('inbox')}`;
+      if (error.data.what === 'source') return `the sources there are: ${commandLine('source ls')}`;
+      if (error.data.what === 'subscriber') return `the names there are: ${commandLine('rpc subscriber/list')}`;
+      if (error.data.what === 'capability') return `what was handed out: ${commandLine('caps --all')}`;
+      return `the sessions there are: ${commandLine('ls --all')}`;
     case 'Unauthorized':
       // Of the others the daemon says itself what to do.
       if (error.data.reason === 'unknown') return 'is the token whole, and of this daemon? ask whoever gave it';
@@ -125,7 +130,7 @@ function kindHint(error: RpcError, program: string): string | undefined {
     case 'Forbidden':
       return `a token must give the right ${error.data.right} for this, not narrowed to other ops or sessions`;
     case 'UnsupportedVersion':
-      return `the daemon that runs is of another version: ${program} stop, then again`;
+      return `the daemon that runs is of another version: ${commandLine('stop')}, then again`;
     case 'Overloaded':
     case 'ShuttingDown':
       return 'try again in a moment';
@@ -133,7 +138,7 @@ function kindHint(error: RpcError, program: string): string | undefined {
     case 'StoreChanged':
     case 'CursorInFuture':
     case 'Diverged':
-      return `begin anew, with all events that are kept: ${program} tail --from start`;
+      return `begin anew, with all events that are kept: ${commandLine('tail --from start')}`;
     case 'StoreUnavailable':
       return error.data.reason === 'full' ? 'the disk is full' : undefined;
     default:
@@ -141,8 +146,8 @@ function kindHint(error: RpcError, program: string): string | undefined {
   }
 }
 
-function spawnFailure(error: SpawnError, program: string): Failure {
-  if (error.reason === 'refused') return failure(exitCodes.failure, error.message, againHint(program, 'start'));
+function spawnFailure(error: SpawnError, commandLine: CommandLine): Failure {
+  if (error.reason === 'refused') return failure(exitCodes.failure, error.message, againHint(commandLine, 'start'));
   if (error.reason === 'locked') return failure(exitCodes.busy, error.message, lockedHint);
   return failure(exitCodes.notReachable, error.message, `the log may say why: ${error.logFile}`);
 }
@@ -151,8 +156,8 @@ function spawnFailure(error: SpawnError, program: string): Failure {
 export const lockedHint = 'another process holds the store and does not answer on this socket';
 
 /** For a daemon that said itself what keeps it from starting. */
-export function againHint(program: string, verb: string): string {
-  return `put that right, then: ${program} ${verb}`;
+export function againHint(commandLine: CommandLine, verb: string): string {
+  return `put that right, then: ${commandLine(verb)}`;
 }
 
 function failure(code: number, message: string, hint?: string, kind?: ErrorKind): Failure {

@@ -3,14 +3,15 @@
 import { open, rm } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Capability, Right } from '../protocol/capability.ts';
-import type { Client } from '../protocol/client.ts';
+import { RpcError } from '../protocol/errors.ts';
 import type { Result } from '../protocol/methods.ts';
 import type { Connected } from './connect.ts';
 import { withDaemon } from './connect.ts';
 import type { Context } from './context.ts';
-import { CliError, exitCodes } from './exit.ts';
+import { CliError, exitCodes, failureOf } from './exit.ts';
 import { fileError } from './file-error.ts';
-import { futureTime, wordList } from './option-values.ts';
+import { needsOneOf, opFamilies, opTypes } from './op-types.ts';
+import { endTimes, futureTime, wordList } from './option-values.ts';
 import { givenLines } from './render/capability.ts';
 import { shownPath } from './render/path.ts';
 import { wrap } from './render/width.ts';
@@ -44,14 +45,22 @@ export const handOutHelp =
   `OPS are op types as in the protocol, or families of them, such as part/*. The token goes to stdout, all else to stderr;\n` +
   `it is shown this once, and kept nowhere. A file that takes it must be yours alone, as the one of --output is.`;
 
-export function addHandOutOptions(command: Command): Command {
+/** A completion script gives no families: a shell would look for files that their star stands for. */
+const readOps = Object.assign(wordList('--ops', [...opTypes, ...opFamilies]), { words: opTypes });
+
+/** `what` the label says. */
+export function addHandOutOptions(command: Command, what: string): Command {
   return command
+    .argument('<label>', what, readLabel)
     .option('--rights <RIGHTS>', 'what it allows, with commas between them', wordList('--rights', rights))
     .option('--session <ID>', 'a session it is for; as often as there are some', wordList('--session'))
     .option('--all-sessions', 'for all sessions, those to come too')
-    .option('--ops <OPS>', 'of what may be appended, only these op types, with commas between them', wordList('--ops'))
-    .option('--expires <WHEN>', 'when it ends: 2h, 30d, 2030-11-01')
-    .option('--output <PATH>', 'write the token to this new file, which nobody else may read');
+    .option('--ops <OPS>', 'of what may be appended, only these op types, with commas between them', readOps)
+    .option('--expires <WHEN>', `when it ends: ${endTimes}`)
+    .option(
+      '--output <PATH>',
+      'write the token to this new file, which nobody else may read; without it or with -, to stdout',
+    );
 }
 
 /** Fails as wrong usage (2). */
@@ -59,12 +68,24 @@ export function shareOf({ now }: Context, options: HandOutOptions): Share {
   const { rights, session, allSessions, ops, expires } = options;
   if (session && allSessions)
     throw new CliError(exitCodes.usage, 'it is for --all-sessions or for a --session, not both');
+  if (ops && rights && !needsOneOf(ops, rights)) throw opsOfNoUse(rights);
   return {
     rights,
     sessions: allSessions ? '*' : session,
     ops,
     expiresAt: expires === undefined ? undefined : futureTime('--expires', now)(expires),
   };
+}
+
+/** By it alone caps and audit tell one from another. */
+function readLabel(text: string): string {
+  if (text.trim() !== '') return text;
+  throw new CliError(exitCodes.usage, 'the label is empty: it says whom or what this is for');
+}
+
+function opsOfNoUse(rights: Right[]): CliError {
+  const message = `--ops narrows append and answer, and --rights ${rights.join(',')} allows none of these ops`;
+  return new CliError(exitCodes.usage, message, 'leave --ops out, or give the right that they need');
 }
 
 type Made = Result<'capability/grant'>;
@@ -74,23 +95,37 @@ export async function handOut(
   context: Context,
   share: Share,
   output: string | undefined,
-  make: (client: Client, params: ShareParams) => Promise<Made>,
+  make: (connected: Connected, params: ShareParams) => Promise<Made>,
 ): Promise<void> {
-  const file = output === undefined ? undefined : await newFile(context, output);
+  const path = output === '-' ? undefined : output;
+  const file = path === undefined ? undefined : await newFile(context, path);
   try {
-    const made = await withDaemon(context, async (connected) =>
-      make(connected.client, await paramsOf(context, connected, share)),
-    );
+    const { made, revokes } = await withDaemon(context, async (connected) => ({
+      made: await make(connected, await paramsOf(context, connected, share)),
+      revokes: mayShare(connected),
+    }));
     await file?.write(`${made.token}\n`);
     await file?.close();
-    await tell(context, made, output);
+    await tell(context, made, path, revokes);
   } catch (error) {
     if (file) {
       await file.close().catch(() => {});
-      await rm(output!, { force: true });
+      await rm(path!, { force: true });
     }
     throw error;
   }
+}
+
+/** Whether they may hand out and take back. */
+export function mayShare({ server: { rights } }: Connected): boolean {
+  return rights.includes('share') || rights.includes('admin');
+}
+
+/** For who may hand out, and asked for more than they have. */
+export function asTooMuch(error: unknown): never {
+  if (!(error instanceof RpcError) || (error.kind !== 'Forbidden' && error.kind !== 'NotFound')) throw error;
+  const hint = 'a token gives at most what it has itself: rights, sessions, ops, time';
+  throw new CliError(failureOf(error, String).code, error.message, hint, error.kind);
 }
 
 async function paramsOf(context: Context, connected: Connected, share: Share): Promise<ShareParams> {
@@ -115,14 +150,21 @@ async function newFile({ home }: Context, path: string) {
   }
 }
 
-async function tell(context: Context, { capability, token }: Made, path: string | undefined): Promise<void> {
-  const { out, err, json, home, program } = context;
+/** `revokes`: whether who made it may take it back; else its owner does. */
+async function tell(
+  context: Context,
+  { capability, token }: Made,
+  path: string | undefined,
+  revokes: boolean,
+): Promise<void> {
+  const { out, err, json, home, program, commandLine } = context;
+  const takeBack = `revoke ${capability.id}`;
   if (json) return out.json(path === undefined ? { capability, token } : { capability, path });
   const place = path === undefined ? 'This is its token, shown this once' : `Its token is in ${shownPath(path, home)}`;
   const lines = [
     ...givenLines(capability),
     `${place}: whoever has it may do so. To take it back:`,
-    `  ${program} revoke ${capability.id}`,
+    `  ${revokes ? commandLine(takeBack) : `${program} ${takeBack}`}`,
   ];
   // A command stays whole, so that it can be copied.
   const [name = '', ...rest] = lines.flatMap((line) => (line.startsWith(' ') ? [line] : wrap(line, err.width)));

@@ -72,7 +72,7 @@ export class InboxPrinter {
   }
 
   async #print(blocker: Blocker, shownId: string): Promise<void> {
-    const { out, json, home, program, now } = this.#context;
+    const { out, json, home, commandLine, now } = this.#context;
     const session = await this.#askerOf(blocker);
     if (!this.#isWanted(session ?? { directory: null })) return;
     const isFirst = !this.#hasPrinted;
@@ -80,7 +80,7 @@ export class InboxPrinter {
     this.#shown.set(blocker.id, { blocker, shownId });
     if (json) return out.json({ blocker, session });
     const { width, style } = out;
-    const lines = entryLines(blocker, session ?? undefined, shownId, { width, style, now: now(), home, program });
+    const lines = entryLines(blocker, session ?? undefined, shownId, { width, style, now: now(), home, commandLine });
     await out.lines([...(isFirst ? [] : ['']), ...lines]);
   }
 

@@ -27,10 +27,9 @@ export type Wanted = { limit: number; filter?: SessionFilter; filterWords?: stri
 export async function printSessions(context: Context, client: Client, wanted: Wanted): Promise<void> {
   const { out } = context;
   const { limit, filter = {}, filterWords = '' } = wanted;
-  const [{ sessions, more }, { items: sources }] = await Promise.all([
-    newest(client, filter, limit),
-    client.call('source/list', {}),
-  ]);
+  const sourceList = sourcesOf(client);
+  const { sessions, more } = await newest(client, filter, limit);
+  const sources = await sourceList;
   const { width, style } = out;
   if (sessions.length === 0) {
     const lines = await nothingLines(context, client, sources, wanted);
@@ -49,8 +48,7 @@ export async function printSessions(context: Context, client: Client, wanted: Wa
 export async function printSessionsJson(context: Context, client: Client, wanted: Wanted): Promise<void> {
   const { out } = context;
   const { limit, filter = {} } = wanted;
-  const sources = client.call('source/list', {});
-  sources.catch(() => {}); // told when it is awaited
+  const sources = sourcesOf(client);
   let count = 0;
   for await (const items of filteredSessions(client, filter)) {
     const taken = items.slice(0, limit - count);
@@ -61,7 +59,17 @@ export async function printSessionsJson(context: Context, client: Client, wanted
     if (count >= limit) break;
   }
   await out.line(count === 0 ? '[]' : '\n]');
-  await noticeReading(context, client, (await sources).items);
+  await noticeReading(context, client, await sources);
+}
+
+/**
+ * The sources as they stand before the sessions are listed: of a read that ends meanwhile some may be missing. Awaited behind
+ * these, so that who may see neither is told of the sessions that they asked for.
+ */
+function sourcesOf(client: Client): Promise<SourceStatus[]> {
+  const sources = client.call('source/list', {}).then(({ items }) => items);
+  sources.catch(() => {}); // told when it is awaited
+  return sources;
 }
 
 async function newest(
@@ -92,9 +100,9 @@ async function waitsOf(client: Client, sessions: Session[]): Promise<Map<string,
   );
 }
 
-function moreText({ program }: Context, more: number, filterWords: string): string {
+function moreText({ commandLine }: Context, more: number, filterWords: string): string {
   const count = more > mostCounted ? `over ${grouped(mostCounted)}` : grouped(more);
-  return `${count} more: ${program} ls${filterWords} --all`;
+  return `${count} more: ${commandLine(`ls${filterWords} --all`)}`;
 }
 
 async function nothingLines(
@@ -109,8 +117,8 @@ async function nothingLines(
   const agent = filter?.agent;
   const unknown = agent === undefined ? undefined : await unknownAgentText(client, agent);
   if (unknown !== undefined) return [`N${unknown.slice(1)}`];
-  if (filterWords !== '') return ['No session fits.', `All there are: ${context.program} ls --all`];
-  return [`No sessions but ${countOf(sessions, 'archived one')}: ${context.program} ls --all`];
+  if (filterWords !== '') return ['No session fits.', `All there are: ${context.commandLine('ls --all')}`];
+  return [`No sessions but ${countOf(sessions, 'archived one')}: ${context.commandLine('ls --all')}`];
 }
 
 /** What an empty list says: where was looked, and how to see it work all the same. */
@@ -122,8 +130,8 @@ export function emptyLines(context: Context, sources: SourceStatus[]): string[] 
   ];
 }
 
-function lookedLines({ home, program }: Context, sources: SourceStatus[]): string[] {
-  return [...lookedIn(sources, home), `Where each was looked for: ${program} source ls`];
+function lookedLines({ home, commandLine }: Context, sources: SourceStatus[]): string[] {
+  return [...lookedIn(sources, home), `Where each was looked for: ${commandLine('source ls')}`];
 }
 
 function noSourcesLines({ env, home }: Context): string[] {

@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { CommanderError } from 'commander';
+import { commandLine } from './command-line.ts';
 import type { Context } from './context.ts';
 import type { Failure } from './exit.ts';
 import { CliError, exitCodes, failureOf } from './exit.ts';
@@ -23,6 +24,22 @@ const err = new Output(process.stderr, process.env);
 /** The verb that is typed, and behind a verb that has commands its command. */
 let typed: Command[] = [];
 const program = programName({ script, cwd: process.cwd(), env: process.env });
+const context: Context = {
+  version: __VERSION__,
+  env: process.env,
+  home: process.env.HOME || homedir(),
+  daemonPath: fileURLToPath(new URL('./daemon.mjs', import.meta.url)),
+  out,
+  err,
+  get input() {
+    return process.stdin; // made when it is asked for: few verbs read it
+  },
+  json: wantsJson,
+  spawn: true,
+  program,
+  commandLine: (words) => commandLine(context, words),
+  now: Date.now,
+};
 
 main().then(
   () => process.exit(exitCodes.ok),
@@ -30,21 +47,6 @@ main().then(
 );
 
 async function main(): Promise<void> {
-  const context: Context = {
-    version: __VERSION__,
-    env: process.env,
-    home: process.env.HOME || homedir(),
-    daemonPath: fileURLToPath(new URL('./daemon.mjs', import.meta.url)),
-    out,
-    err,
-    get input() {
-      return process.stdin; // made when it is asked for: few verbs read it
-    },
-    json: wantsJson,
-    spawn: true,
-    program,
-    now: Date.now,
-  };
   const named = args.filter((arg, at) => !arg.startsWith('-') && args[at - 1] !== '--token-file');
   const wanted = named[0] === 'help' ? named[1] : named[0];
   const isHelpOfAll = args.slice(0, args.indexOf(named[0] ?? '')).some((arg) => arg === '--help' || arg === '-h');
@@ -68,7 +70,7 @@ function commandPath(root: Command, words: string[]): Command[] {
 /** Tells what went wrong, on stderr, and returns the exit code. */
 async function report(error: unknown): Promise<number> {
   if (error instanceof OutputClosedError) return exitCodes.ok;
-  const told = error instanceof CommanderError ? commanderFailure(error) : failureOf(error, program);
+  const told = error instanceof CommanderError ? commanderFailure(error) : failureOf(error, context.commandLine);
   if (!told) return exitCodes.ok;
   try {
     if (wantsJson) {

@@ -1,4 +1,5 @@
 // What to do next, told at the end of verbs that a newcomer runs first.
+import type { CommandLine } from './command-line.ts';
 
 const steps = [
   ['ls', 'list the sessions'],
@@ -9,8 +10,8 @@ const steps = [
 ] as const;
 
 /** One line for each command, as it can be typed. */
-export function nextSteps(program: string, verbs: string[] = steps.map(([verb]) => verb)): string[] {
+export function nextSteps(commandLine: CommandLine, verbs: string[] = steps.map(([verb]) => verb)): string[] {
   const shown = steps.filter(([verb]) => verbs.includes(verb));
-  const widest = Math.max(...shown.map(([verb]) => verb.length));
-  return shown.map(([verb, what]) => `  ${program} ${verb.padEnd(widest)}  ${what}`);
+  const widest = Math.max(...shown.map(([verb]) => commandLine(verb).length));
+  return shown.map(([verb, what]) => `  ${commandLine(verb).padEnd(widest)}  ${what}`);
 }

@@ -35,7 +35,8 @@ export function pastTime(option: string, now: () => number): (text: string) => n
   };
 }
 
-const allowedEnds = 'allowed are 30m, 2h, 30d, 2w (from now), 2030-11-01 and "2030-11-01 14:30", local time';
+/** What futureTime takes, for help. */
+export const endTimes = '30m, 2h, 30d, 2w (from now), 2030-11-01 or "2030-11-01 14:30", local time';
 
 /** A reader for commander: a time to come, as milliseconds since the epoch. */
 export function futureTime(option: string, now: () => number): (text: string) => number {
@@ -45,7 +46,7 @@ export function futureTime(option: string, now: () => number): (text: string) =>
     const at = length === undefined ? dateOf(given) : now() + length;
     if (at !== undefined && at > now()) return at;
     const what = at === undefined ? 'is not a time' : 'is over already';
-    throw new CliError(exitCodes.usage, `${option}: "${cleanStart(text, 50)}" ${what}`, allowedEnds);
+    throw new CliError(exitCodes.usage, `${option}: "${cleanStart(text, 50)}" ${what}`, `allowed are ${endTimes}`);
   };
 }
 

@@ -3,17 +3,17 @@
 import type { Client } from '../protocol/client.ts';
 import { RpcError } from '../protocol/errors.ts';
 import type { Session } from '../protocol/schema.ts';
+import { candidateLines } from './candidates.ts';
 import type { Connected } from './connect.ts';
 import { wholeIdHint } from './connect.ts';
 import type { Context } from './context.ts';
 import { CliError, exitCodes } from './exit.ts';
 import { sessionPages } from './pages.ts';
-import { cleanLine, cleanStart } from './render/clean.ts';
+import { cleanStart } from './render/clean.ts';
 
 const prefix = 'ses_';
 const wholeId = /^ses_[A-Za-z0-9_-]{1,64}$/;
 const agentId = /^[\w.:@/-]{1,200}$/;
-const shownCandidates = 10;
 
 /** Whether this may be an agent's own id, or its name, and can be typed without quotes. */
 export function isAgentId(text: string): boolean {
@@ -106,10 +106,7 @@ export async function findSession(client: Client, sessionId: string): Promise<Se
 
 /** `ownStart`: what one of our own ids would begin with. */
 function ambiguous(given: string, matches: Session[], ownStart: string): CliError {
-  const lines = matches
-    .slice(0, shownCandidates)
-    .map((session) => `  ${cleanLine(session.id)}  ${cleanStart(session.title ?? '', 60)}`.trimEnd());
-  if (matches.length > shownCandidates) lines.push(`  and ${matches.length - shownCandidates} more`);
+  const lines = candidateLines(matches, ({ title }) => title ?? '');
   const message = `${matches.length} sessions have ids that start with ${given}:\n${lines.join('\n')}`;
   // More of an id that they share would not tell them apart.
   const shared = matches[0]?.origin?.externalId;
@@ -120,5 +117,5 @@ function ambiguous(given: string, matches: Session[], ownStart: string): CliErro
 }
 
 function listHint(context: Context): string {
-  return `the sessions there are: ${context.program} ls --all`;
+  return `the sessions there are: ${context.commandLine('ls --all')}`;
 }

@@ -201,6 +201,6 @@ export class Tail {
 /** Whether a daemon that is just starting, ending, or at work may take it later. */
 function mayPass(error: unknown): boolean {
   if (error instanceof RpcError && error.kind === 'StoreUnavailable') return true;
-  const { code } = failureOf(error, '');
+  const { code } = failureOf(error, String);
   return code === exitCodes.notReachable || code === exitCodes.busy;
 }

@@ -165,6 +165,9 @@ export async function programCommand(context: Context, verb?: string, loaded = f
     context.json = json === true;
     context.spawn = spawn;
     if (tokenFile === '-' && loadedVerb?.takesInput?.(command)) throw inputTakenTwice(command.name());
+    if (tokenFile !== undefined && loadedVerb?.withoutToken)
+      throw tokenOfNoUse(command.name(), loadedVerb.withoutToken);
+    context.tokenFile = tokenFile;
     // Before anything is done: no daemon is started for a token that cannot be read.
     if (tokenFile !== undefined) context.token = await (await import('./token.ts')).readToken(context, tokenFile);
   });
@@ -193,6 +196,10 @@ function rootCommand(context: Context): Command {
       writeErr: (text) => void (context.json || err.write(text).catch(() => {})), // the help of a command that lacks its verb
     })
     .exitOverride();
+}
+
+function tokenOfNoUse(verb: string, why: string): CliError {
+  return new CliError(exitCodes.usage, `${verb} takes no --token-file: ${why}`);
 }
 
 function inputTakenTwice(verb: string): CliError {

@@ -180,6 +180,7 @@ function contextOf(version: string): Context {
     json: false,
     spawn: false,
     program: 'sessiond',
+    commandLine: (words) => `sessiond ${words}`,
     now: Date.now,
   };
 }

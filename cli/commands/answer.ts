@@ -49,7 +49,7 @@ export function configure(command: Command, context: Context): void {
           if (state !== 'pending') throw late();
           return showChoices(context, client, blocker);
         }
-        const hint = `what is asked: ${program} answer ${cleanLine(blockerId)}`;
+        const hint = `what is asked: ${context.commandLine(`answer ${cleanLine(blockerId)}`)}`;
         const answer = unlessLate(blocker, late, () => readAnswer(request, choices, message, hint));
         const call = client.call('blocker/answer', { sessionId, blockerId, answer });
         const { duplicate } = await call.catch((error) => throwWinner(context, connected, blockerId, error));
@@ -91,12 +91,12 @@ async function answerUnread(
 }
 
 async function showChoices(context: Context, client: Client, blocker: Blocker): Promise<never> {
-  const { out, json, home, program } = context;
+  const { out, json, home, program, commandLine } = context;
   if (!json) {
     const { width, style } = out;
     if (width !== Number.POSITIVE_INFINITY) await loadWidths();
     const session = await findSession(client, blocker.sessionId);
-    await out.lines(entryLines(blocker, session, blocker.id, { width, style, now: context.now(), home, program }));
+    await out.lines(entryLines(blocker, session, blocker.id, { width, style, now: context.now(), home, commandLine }));
   }
   throw new CliError(exitCodes.usage, notAnswered, `${program} answer --help`);
 }

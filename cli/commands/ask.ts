@@ -128,9 +128,9 @@ function stopsOf(context: Context, timeout: number | undefined): { stopped: Prom
 }
 
 /** For the person who typed it; a hook has nobody who reads it. */
-async function tellWaiting({ err, json, program }: Context, blockerId: string, asked: Asked): Promise<void> {
+async function tellWaiting({ err, json, commandLine }: Context, blockerId: string, asked: Asked): Promise<void> {
   if (json || !err.isTerminal) return;
-  await err.line(err.style.dim(`waits for: ${program} answer ${blockerId}  (${choicesText(asked)})`));
+  await err.line(err.style.dim(`waits for: ${commandLine(`answer ${blockerId}`)}  (${choicesText(asked)})`));
 }
 
 async function printAnswer({ out, json }: Context, blocker: Blocker): Promise<void> {

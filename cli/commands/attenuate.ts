@@ -2,12 +2,12 @@
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import type { HandOutOptions } from '../hand-out.ts';
-import { addHandOutOptions, handOut, handOutHelp, shareOf } from '../hand-out.ts';
+import { addHandOutOptions, asTooMuch, handOut, handOutHelp, shareOf } from '../hand-out.ts';
 import { readToken } from '../token.ts';
 
 export function configure(command: Command, context: Context): void {
   const { program } = context;
-  addHandOutOptions(command.argument('<label>', 'whom or what the new one is for, in your words'))
+  addHandOutOptions(command, 'whom or what the new one is for, in your words')
     .addHelpText(
       'after',
       `\nThe token that it is made out of is read from stdin, or from the file of --token-file. What is not asked for is as\n` +
@@ -18,8 +18,8 @@ export function configure(command: Command, context: Context): void {
     .action(async (label: string, options: HandOutOptions) => {
       const share = shareOf(context, options);
       const token = context.token ?? (await readToken(context, '-'));
-      await handOut(context, share, options.output, (client, params) =>
-        client.call('capability/attenuate', { token, label, ...params }),
+      await handOut(context, share, options.output, ({ client }, params) =>
+        client.call('capability/attenuate', { token, label, ...params }).catch(asTooMuch),
       );
     });
 }

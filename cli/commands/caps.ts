@@ -25,10 +25,11 @@ export function configure(command: Command, context: Context): void {
       if (listed.length > 0) await out.lines(await capabilityTable(listed, all, { width, style, now }));
       else await out.lines(wrap(noneText(context), width));
       const more = all.length - listed.length;
-      if (more > 0) await out.lines(wrap(`${more} revoked or expired: ${program} caps --all`, width).map(style.dim));
+      if (more > 0)
+        await out.lines(wrap(`${more} revoked or expired: ${context.commandLine('caps --all')}`, width).map(style.dim));
     });
 }
 
-function noneText({ program }: Context): string {
-  return `Nothing is handed out. To do so: ${program} grant LABEL --rights read --session ID`;
+function noneText({ commandLine }: Context): string {
+  return `Nothing is handed out. To do so: ${commandLine('grant LABEL --rights read --session ID')}`;
 }

@@ -13,6 +13,8 @@ import { programCommand, verbs } from '../verbs.ts';
 
 const scripts: Record<string, (model: CommandModel) => string> = { bash: bashScript, zsh: zshScript, fish: fishScript };
 
+export const withoutToken = 'it asks nothing of the daemon';
+
 export function configure(command: Command, context: Context): void {
   command
     .addArgument(new Argument('<shell>', 'which shell').choices(Object.keys(scripts)))

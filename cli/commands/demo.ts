@@ -23,6 +23,8 @@ import { waitUntilStopped } from '../stopped.ts';
 
 const stopTimeoutMs = 10_000;
 
+export const withoutToken = 'it has a daemon of its own, which knows no token of yours';
+
 export function configure(command: Command, context: Context): void {
   command
     .option('--fast', 'without pauses (into a pipe the default)')
@@ -39,7 +41,7 @@ export function configure(command: Command, context: Context): void {
         await demo(throwaway(context, home), options.fast === true || !context.out.isTerminal, stop.signal);
       } catch (error) {
         // A daemon's log goes with the folder, so no hint may name it.
-        if (error instanceof SpawnError) throw new CliError(failureOf(error, context.program).code, error.message);
+        if (error instanceof SpawnError) throw new CliError(failureOf(error, context.commandLine).code, error.message);
         if (!stop.signal.aborted) throw error;
       } finally {
         rmSync(home, { recursive: true, force: true });
@@ -78,7 +80,7 @@ async function demo(context: Context, fast: boolean, signal: AbortSignal): Promi
     `  ${program} start`,
     '',
     'and then:',
-    ...nextSteps(program),
+    ...nextSteps(context.commandLine),
   ]);
 }
 

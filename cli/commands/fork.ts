@@ -67,7 +67,7 @@ async function messageNamed(context: Context, client: Client, session: Target, g
   }
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
-  const hint = `the messages there are: ${context.program} show ${cleanLine(session.id)} --json`;
+  const hint = `the messages there are: ${context.commandLine(`show ${cleanLine(session.id)} --json`)}`;
   const typed = cleanStart(given, 80);
   if (found.length > 1) {
     throw new CliError(exitCodes.usage, `${found.length} messages have ids that start with ${typed}`, hint);

@@ -3,11 +3,11 @@ import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { CliError, exitCodes } from '../exit.ts';
 import type { HandOutOptions } from '../hand-out.ts';
-import { addHandOutOptions, handOut, handOutHelp, shareOf } from '../hand-out.ts';
+import { addHandOutOptions, asTooMuch, handOut, handOutHelp, mayShare, shareOf } from '../hand-out.ts';
 
 export function configure(command: Command, context: Context): void {
   const { program } = context;
-  addHandOutOptions(command.argument('<label>', 'whom or what it is for, in your words'))
+  addHandOutOptions(command, 'whom or what it is for, in your words')
     .addHelpText(
       'after',
       `\n${handOutHelp}\nWhoever has the token acts with it by --token-file, which every verb takes.\n\n` +
@@ -22,8 +22,14 @@ export function configure(command: Command, context: Context): void {
       if (!rights) throw new CliError(exitCodes.usage, 'what it allows is not given: --rights read, say', help);
       if (!sessions)
         throw new CliError(exitCodes.usage, 'what it is for is not given: --session ID or --all-sessions', help);
-      await handOut(context, share, options.output, (client, params) =>
-        client.call('capability/grant', { label, rights, sessions: params.sessions!, ...params }),
-      );
+      await handOut(context, share, options.output, async (connected, params) => {
+        const made = connected.client.call('capability/grant', {
+          label,
+          rights,
+          sessions: params.sessions!,
+          ...params,
+        });
+        return mayShare(connected) ? made.catch(asTooMuch) : made;
+      });
     });
 }

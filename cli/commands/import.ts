@@ -44,7 +44,11 @@ export function configure(command: Command, context: Context): void {
         const session = canRead ? await findSession(client, sessionId) : { id: sessionId };
         if (!session) {
           const message = `it was imported before, as ${cleanLine(sessionId)}, and that was deleted`;
-          throw new CliError(exitCodes.failure, message, `import it once more: ${program} import --copy …`);
+          throw new CliError(
+            exitCodes.failure,
+            message,
+            `import it once more: ${context.commandLine('import --copy …')}`,
+          );
         }
         await tell(context, session, isNew);
       });
@@ -59,13 +63,13 @@ async function read({ input, home }: Context, path: string): Promise<string> {
   }
 }
 
-function documentsOf({ program }: Context, text: string, path: string): string[] {
+function documentsOf({ commandLine }: Context, text: string, path: string): string[] {
   try {
     return importDocuments(text);
   } catch (error) {
     if (!(error instanceof ImportError)) throw error;
     const hints = {
-      noExport: `it takes only what was written by: ${program} export ID --format json`,
+      noExport: `it takes only what was written by: ${commandLine('export ID --format json')}`,
       damaged: 'is it all of the export? It seems to be cut off or changed',
       tooLarge: undefined,
     };
@@ -92,7 +96,8 @@ async function send(
     } catch (error) {
       if (!(error instanceof RpcError) || error.code !== jsonRpcCodes.invalidParams) throw error;
       const begun =
-        sessionId && `what came before it is in ${cleanLine(sessionId)}: ${context.program} rm ${cleanLine(sessionId)}`;
+        sessionId &&
+        `what came before it is in ${cleanLine(sessionId)}: ${context.commandLine(`rm ${cleanLine(sessionId)}`)}`;
       throw new CliError(exitCodes.failure, `the daemon does not take it: ${error.message}`, begun);
     }
   }

@@ -16,6 +16,8 @@ const lastByDefault = 100;
 
 type Options = { follow?: boolean; last: number; level: Level };
 
+export const withoutToken = "the log is a file of the daemon's owner, which no capability gives";
+
 export function configure(command: Command, context: Context): void {
   const { program } = context;
   command

@@ -19,7 +19,7 @@ export function configure(command: Command, context: Context): void {
     .action(async (id: string, words: string[]) => {
       const title = words.join(' ').toWellFormed().trim();
       if (title === '') {
-        throw new CliError(exitCodes.usage, 'the title is empty', `${program} rename ${id} Some words`);
+        throw new CliError(exitCodes.usage, 'the title is empty', context.commandLine(`rename ${id} Some words`));
       }
       await withDaemon(context, async (connected) => {
         const session = await resolveTarget(context, connected, id);

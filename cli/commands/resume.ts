@@ -48,9 +48,9 @@ export function configure(command: Command, context: Context): void {
     });
 }
 
-function resumeOf({ program }: Context, session: Session): ResumeCommand {
+function resumeOf({ commandLine }: Context, session: Session): ResumeCommand {
   const id = cleanLine(session.id);
-  const readIt = `read it: ${program} show ${id}`;
+  const readIt = `read it: ${commandLine(`show ${id}`)}`;
   const found = findResumeCommand(session);
   if ('none' in found) {
     const source = cleanStart(session.origin?.source ?? '', 60);
@@ -65,15 +65,15 @@ function resumeOf({ program }: Context, session: Session): ResumeCommand {
 }
 
 /** Only the parent can be resumed: where it is in the store by us, else by its agent where its transcript is there. */
-async function subagentError({ program }: Context, client: Client, session: Session): Promise<CliError> {
+async function subagentError({ commandLine }: Context, client: Client, session: Session): Promise<CliError> {
   const id = cleanLine(session.id);
   const message = `${id} is a subagent's session: only its parent can be resumed`;
   if (await findSession(client, session.parentId!)) {
-    return new CliError(exitCodes.failure, message, `${program} resume ${cleanLine(session.parentId!)}`);
+    return new CliError(exitCodes.failure, message, commandLine(`resume ${cleanLine(session.parentId!)}`));
   }
   const parent = findParentCommand(session);
   const isThere = parent !== undefined && existsSync(parent.transcript);
-  const hint = isThere ? resumeLine(parent.command) : `read it: ${program} show ${id}`;
+  const hint = isThere ? resumeLine(parent.command) : `read it: ${commandLine(`show ${id}`)}`;
   return new CliError(exitCodes.failure, `${message}, which is not in the store`, hint);
 }
 

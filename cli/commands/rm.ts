@@ -43,7 +43,7 @@ export function configure(command: Command, context: Context): void {
         }
         if (context.json) return out.json({ deleted: idsOf(doomed), subagentsLeft: canRead ? idsOf(staying) : null });
         if (staying.length > 0) {
-          const command = `${program} rm ${idsOf(staying).map(cleanLine).join(' ')}`;
+          const command = context.commandLine(`rm ${idsOf(staying).map(cleanLine).join(' ')}`);
           await out.line(stayText(staying.length, `(${command})`));
         }
         await out.line(out.style.dim(kept));
@@ -80,12 +80,12 @@ async function confirm(
   ids: string[],
   options: Options,
 ): Promise<void> {
-  const { err, input, json, program } = context;
+  const { err, input, json, commandLine } = context;
   if (json || !err.isTerminal || !(input as { isTTY?: boolean }).isTTY) {
     const stays = staying.length > 0 ? `; ${stayText(staying.length, 'without --subagents')}` : '';
     const subagents = options.subagents ? ' --subagents' : '';
     const message = `nothing was deleted: there is no terminal to ask on${stays}`;
-    throw new CliError(exitCodes.usage, message, `${program} rm ${ids.join(' ')}${subagents} --yes`);
+    throw new CliError(exitCodes.usage, message, commandLine(`rm ${ids.join(' ')}${subagents} --yes`));
   }
   const stays = staying.length > 0 ? [stayText(staying.length, '(--subagents deletes them too)')] : [];
   await err.lines([...sessions.map((session) => `  ${sessionName(session)}`), ...stays, kept]);

@@ -34,9 +34,9 @@ export function configure(command: Command, context: Context): void {
 }
 
 /** A subscription lives as long as its connection, and that is over. */
-async function tellEnded({ err, json, program }: Context, params: object): Promise<void> {
+async function tellEnded({ err, json, commandLine }: Context, params: object): Promise<void> {
   const name = 'name' in params ? ['--name', String(params.name)] : [];
-  const hint = `${program} ${shellCommand(['tail', ...name])}`;
+  const hint = commandLine(shellCommand(['tail', ...name]));
   if (json) await err.json({ ended: { hint } });
   else await err.line(`the subscription ended with this call; to follow events: ${hint}`);
 }
@@ -67,6 +67,6 @@ function asUsage(context: Context, method: string): (error: unknown) => never {
   };
 }
 
-function wrongUsage({ program }: Context, message: string): CliError {
-  return new CliError(exitCodes.usage, message, `the methods and their params: ${program} rpc rpc.discover`);
+function wrongUsage({ commandLine }: Context, message: string): CliError {
+  return new CliError(exitCodes.usage, message, `the methods and their params: ${commandLine('rpc rpc.discover')}`);
 }

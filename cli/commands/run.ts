@@ -7,6 +7,8 @@ import { connectIfRunning } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { againHint, CliError, exitCodes, lockedHint } from '../exit.ts';
 
+export const withoutToken = 'the daemon runs as its owner';
+
 export function configure(command: Command, context: Context): void {
   command
     .addHelpText(
@@ -20,15 +22,15 @@ export function configure(command: Command, context: Context): void {
       // The bundle is the daemon's whole program: it reads argv itself, and ends the process when it ends.
       process.argv.splice(1, process.argv.length, context.daemonPath, '--throw');
       await import(pathToFileURL(context.daemonPath).href).catch((error) => {
-        throw startFailure(error, context.program);
+        throw startFailure(error, context);
       });
     });
 }
 
 /** What the daemon foresaw has an exit code; all else is told with its stack, also what the system refused. */
-function startFailure({ exitCode, message, stack }: Error & { exitCode?: number }, program: string): Error {
+function startFailure({ exitCode, message, stack }: Error & { exitCode?: number }, { commandLine }: Context): Error {
   if (exitCode === undefined) return Object.assign(new Error(message), { stack });
-  return new CliError(exitCode, message, exitCode === exitCodes.busy ? lockedHint : againHint(program, 'run'));
+  return new CliError(exitCode, message, exitCode === exitCodes.busy ? lockedHint : againHint(commandLine, 'run'));
 }
 
 /** Of a daemon that answers, this tells how to end it; about one that does not, the daemon itself knows more. */

@@ -50,11 +50,11 @@ export function configure(command: Command, context: Context): void {
     });
 }
 
-function check({ program }: Context, query: string): void {
+function check({ commandLine }: Context, query: string): void {
   // As the daemon knows words: letters, numbers, and signs of private use.
   if (!/[\p{L}\p{N}\p{Co}]/u.test(query)) {
     const message = 'there is no word to search for; punctuation and emoji are not searched';
-    throw new CliError(exitCodes.usage, message, `give a word, or the start of one: ${program} search 'begin*'`);
+    throw new CliError(exitCodes.usage, message, `give a word, or the start of one: ${commandLine(`search 'begin*'`)}`);
   }
   if (query.length > longestQuery) {
     const message = `what to look for has ${grouped(query.length)} characters, and may have ${grouped(longestQuery)}`;
@@ -63,7 +63,7 @@ function check({ program }: Context, query: string): void {
 }
 
 async function search(context: Context, { client, server }: Connected, asked: Asked): Promise<void> {
-  const { out, err, json, program } = context;
+  const { out, err, json, commandLine } = context;
   const found = await read(client, asked);
   if (json) {
     await out.line(found.items.length === 0 ? '[]' : `[\n${found.items.map((hit) => safeJson(hit)).join(',\n')}\n]`);
@@ -75,8 +75,8 @@ async function search(context: Context, { client, server }: Connected, asked: As
   }
   if (!json && found.items.length > 0) {
     const { limit = usualLimit, query, ...filter } = asked;
-    const more = `more match: ${program} search${filterWords(filter)} --limit ${limit * 5} -- ${shellQuote(query)}`;
-    const next = [...(found.hasMore ? [more] : []), ...(out.isTerminal ? [`read one: ${program} show ID`] : [])];
+    const more = `more match: ${commandLine(`search${filterWords(filter)} --limit ${limit * 5} -- ${shellQuote(query)}`)}`;
+    const next = [...(found.hasMore ? [more] : []), ...(out.isTerminal ? [`read one: ${commandLine('show ID')}`] : [])];
     await err.lines(next.flatMap((line) => wrap(line, err.width)).map(err.style.dim));
   }
   if (seqOf(found.cursor) < seqOf(server.head)) {
@@ -134,8 +134,8 @@ async function nothingLines(context: Context, client: Client, { query, agent, di
   return [
     `Nothing matches ${words}${filter === '' ? '' : ` (${filter.trim()})`}.`,
     `All words must stand in one text: try fewer${filter === '' ? '' : ', or without the options'}, or the start of one, ` +
-      `${context.program} search 'begin*'`,
-    `Titles are not searched: ${context.program} ls --all`,
+      context.commandLine(`search 'begin*'`),
+    `Titles are not searched: ${context.commandLine('ls --all')}`,
   ];
 }
 

@@ -3,6 +3,8 @@ import type { Command } from 'commander';
 import { pathsFrom } from '../../protocol/node/paths.ts';
 import type { Context } from '../context.ts';
 
+export const withoutToken = 'it asks nothing of the daemon';
+
 export function configure(command: Command, context: Context): void {
   command
     .addHelpText(

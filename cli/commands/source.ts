@@ -57,7 +57,8 @@ async function listSources(context: Context): Promise<void> {
   const { items } = await withDaemon(context, ({ client }) => client.call('source/list', {}));
   if (context.json) return out.json(items);
   if (items.length === 0 && context.token !== undefined) return out.line('No folders that this token may know of.');
-  if (items.length === 0) return out.lines(['No folders are read.', `To add one: ${program} source add KIND PATH`]);
+  if (items.length === 0)
+    return out.lines(['No folders are read.', `To add one: ${context.commandLine('source add KIND PATH')}`]);
   if (out.width !== Number.POSITIVE_INFINITY) await loadWidths(items.flatMap(({ name, path }) => [name, path]));
   await out.lines(sourceTable(items, { width: out.width, style: out.style, home: context.home }));
   await out.lines(badHint(items, program));
@@ -79,7 +80,7 @@ async function afterRead(context: Context, client: Client, added: SourceStatus):
   return sources.find(({ name }) => name === added.name) ?? added;
 }
 
-function addedLines({ home, program, out }: Context, source: SourceStatus): string[] {
+function addedLines({ home, program, commandLine, out }: Context, source: SourceStatus): string[] {
   const name = cleanLine(source.name);
   const path = shownPath(source.path, home);
   const reads = `${out.style.bold(name)} reads ${path}`;
@@ -89,10 +90,10 @@ function addedLines({ home, program, out }: Context, source: SourceStatus): stri
     case 'failing':
       return [
         `${reads}, which cannot be read: ${cleanLine(source.lastError ?? '')}`,
-        `how it goes: ${program} source ls`,
+        `how it goes: ${commandLine('source ls')}`,
       ];
     case 'reading':
-      return [`${reads}: ${progressText(progressOf([source]))}`, `how it goes: ${program} source ls`];
+      return [`${reads}: ${progressText(progressOf([source]))}`, `how it goes: ${commandLine('source ls')}`];
     default:
       if (source.files === 0) return [reads, 'there are no transcripts in it yet'];
       return [reads, readSummary([source]), ...badHint([source], program)];

@@ -39,17 +39,19 @@ async function started(context: Context, connected: Connected, options: Options,
   const { socket } = pathsFrom(context.env);
   const { client, server } = connected;
   const { pid, version } = server.server;
+  // Not told by an older daemon, nor to who may not read.
+  const http = (connected.canRead && (await client.call('daemon/status', {})).http) || null;
   if (json) {
     const sources = options.wait
       ? (await followFirstRead(context, client)).sources
       : (await client.call('source/list', {})).items;
-    await out.json({ pid, version, socket, started: connected.started, sources });
+    await out.json({ pid, version, socket, http, started: connected.started, sources });
     return;
   }
   const word = connected.started ? 'started' : 'is already running';
-  await out.line(
-    `${out.style.bold('sessiond')} ${word} (version ${cleanLine(version)}, pid ${pid}, ${shownPath(socket, context.home)})`,
-  );
+  const facts = [`version ${cleanLine(version)}`, `pid ${pid}`, shownPath(socket, context.home)];
+  if (http) facts.push(cleanLine(http));
+  await out.line(`${out.style.bold('sessiond')} ${word} (${facts.join(', ')})`);
   if (version !== context.version) await out.line(otherVersion(context));
   if (options.wait) {
     const { sources, hadNews } = await followFirstRead(context, client);
@@ -65,7 +67,7 @@ async function started(context: Context, connected: Connected, options: Options,
     await out.line();
     await printSessions(context, client, { limit: options.list === true ? listedSessions : options.list });
   }
-  await out.lines(['', 'Next:', ...nextSteps(context.program)]);
+  await out.lines(['', 'Next:', ...nextSteps(context.commandLine)]);
 }
 
 function otherVersion({ program, version, out }: Context): string {

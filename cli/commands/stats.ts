@@ -64,13 +64,13 @@ async function refuseUnknown(client: Client, agent: string): Promise<void> {
   if (unknown !== undefined) throw new CliError(exitCodes.notFound, unknown);
 }
 
-async function print({ out, program }: Context, sums: UsageSums, { since, agent, all }: Options): Promise<void> {
+async function print({ out, commandLine }: Context, sums: UsageSums, { since, agent, all }: Options): Promise<void> {
   if (sums.total.messages === 0) {
     const asked = filterWords({ since, agent });
     return out.line(asked === '' ? 'Nothing was counted yet.' : `Nothing was counted for${asked}.`);
   }
   const { style, width } = out;
   const mostDays = all || since !== undefined ? undefined : daysByDefault;
-  const allDays = `${program} stats${filterWords({ agent })} --all`;
+  const allDays = commandLine(`stats${filterWords({ agent })} --all`);
   await out.lines(await statsLines(sums, { width, style, mostDays, allDays }));
 }

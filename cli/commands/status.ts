@@ -34,6 +34,8 @@ function statusLines(context: Context, status: Status): string[] {
   const isPartial = status.storeBytes === 0;
   const facts: [string, string | undefined][] = [
     ['socket', shownPath(pathsFrom(context.env).socket, context.home)],
+    // Not told by an older daemon.
+    ['http', status.http ? cleanLine(status.http) : undefined],
     ['sessions', grouped(status.sessions)],
     ['events', grouped(status.events)],
     ['head', cleanLine(status.head)],

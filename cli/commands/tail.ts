@@ -98,10 +98,10 @@ async function follow(
   }
 }
 
-function check({ out, program }: Context, { from, name }: Options): void {
+function check({ out, commandLine }: Context, { from, name }: Options): void {
   if (out.isMissing) {
     const message = 'stdout is closed: nobody can read what is printed';
-    throw new CliError(exitCodes.failure, message, `to throw it away: ${program} tail … >/dev/null`);
+    throw new CliError(exitCodes.failure, message, `to throw it away: ${commandLine('tail … >/dev/null')}`);
   }
   if (from !== undefined && from !== 'now' && from !== 'start' && !parseCursor(from)) {
     throw new CliError(exitCodes.usage, `--from takes a cursor, "start" or "now", not "${cleanStart(from, 100)}"`);
@@ -133,28 +133,28 @@ async function tell({ err, json }: Context, notice: { is: string }, line: string
 }
 
 /** The daemon has ended the subscription for good. */
-function endOf({ why }: TailEnd, { program }: Context, goOn: string[]): CliError {
-  const hint = `to go on without the name: ${program} ${shellCommand(goOn)}`;
+function endOf({ why }: TailEnd, { commandLine }: Context, goOn: string[]): CliError {
+  const hint = `to go on without the name: ${commandLine(shellCommand(goOn))}`;
   if (why === 'takenOver') return new CliError(exitCodes.busy, 'another reader has taken the name over', hint);
   return new CliError(exitCodes.notFound, 'the name was removed', hint);
 }
 
 /** A `--from` that cannot be resumed, with what was typed beside it; any other error as it is. */
-function refusalOf(error: unknown, from: string, { program }: Context, typed: string[], name?: string): unknown {
+function refusalOf(error: unknown, from: string, { commandLine }: Context, typed: string[], name?: string): unknown {
   if (!(error instanceof RpcError)) return error;
   const message = refusedText(error, from);
   if (message === undefined) return error;
   const anew = [...typed, '--from', 'start', ...(name === undefined ? [] : ['--name', name])];
-  const hint = `begin anew, with all events that are kept: ${program} ${shellCommand(anew)}`;
+  const hint = `begin anew, with all events that are kept: ${commandLine(shellCommand(anew))}`;
   return new CliError(exitCodes.failure, message, hint, error.kind);
 }
 
 /** Not where the reader is gone: a pipe takes what nobody read, and a cursor behind that would be past it. */
-async function tellCursor({ out, err, json, program }: Context, cursor: string, words: string[]): Promise<void> {
+async function tellCursor({ out, err, json, commandLine }: Context, cursor: string, words: string[]): Promise<void> {
   if (out.isReaderGone) return;
   try {
     if (json) await err.json({ cursor });
-    else await err.afterSignal(`resume with: ${program} ${shellCommand(words)}`);
+    else await err.afterSignal(`resume with: ${commandLine(shellCommand(words))}`);
   } catch {
     // a closed terminal reads no cursor
   }

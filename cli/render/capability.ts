@@ -53,8 +53,8 @@ export async function capabilityTable(
     { header: 'id', paint: style.cyan },
     { header: 'label', cut: { at: 'end', least: 8, weight: 2 } },
     { header: 'rights', cut: { at: 'end', least: 8 } },
-    { header: 'sessions', drop: 1, cut: { at: 'end', least: 8 } },
-    { header: 'valid' },
+    { header: 'sessions', drop: 2, cut: { at: 'end', least: 8 } },
+    { header: 'valid', drop: 1 },
     { header: 'last used', drop: 0, paint: style.dim },
   ];
   const ids = shortIds(

@@ -1,6 +1,7 @@
 // The inbox: what waits where since when, so that a person can answer from what is printed. Nothing of what is asked is left
 // out unsaid: who allows a command must have seen all of it.
 import type { Blocker, Session } from '../../protocol/schema.ts';
+import type { CommandLine } from '../command-line.ts';
 import { cleanLine, cleanStart, cleanText } from './clean.ts';
 import { shownPath } from './path.ts';
 import { countOf } from './quantity.ts';
@@ -8,7 +9,7 @@ import type { Style } from './style.ts';
 import { localDate, localDateTime, relativeTime } from './time.ts';
 import { wrap } from './width.ts';
 
-export type InboxOptions = { width: number; style: Style; now: number; home: string; program: string };
+export type InboxOptions = { width: number; style: Style; now: number; home: string; commandLine: CommandLine };
 
 /** Who asks; undefined where the session is gone. */
 export type Asker = Pick<Session, 'agent' | 'title' | 'directory'> | undefined;
@@ -17,7 +18,7 @@ const [mostUnits, mostPatterns] = [4000, 50];
 
 /** One entry: what and who, where and since when, what is asked, and the command that answers it. */
 export function entryLines(blocker: Blocker, asker: Asker, shownId: string, options: InboxOptions): string[] {
-  const { width, style, now, home, program } = options;
+  const { width, style, now, home, commandLine } = options;
   const id = cleanLine(shownId);
   const who = [blocker.kind ?? 'question', asker?.agent ?? '', asker?.title ?? '(no title)'];
   const head = who.map((word) => cleanStart(word, 200)).filter((word) => word !== '');
@@ -34,7 +35,9 @@ export function entryLines(blocker: Blocker, asker: Asker, shownId: string, opti
     ...requestLines(blocker)
       .flatMap((line) => wrapIndented(line, width - 2))
       .map(inset('  ')),
-    ...wrap(`${program} answer ${id}  (${choicesText(blocker)})`, width - 2).map((line) => style.cyan(`  ${line}`)),
+    ...wrap(`${commandLine(`answer ${id}`)}  (${choicesText(blocker)})`, width - 2).map((line) =>
+      style.cyan(`  ${line}`),
+    ),
   ];
 }
 

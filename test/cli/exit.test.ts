@@ -10,9 +10,11 @@ import { SpawnError } from '../../protocol/node/spawn.ts';
 import { TransportClosedError } from '../../protocol/transport.ts';
 import { testHome } from '../support/daemon.ts';
 
+const shown = (words: string) => `sessiond ${words}`;
+
 describe('the exit code', () => {
   const ofKind = (kind: ErrorKind) =>
-    failureOf(new RpcError({ code: errorCodes[kind], message: 'm', data: { kind } }), 'sessiond');
+    failureOf(new RpcError({ code: errorCodes[kind], message: 'm', data: { kind } }), shown);
 
   test('of each kind of refusal', () => {
     const expected: Record<ErrorKind, number> = {
@@ -43,17 +45,17 @@ describe('the exit code', () => {
   });
 
   test('of a method that the daemon does not know is a version mismatch', () => {
-    expect(failureOf(new RpcError({ code: -32601, message: 'm' }), 'sessiond').code).toBe(6);
+    expect(failureOf(new RpcError({ code: -32601, message: 'm' }), shown).code).toBe(6);
   });
 
   test('of params that do not fit is wrong usage', () => {
-    expect(failureOf(new RpcError({ code: -32602, message: 'm' }), 'sessiond')).toEqual({ code: 2, message: 'm' });
+    expect(failureOf(new RpcError({ code: -32602, message: 'm' }), shown)).toEqual({ code: 2, message: 'm' });
   });
 
   test('of what is not found comes with where to look for it', () => {
     const hint = (what: string) => {
       const data = { kind: 'NotFound', what, id: 'nope' };
-      return failureOf(new RpcError({ code: errorCodes.NotFound, message: 'm', data }), 'sessiond').hint;
+      return failureOf(new RpcError({ code: errorCodes.NotFound, message: 'm', data }), shown).hint;
     };
     expect(hint('subscriber')).toBe('the names there are: sessiond rpc subscriber/list');
     expect(hint('blocker')).toBe('what waits for an answer: sessiond inbox');
@@ -63,22 +65,22 @@ describe('the exit code', () => {
 
   test('of what keeps a connection from being made', () => {
     const system = (code: string) => Object.assign(new Error(`connect ${code} /s`), { code, syscall: 'connect' });
-    expect(failureOf(system('EACCES'), 'sessiond')).toMatchObject({
+    expect(failureOf(system('EACCES'), shown)).toMatchObject({
       code: 4,
       message: 'you may not use the socket (connect EACCES /s)',
       hint: expect.stringContaining('serves the user who started it'),
     });
-    expect(failureOf(system('ECONNREFUSED'), 'sessiond').code).toBe(3);
-    expect(failureOf(system('EAGAIN'), 'sessiond').code).toBe(7);
-    expect(failureOf(new TransportClosedError(), 'sessiond').code).toBe(3);
-    expect(failureOf(new NoAnswerError('/s', 'is silent'), 'sessiond').code).toBe(3);
-    expect(failureOf(new SpawnError('failed', 'm', '/log'), 'sessiond')).toMatchObject({
+    expect(failureOf(system('ECONNREFUSED'), shown).code).toBe(3);
+    expect(failureOf(system('EAGAIN'), shown).code).toBe(7);
+    expect(failureOf(new TransportClosedError(), shown).code).toBe(3);
+    expect(failureOf(new NoAnswerError('/s', 'is silent'), shown).code).toBe(3);
+    expect(failureOf(new SpawnError('failed', 'm', '/log'), shown)).toMatchObject({
       code: 3,
       hint: expect.stringContaining('/log'),
     });
-    expect(failureOf(new SpawnError('locked', 'm', '/log'), 'sessiond').code).toBe(7);
+    expect(failureOf(new SpawnError('locked', 'm', '/log'), shown).code).toBe(7);
     // It said itself what is wrong, and the log holds no more.
-    expect(failureOf(new SpawnError('refused', 'm', '/log'), 'sessiond')).toEqual({
+    expect(failureOf(new SpawnError('refused', 'm', '/log'), shown)).toEqual({
       code: 1,
       message: 'm',
       hint: 'put that right, then: sessiond start',
@@ -86,12 +88,12 @@ describe('the exit code', () => {
   });
 
   test('a foreseen failure has no stack, a bug has, and neither carries an escape', () => {
-    expect(failureOf(new CliError(5, 'a\x1b[2Jb', 'c\x1b[2Jd'), 'sessiond')).toEqual({
+    expect(failureOf(new CliError(5, 'a\x1b[2Jb', 'c\x1b[2Jd'), shown)).toEqual({
       code: 5,
       message: 'ab',
       hint: 'cd',
     });
-    expect(failureOf(new TypeError('x is not a function\x9b2J'), 'sessiond')).toMatchObject({
+    expect(failureOf(new TypeError('x is not a function\x9b2J'), shown)).toMatchObject({
       code: 1,
       message: 'x is not a function',
       stack: expect.stringContaining('    at '),

@@ -1,5 +1,6 @@
 // A terminal that is faked, and the context of a verb that runs on it in this process.
 import { Writable } from 'node:stream';
+import { commandLine } from '../../cli/command-line.ts';
 import type { Context } from '../../cli/context.ts';
 import { Output } from '../../cli/output.ts';
 import type { Home } from '../support/home.ts';
@@ -31,6 +32,7 @@ export function fakeTerminal(
     json: false,
     spawn: false,
     program: 'sessiond',
+    commandLine: (words) => commandLine(context, words),
     now: Date.now,
     ...changes,
   };

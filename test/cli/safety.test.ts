@@ -202,7 +202,7 @@ describe('nothing that a terminal would obey comes out of', () => {
     alwaysSafe(fc.tuple(text, text), ([a, b], options) => {
       const counts = { files: 1, filesDone: 1, bytesBehind: 0, sessions: 1, badRecords: 1 };
       const source = { name: a, kind: a, path: b, state: 'failing' as const, lastError: b, ...counts };
-      const { message, hint } = failureOf(new CliError(1, a, b), 'sessiond');
+      const { message, hint } = failureOf(new CliError(1, a, b), String);
       return [
         ...lookedIn([source], home),
         readSummary([source]),
@@ -240,7 +240,7 @@ async function printed(verb: string, args: string[], base: Context, json: boolea
     await command.parseAsync(args, { from: 'user' });
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    const { stack: _, ...failure } = failureOf(error, 'sessiond');
+    const { stack: _, ...failure } = failureOf(error, String);
     return `${out.text}${err.text}${json ? safeJson(failure) : `${failure.message}\n${failure.hint}`}`;
   }
   return out.text + err.text;
