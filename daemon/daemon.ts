@@ -82,6 +82,8 @@ export type DaemonOptions = {
   retention?: RetentionRule;
 };
 
+const turnsToEnd = 20;
+
 /** How the daemon ended: asked to, or because the store could not be written (P11). */
 export type Ending = { kind: 'stopped' } | { kind: 'failed'; error: unknown };
 
@@ -290,6 +292,10 @@ export class Daemon {
     await this.#writer.close(refuse('ShuttingDown', 'sessiond is shutting down: send it again when it is back', {}));
     // The ends of the subscriptions and the last replies leave in this turn of the loop; then the connections close.
     for (const peer of this.#peers) peer.endFeeds('shuttingDown');
+    // Each is told so within a few turns of the loop; one that does not read is not waited for.
+    for (let turn = 0; turn < turnsToEnd && [...this.#peers].some(({ feeds }) => feeds.size > 0); turn += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     await new Promise((resolve) => setImmediate(resolve));
     for (const peer of this.#peers) peer.connection.close();
     for (const socket of this.#silent) socket.destroy();

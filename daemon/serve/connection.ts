@@ -106,9 +106,14 @@ export class Connection {
     for (let frame = await this.#transport.receive(); frame; frame = await this.#transport.receive()) {
       if (!this.#take(frame)) break;
       if (!this.#options.lasts) {
-        // Nothing comes behind it but that the client is gone.
-        void this.#transport.receive().then(() => this.close());
-        while (this.#inFlight > 0 && !this.signal.aborted) await this.#nextSlot();
+        // Nothing comes behind it but that the client is gone, or has ended its own sending: then its waits end.
+        let hasEnded = false;
+        void this.#transport.receive().then(() => {
+          if (this.#transport.isClosed) this.close();
+          hasEnded = true;
+          this.#slotFree?.();
+        });
+        while ((hasEnded ? this.#busy : this.#inFlight) > 0 && !this.signal.aborted) await this.#nextSlot();
         break;
       }
       if (this.#transport.bufferedBytes > maxBufferedBytes) await this.#sent.catch(() => {});
@@ -142,7 +147,7 @@ export class Connection {
     const room = this.#options.limits.maxBufferedBytes / 2;
     while (!this.signal.aborted) {
       if (this.#holds > 0) await new Promise<void>((resolve) => this.#released.push(resolve));
-      else if (this.#transport.bufferedBytes > room) await this.#sent.catch(() => {});
+      else if (this.#transport.bufferedBytes > room) await this.#sentBefore();
       else break;
     }
     // No await between the look at the room and this line: all that waited for it would pass at once.
@@ -150,6 +155,12 @@ export class Connection {
     if (text === undefined) return;
     this.#sent = this.#transport.send(`{"jsonrpc":"2.0","method":"${method}","params":{${text}}}`);
     await this.#sent;
+  }
+
+  /** Behind the last send, and in a turn of the loop of its own: a transport that is wrong about that stops nobody else. */
+  async #sentBefore(): Promise<void> {
+    await this.#sent.catch(() => {});
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Frames under way, but for those that wait for something to happen: these end with the peer. */
@@ -311,7 +322,7 @@ export class Connection {
       inTurn,
       read: async <T>(run: () => T | Promise<T>): Promise<T> => {
         for (;;) {
-          while (isFull()) await this.#sent.catch(() => {});
+          while (isFull()) await this.#sentBefore();
           // Looked at again when it runs: all that were put off would pass at once.
           const result = await inTurn(() => {
             if (isFull()) return noRoom;

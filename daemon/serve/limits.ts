@@ -28,8 +28,10 @@ export type Limits = {
   maxPings: number;
   /** Times that a stream over HTTP may be found as unread as before, until it is ended. */
   maxStalls: number;
-  /** Bodies of requests that are read at a time, in bytes. */
+  /** Bodies of requests, and answers to them that are not read yet, at a time, in bytes; of one who asks, a quarter of it. */
   maxBodyBytes: number;
+  /** Bytes that somebody who came over TCP may send before it is known who they are. */
+  maxGreetingBytes: number;
   /** How long somebody who came over TCP may take to say who they are. */
   greetingMs: number;
   /** What HTTP over TCP takes: bytes of a request's header, how long that and all of it may take, connections at a time. */
@@ -58,6 +60,7 @@ export const defaultLimits: Limits = {
   maxPings: 2,
   maxStalls: 8,
   maxBodyBytes: 64 * 1024 * 1024,
+  maxGreetingBytes: 16 * 1024,
   greetingMs: 10_000,
   maxHeaderBytes: 16 * 1024,
   headerMs: 10_000,

@@ -15,6 +15,10 @@ export type Entry = {
   lasts: boolean;
   /** What they call themselves, where that is known before they say it. */
   client?: string | undefined;
+  /** Called when somebody who came in as nobody has said who they are. */
+  onGreeted?: (() => void) | undefined;
+  /** Methods whose reading is in the audit, where it is more than this connection that they are there once for. */
+  audited?: Set<string> | undefined;
 };
 
 export class Peer {
@@ -27,6 +31,7 @@ export class Peer {
   /** Methods whose reading is in the audit, by what the connection acts with now. */
   audited = new Set<string>();
   #client: string | undefined;
+  readonly #onGreeted: (() => void) | undefined;
   #lastSubscription = 0;
   #grant: Grant | undefined;
   /** Fires when the connection ends, or what it acts with: every wait on its behalf ends with it. */
@@ -36,13 +41,16 @@ export class Peer {
   /** The series of ops that is under way, or that others wait behind; settled once it is done, also when it failed. */
   #lasting: Promise<unknown> | undefined;
 
-  constructor(id: string, connection: Connection, { grant, lasts, client }: Entry = { lasts: true }) {
+  constructor(id: string, connection: Connection, entry: Entry = { lasts: true }) {
+    const { grant, lasts, client, audited, onGreeted } = entry;
     this.id = id;
     this.connection = connection;
     this.lasts = lasts;
     this.isStranger = grant === nobody;
     this.#grant = grant;
     this.#client = client;
+    this.#onGreeted = onGreeted;
+    if (audited) this.audited = audited;
     this.#signal = signalOf(connection, this.#acting);
   }
 
@@ -74,6 +82,7 @@ export class Peer {
   /** From here it acts with `grant` alone; what it subscribed to and waits for before ends. */
   act(grant: Grant): void {
     this.endActing('unsubscribed');
+    if (grant !== nobody) this.#onGreeted?.();
     this.#grant = grant;
     this.audited = new Set();
     this.#acting = new AbortController();

@@ -68,8 +68,9 @@ test('[P24] a second start reads no old content, of 300 files of three formats',
 test('[P24] a line that is appended costs the same in 10 files as in 300, and a look at all of them reads nothing', async () => {
   const few = await costs(10);
   const many = await costs(300);
-  // 290 files more, of 1.5 MB. What it may be more are a few pages of a store that is one level deeper.
-  expect(many.line).toBeLessThan(few.line + 20_000);
+  // 290 files more, of 1.5 MB. What it may be more are a few pages: the store is a level deeper, and no longer all in the cache
+  // (3 to 6 of 4 KiB, measured).
+  expect(many.line).toBeLessThan(few.line + 10 * 4_096);
   expect(many.look).toBeLessThan(few.look + 20_000);
 }, 60_000);
 

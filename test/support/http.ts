@@ -90,7 +90,7 @@ export async function untilClosed(socket: Socket): Promise<string> {
     came += chunk;
   });
   socket.on('error', () => {});
-  await within('the daemon to close', once(socket, 'close'), () => came);
+  await within('the daemon to close', new Promise((resolve) => socket.once('close', resolve)), () => came);
   return came;
 }
 

@@ -43,7 +43,7 @@ export function createApp(deps: AppDeps, entrance: Entrance): Hono<Env> {
     return c.json({ error: `see the log for incident ${incident}` }, 500);
   });
 
-  const bodies = new Bodies(limits);
+  const bodies = new Bodies(limits, runtime);
   app.get('/health', async (c) => {
     await entrance.enter(c.env.incoming, '/health');
     return c.json({ ok: true, head: head() });
@@ -51,11 +51,15 @@ export function createApp(deps: AppDeps, entrance: Entrance): Hono<Env> {
 
   app.post('/rpc', async (c) => {
     const entry = await entrance.enter(c.env.incoming, '/rpc');
-    const transport = new RequestTransport(await bodies.read(c.env.incoming));
+    if (c.req.header('content-encoding')) return c.json({ error: 'send it without a Content-Encoding' }, 415);
+    const transport = new RequestTransport(await bodies.read(c.env.incoming, entry.who));
     c.env.outgoing.on('close', () => transport.close());
+    whenEnded(c.env, () => transport.end());
     await serve(transport, { ...entry, lasts: false });
     const { reply } = transport;
-    return reply === undefined ? c.body(null, 204) : c.body(reply, 200, { 'content-type': 'application/json' });
+    if (reply === undefined) return c.body(null, 204);
+    bodies.answer(c.env.outgoing, reply, entry.who);
+    return c.body(reply, 200, { 'content-type': 'application/json' });
   });
 
   app.get('/events', async (c) => {
@@ -64,6 +68,7 @@ export function createApp(deps: AppDeps, entrance: Entrance): Hono<Env> {
     const entry = await entrance.enter(c.env.incoming, '/events');
     const query = new URL(c.req.url).searchParams;
     const transport = new SseTransport(c.env.outgoing, subscribeOf(query, c.req.header('last-event-id')), runtime);
+    whenEnded(c.env, () => transport.end());
     const over = new AbortController();
     void commentEvery(limits, transport, runtime, AbortSignal.any([signal, over.signal]));
     await serve(transport, entry).finally(() => over.abort());
@@ -90,6 +95,12 @@ export function createApp(deps: AppDeps, entrance: Entrance): Hono<Env> {
     return notFor(c, c.req.path, method);
   });
   return app;
+}
+
+/** When the other end has stopped writing, which tells nothing of whether it still reads. */
+function whenEnded({ incoming: { socket }, outgoing }: HttpBindings, end: () => void): void {
+  socket.once('end', end);
+  outgoing.once('close', () => socket.off('end', end));
 }
 
 function notFor(c: Context, path: string, method: string): Response {

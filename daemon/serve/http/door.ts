@@ -9,12 +9,14 @@ import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { WebSocketServer } from 'ws';
 import { RefusedError } from '../../../protocol/errors.ts';
+import { nobody } from '../../engine/grant.ts';
 import { ListenError } from '../listen.ts';
 import type { AppDeps } from './app.ts';
 import { createApp } from './app.ts';
 import type { Door, EntranceDeps } from './entrance.ts';
 import { Entrance } from './entrance.ts';
 import { refusalOf } from './guard.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import { WebSocketTransport } from './web-socket-transport.ts';
 
 /** Where TCP is listened on. `hosts`: the names it is reached by. `tls`: PEM texts. `behindProxy`: TLS ends there. */
@@ -39,6 +41,8 @@ export class HttpDoor {
     const { maxFrameBytes: maxPayload } = deps.limits;
     this.#webSockets = new WebSocketServer({ noServer: true, maxPayload, perMessageDeflate: false });
     this.#sockets = createServer(this.#listener(new Entrance(deps, 'socket'), undefined));
+    // What was asked before the other end stopped writing is answered: `printf … | socat`.
+    Object.assign(this.#sockets, { httpAllowHalfOpen: true });
     this.#takeUpgrades(this.#sockets, new Entrance(deps, 'socket'), undefined);
   }
 
@@ -85,12 +89,12 @@ export class HttpDoor {
   #listener(entrance: Entrance, hosts: readonly string[] | undefined): RequestListener {
     const app = createApp(this.#deps, entrance);
     const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
-    return (incoming, outgoing) => {
+    return oneAtATime((incoming, outgoing) => {
       const refused = hosts && refusalOf(incoming, hosts);
       if (!refused) return void listener(incoming, outgoing);
       outgoing.writeHead(refused.status, { 'content-type': 'application/json', connection: 'close' });
       outgoing.end(`${JSON.stringify({ error: refused.message })}\n`);
-    };
+    });
   }
 
   #takeUpgrades(server: Server, entrance: Entrance, hosts: readonly string[] | undefined): void {
@@ -112,15 +116,16 @@ export class HttpDoor {
   ): Promise<void> {
     const refused = hosts && refusalOf(incoming, hosts);
     if (refused) return end(socket, refused.status);
-    const { pathname } = new URL(incoming.url ?? '/', 'http://localhost');
-    if (pathname !== '/ws') return end(socket, 404);
-    const entry = await entrance.enter(incoming, pathname);
+    const path = (incoming.url ?? '').replace(/^https?:\/\/[^/?#]*/i, '').replace(/\?.*$/, '');
+    if (path !== '/ws') return end(socket, 404);
+    const { who: _, ...entry } = await entrance.enter(incoming, path);
+    const onGreeted = entry.grant === nobody ? boundGreeting(socket, this.#deps.limits.maxGreetingBytes) : undefined;
     this.#webSockets.handleUpgrade(incoming, socket, head, (webSocket) => {
       const transport = new WebSocketTransport(webSocket, this.#deps.runtime);
       const over = new AbortController();
       const { signal } = over;
       void this.#ask(transport, signal);
-      void this.#deps.serve(transport, entry).finally(() => over.abort());
+      void this.#deps.serve(transport, { ...entry, onGreeted }).finally(() => over.abort());
     });
   }
 
@@ -142,9 +147,22 @@ function tlsServer(options: TlsServerOptions, listener: RequestListener): Server
   }
 }
 
+/** Ends a connection that sends more than a greeting before what this returns is called. */
+function boundGreeting(socket: Duplex, maxBytes: number): () => void {
+  let bytes = 0;
+  const count = (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > maxBytes) socket.destroy();
+  };
+  socket.on('data', count);
+  return () => void socket.off('data', count);
+}
+
 const reasons: Record<number, string> = { 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found' };
 
 function end(socket: Duplex, status: number): void {
   const reason = reasons[status] ?? 'Internal Server Error';
+  // Not only this side: whoever does not close theirs would keep it.
+  socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${reason}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
 }

@@ -10,11 +10,14 @@ import type { Runtime } from '../../engine/runtime.ts';
 import type { Entry } from '../peer.ts';
 
 export type EntranceDeps = {
-  capabilities: Pick<Capabilities, 'redeem' | 'redeemCookie' | 'cookieOf' | 'begin' | 'refused'>;
+  capabilities: Pick<Capabilities, 'redeem' | 'redeemCookie' | 'cookieOf' | 'begin' | 'refused' | 'rootOf'>;
   runtime: Pick<Runtime, 'now'>;
   /** Cookies of one host are one pot, whatever the port: each store's has a name of its own. */
   storeId: string;
 };
+
+/** `who`: by whom what a request makes the daemon hold is counted, with all that was made out of the same. */
+export type HttpEntry = Entry & { who: string };
 
 /** `socket`: the Unix socket, to which only its owner can connect. `tcp`, `tls`: whoever reaches the port. */
 export type Door = 'socket' | 'tcp' | 'tls';
@@ -28,6 +31,9 @@ export class Entrance {
   readonly #deps: EntranceDeps;
   readonly #door: Door;
   readonly #cookie: string;
+  /** Methods whose reading is in the audit since then, by what is acted with. */
+  readonly #audited = new Map<string, Set<string>>();
+  #auditedSince = 0;
 
   constructor(deps: EntranceDeps, door: Door) {
     this.#deps = deps;
@@ -36,9 +42,9 @@ export class Entrance {
   }
 
   /** Who a request to `path` is from. Throws Unauthorized, but for /ws: there it can be said in the first message. */
-  async enter({ headers }: Pick<IncomingMessage, 'headers'>, path: string): Promise<Entry> {
+  async enter({ headers }: Pick<IncomingMessage, 'headers'>, path: string): Promise<HttpEntry> {
     const { capabilities, runtime } = this.#deps;
-    const entry = { lasts: true, client: productOf(headers['user-agent']) };
+    const entry = { lasts: true, client: productOf(headers['user-agent']), who: 'owner' };
     const grant = await this.#grantOf(headers, path);
     if (!grant) {
       if (this.#door === 'socket') return entry;
@@ -48,7 +54,20 @@ export class Entrance {
     const { id, lastUsedAt } = grant.capability;
     const author = { principal: id, actorId: `${id}/http`, grant };
     if ((lastUsedAt ?? 0) < runtime.now() - noteMs) await capabilities.begin(author, grant);
-    return { ...entry, grant };
+    return { ...entry, grant, who: capabilities.rootOf(id), audited: this.#auditedOf(grant) };
+  }
+
+  /** A request is a connection: what is in the audit once for each of these would be there each time. */
+  #auditedOf({ capability: { id }, epoch }: Grant): Set<string> {
+    const now = this.#deps.runtime.now();
+    if (Math.abs(now - this.#auditedSince) >= noteMs) {
+      this.#audited.clear();
+      this.#auditedSince = now;
+    }
+    const key = `${id} ${epoch}`;
+    const audited = this.#audited.get(key) ?? new Set<string>();
+    this.#audited.set(key, audited);
+    return audited;
   }
 
   /** The cookies for who shows a token. Throws Unauthorized. */

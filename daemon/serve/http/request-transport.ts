@@ -35,6 +35,11 @@ export class RequestTransport implements Transport {
     return this.#inbox.shift();
   }
 
+  /** The other end writes nothing more: what is under way is answered, and what waits ends, as on a socket. */
+  end(): void {
+    this.#inbox.end();
+  }
+
   close(): void {
     this.#closed = true;
     this.#inbox.end();

@@ -7,6 +7,7 @@ import type { Params, Result } from '../../../protocol/methods.ts';
 import type { Transport } from '../../../protocol/transport.ts';
 import { FrameQueue, TransportClosedError } from '../../../protocol/transport.ts';
 import type { Runtime } from '../../engine/runtime.ts';
+import { Stalls } from './stalls.ts';
 import { statusOf } from './status.ts';
 
 /** How long an EventSource waits before it connects again. */
@@ -19,9 +20,7 @@ export class SseTransport implements Transport {
   readonly #over = new AbortController();
   readonly #inbox = new FrameQueue();
   #isStarted = false;
-  /** What waited for the reader at the last comment, and how often it was as much. */
-  #waiting = 0;
-  #stalls = 0;
+  readonly #stalls = new Stalls();
   #drained: Promise<void> | undefined;
 
   constructor(outgoing: ServerResponse, subscribe: Params<'events/subscribe'>, runtime: Pick<Runtime, 'sleep'>) {
@@ -63,14 +62,17 @@ export class SseTransport implements Transport {
   comment(stalls: number): void {
     if (!this.#isStarted || this.isClosed) return;
     const waiting = this.bufferedBytes;
-    this.#stalls = waiting > 0 && waiting === this.#waiting ? this.#stalls + 1 : 0;
-    this.#waiting = waiting;
-    if (this.#stalls >= stalls) this.#outgoing.destroy();
+    if (this.#stalls.isOver(waiting, stalls)) this.#outgoing.destroy();
     else if (waiting === 0) this.#outgoing.write(':\n\n');
   }
 
   receive(): Promise<Frame | undefined> {
     return this.#inbox.shift();
+  }
+
+  /** The other end writes nothing more: as on a socket, what it subscribed to ends. */
+  end(): void {
+    this.#inbox.end();
   }
 
   close(): void {
@@ -96,7 +98,7 @@ export class SseTransport implements Transport {
     }
     if (error) {
       this.#outgoing.writeHead(statusOf(error), { 'content-type': 'application/json' });
-      this.#outgoing.write(`${JSON.stringify({ error })}\n`);
+      this.#outgoing.write(`${JSON.stringify({ jsonrpc: '2.0', id: null, error })}\n`);
       this.close();
       return;
     }
@@ -117,6 +119,8 @@ export class SseTransport implements Transport {
     const outgoing = this.#outgoing;
     return new Promise((resolve, reject) => {
       const settle = () => {
+        // Node says so too when another answer of the connection has drained (measured with 20.20).
+        if (!outgoing.destroyed && outgoing.writableLength >= outgoing.writableHighWaterMark) return;
         outgoing.off('drain', settle).off('close', settle);
         this.#drained = undefined;
         if (outgoing.destroyed) reject(new TransportClosedError());

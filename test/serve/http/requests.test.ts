@@ -1,4 +1,5 @@
 // Calls over HTTP on the Unix socket: one JSON-RPC request or batch each (PROTOCOL.md 10).
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { EventStream, httpDaemon, open, untilClosed } from '../../support/http.ts';
@@ -83,7 +84,7 @@ describe('POST /rpc', () => {
   it('[P7] holds so much of bodies at a time, and tells when to come again', async () => {
     const { home, socket } = await httpDaemon({ limits: { maxBodyBytes: 1_000 } });
     const slow = connect(home.paths.socket);
-    slow.write('POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n');
+    slow.write(`POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n${' '.repeat(800)}`);
     const asking = post(request(1, 'session/create', { title: 'x'.repeat(100) }));
     const refused = async () => {
       let answer = await socket(asking);
@@ -94,6 +95,65 @@ describe('POST /rpc', () => {
     expect([status, headers['retry-after'], json.error.data.kind]).toEqual([503, '1', 'Overloaded']);
     slow.destroy();
     while ((await socket(asking)).status !== 200);
+  });
+
+  it('[P7] holds a body in as much memory as it has bytes, however small the pieces that it comes in', async () => {
+    const { home } = await httpDaemon();
+    const socket = connect(home.paths.socket);
+    const before = process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed;
+    socket.write('POST /rpc HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n');
+    const pieces = '1\r\n \r\n'.repeat(10_000);
+    for (let sent = 0; sent < 50; sent += 1) {
+      if (!socket.write(pieces)) await once(socket, 'drain');
+    }
+    expect(process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed - before).toBeLessThan(100_000_000);
+    socket.write('0\r\n\r\n');
+    expect(await untilClosed(socket)).toContain('-32700');
+  });
+
+  it('[P7, P18] what waits behind another request of its connection is begun when that is answered, a few of them', async () => {
+    const { home, ok } = await httpDaemon();
+    const get = 'GET /events HTTP/1.1\r\nHost: x\r\n\r\n';
+    const few = connect(home.paths.socket);
+    few.write(get.repeat(3));
+    const peers = async () => (await ok('daemon/status')).connections.length;
+    while ((await peers()) < 2) await new Promise((resolve) => setImmediate(resolve));
+    for (let turn = 0; turn < 50; turn += 1) expect(await peers()).toBe(2);
+    few.destroy();
+    while ((await peers()) > 1) await new Promise((resolve) => setImmediate(resolve));
+    const many = connect(home.paths.socket);
+    many.write(get.repeat(100));
+    await untilClosed(many);
+    while ((await peers()) > 1) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  it('[P8] a stream that is not read, and a request behind it, hold up nobody', async () => {
+    const { home, ok } = await httpDaemon();
+    await ok('session/create', { sessionId: 'ses_1' });
+    await ok('message/put', { sessionId: 'ses_1', messageId: 'msg_1', role: 'user' });
+    const part = { type: 'text', text: 'x'.repeat(700_000) };
+    for (let at = 0; at < 4; at += 1) await ok('part/put', { sessionId: 'ses_1', messageId: 'msg_1', part });
+    const stalled = connect(home.paths.socket);
+    stalled.pause();
+    stalled.write('GET /events?from=start HTTP/1.1\r\nHost: x\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n');
+    const buffered = async () => (await ok('daemon/status')).connections.at(-1).bufferedBytes as number;
+    while ((await buffered()) === 0) await new Promise((resolve) => setImmediate(resolve));
+    for (let turn = 0; turn < 50; turn += 1) await ok('ping');
+    stalled.destroy();
+  });
+
+  it('answers what was asked before the other end stopped writing', async () => {
+    const { home, ok } = await httpDaemon();
+    await ok('session/create', { sessionId: 'ses_1' });
+    const body = JSON.stringify(request(1, 'session/search', { query: 'x' }));
+    const socket = connect({ path: home.paths.socket });
+    socket.end(`POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    expect(await untilClosed(socket)).toContain('"items":[]');
+  });
+
+  it('refuses a body that is encoded', async () => {
+    const { socket } = await httpDaemon();
+    expect((await socket(post(request(1, 'ping'), { 'content-encoding': 'gzip' }))).status).toBe(415);
   });
 
   it('[P18] waits as long as its client does, and no longer', async () => {

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { request as tlsRequest } from 'node:https';
+import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -16,6 +17,16 @@ async function setUp(options: Parameters<typeof httpDaemon>[0] = {}) {
   const daemon = await httpDaemon(options);
   const authorization = `Bearer ${await daemon.grant()}`;
   return { ...daemon, authorization };
+}
+
+/** What came until the daemon let go of the connection: what is written to it then is reset. */
+async function untilReset(socket: Socket): Promise<string> {
+  const came = untilClosed(socket);
+  socket.on('end', () => {
+    const push = () => void (socket.destroyed || socket.write('x', () => setImmediate(push)));
+    push();
+  });
+  return came;
 }
 
 /** The status line's number; undefined where nothing was answered. */
@@ -76,6 +87,14 @@ describe('with a token', () => {
     expect([status, json.error.data.reason]).toEqual([401, 'revoked']);
     const { items } = await ok('capability/audit', { capabilityId: capability.id });
     expect(items[0]).toMatchObject({ actorId: 'http', method: 'capability/redeem', outcome: 'Unauthorized' });
+  });
+
+  it('that reads again and again is in the audit once a minute, though each request is a connection', async () => {
+    const { tcp, ok, grant } = await setUp();
+    const headers = { authorization: `Bearer ${await grant()}` };
+    for (let at = 0; at < 5; at += 1) await tcp({ path: '/rpc', body: rpc('session/list'), headers });
+    const { items } = await ok('capability/audit');
+    expect(items.filter(({ method }: { method: string }) => method === 'session/list')).toHaveLength(1);
   });
 
   it('[P20] what it did is in the audit under its own name, and the token in no answer and no log', async () => {
@@ -288,6 +307,15 @@ describe('limits', () => {
     const slow = begun.map(async (text) => statusOf(await bytes(port, text)));
     expect((await tcp({ path: '/health', headers: { authorization } })).status).toBe(200);
     expect(await Promise.all(slow)).toEqual([408, 408]);
+  });
+
+  it('what is refused to become a WebSocket keeps no connection, also where its own side stays open', async () => {
+    const { port } = await setUp();
+    for (const target of ['/nope', '//', '/ws/../x']) {
+      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+      socket.write(`GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n`);
+      expect(statusOf(await untilReset(socket))).toBe(404);
+    }
   });
 
   it('of connections: one more is closed', async () => {

@@ -178,6 +178,17 @@ describe('a WebSocket over TCP', () => {
     for (const { error } of answers) expect(error.data).toEqual({ kind: 'Unauthorized', reason: 'unknown' });
   });
 
+  it('[P7] is closed when it sends more than a greeting, and nothing is kept of it; once it is known it sends what it wants', async () => {
+    const { connect, grant } = await setUpTcp();
+    const { wire, code } = await connect();
+    wire.send(request(1, 'initialize', { ...hello(), client: { name: 'x'.repeat(100_000), version: '1' } }));
+    expect(await code()).toBe(1006);
+    const known = await connect();
+    await known.wire.call('initialize', hello(await grant()));
+    const title = 'x'.repeat(100_000);
+    expect((await known.wire.call('session/create', { title })).result.seq).toBe(1);
+  });
+
   it('is closed when it says nothing for long', async () => {
     const { connect } = await setUpTcp({ greetingMs: 20 });
     const { code } = await connect();
