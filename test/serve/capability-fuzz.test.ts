@@ -10,6 +10,7 @@ import type { Holding, ModelScope, Verdict } from '../support/capability-model.t
 import { CapabilityModel } from '../support/capability-model.ts';
 import { daemonInProcess, testHome } from '../support/daemon.ts';
 import { Dice } from '../support/history-run/dice.ts';
+import { wireOver } from '../support/web-socket-wire.ts';
 import type { Anything, Wire } from '../support/wire.ts';
 import { wireInMemory, wireTo } from '../support/wire.ts';
 
@@ -48,9 +49,15 @@ class Fuzz {
     let made = 0;
     this.connect = async () => {
       made += 1;
-      return [() => wireInMemory(daemon), () => wireTo(home.paths.socket), () => wireTo(home.paths.socket, 'header')][
-        made % 3
-      ]!();
+      const { socket } = home.paths;
+      const overWebSocket = async () => (await wireOver(`ws+unix:${socket}:/ws`)).wire;
+      const dialects = [
+        () => wireInMemory(daemon),
+        () => wireTo(socket),
+        () => wireTo(socket, 'header'),
+        overWebSocket,
+      ];
+      return dialects[made % dialects.length]!();
     };
     this.owner = await this.connect();
     for (const sessionId of sessions) await this.#fill(sessionId);

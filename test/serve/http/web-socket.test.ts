@@ -3,34 +3,13 @@ import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Limits } from '../../../daemon/serve/limits.ts';
-import { afterTest } from '../../support/daemon.ts';
 import { within } from '../../support/deadline.ts';
 import { httpDaemon } from '../../support/http.ts';
+import { wireOver } from '../../support/web-socket-wire.ts';
 import type { Anything } from '../../support/wire.ts';
-import { request, Wire } from '../../support/wire.ts';
+import { request } from '../../support/wire.ts';
 
 const mebibyte = 1024 * 1024;
-
-/** A wire over a WebSocket. `code`: with which it was closed. */
-async function wireOver(url: string, options: { headers?: Record<string, string>; autoPong?: boolean } = {}) {
-  const webSocket = new WebSocket(url, options);
-  afterTest(() => webSocket.terminate());
-  const closing = once(webSocket, 'close') as Promise<[number]>;
-  const wire = new Wire({
-    write: (texts) => {
-      for (const text of texts) webSocket.send(text);
-    },
-    close: () => webSocket.terminate(),
-    closed: closing,
-  });
-  webSocket.on('message', (data, isBinary) => {
-    expect(isBinary).toBe(false);
-    wire.take(JSON.parse(String(data)));
-  });
-  await within('the WebSocket to open', once(webSocket, 'open'));
-  const code = closing.then(([closed]) => closed);
-  return { wire, webSocket, code: () => within('the WebSocket to close', code) };
-}
 
 async function setUp(limits: Partial<Limits> = {}) {
   const daemon = await httpDaemon({ limits });
