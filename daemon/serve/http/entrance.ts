@@ -54,7 +54,8 @@ export class Entrance {
     const { id, lastUsedAt } = grant.capability;
     const author = { principal: id, actorId: `${id}/http`, grant };
     if ((lastUsedAt ?? 0) < runtime.now() - noteMs) await capabilities.begin(author, grant);
-    return { ...entry, grant, who: capabilities.rootOf(id), audited: this.#auditedOf(grant) };
+    const audited = path === '/rpc' ? this.#auditedOf(grant) : undefined;
+    return { ...entry, grant, who: capabilities.rootOf(id), audited };
   }
 
   /** A request is a connection: what is in the audit once for each of these would be there each time. */
