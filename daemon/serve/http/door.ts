@@ -16,6 +16,7 @@ import { createApp } from './app.ts';
 import type { Door, EntranceDeps } from './entrance.ts';
 import { Entrance } from './entrance.ts';
 import { refusalOf } from './guard.ts';
+import { Incoming } from './incoming.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import { WebSocketTransport } from './web-socket-transport.ts';
 
@@ -40,7 +41,8 @@ export class HttpDoor {
     this.#deps = deps;
     const { maxFrameBytes: maxPayload } = deps.limits;
     this.#webSockets = new WebSocketServer({ noServer: true, maxPayload, perMessageDeflate: false });
-    this.#sockets = createServer(this.#listener(new Entrance(deps, 'socket'), undefined));
+    const listener = this.#listener(new Entrance(deps, 'socket'), undefined);
+    this.#sockets = createServer({ IncomingMessage: Incoming }, listener);
     // What was asked before the other end stopped writing is answered: `printf … | socat`.
     Object.assign(this.#sockets, { httpAllowHalfOpen: true });
     this.#takeUpgrades(this.#sockets, new Entrance(deps, 'socket'), undefined);
@@ -58,6 +60,7 @@ export class HttpDoor {
     const door: Door = tls || behindProxy ? 'tls' : 'tcp';
     const entrance = new Entrance(this.#deps, door);
     const options = {
+      IncomingMessage: Incoming,
       maxHeaderSize: limits.maxHeaderBytes,
       headersTimeout: limits.headerMs,
       requestTimeout: limits.requestMs,

@@ -283,6 +283,20 @@ describe('[RFC 9112] a request that could be read in two ways', () => {
     expect(statusOf(await bytes(port, `GET /health HTTP/1.0\r\nAuthorization: ${authorization}\r\n\r\n`))).toBe(403);
   });
 
+  it('an upgrade that is not to WebSocket is none (RFC 9110, 7.8), also of a request with a body', async () => {
+    const { tcp, socket, authorization } = await setUp();
+    const headers = {
+      authorization,
+      connection: 'Upgrade, HTTP2-Settings',
+      upgrade: 'h2c',
+      'http2-settings': 'AAMAAABk',
+    };
+    for (const over of [tcp, socket]) {
+      expect((await over({ path: '/health', headers })).status).toBe(200);
+      expect((await over({ path: '/rpc', body: rpc('ping'), headers })).json.result).toEqual({});
+    }
+  });
+
   it('TCP speaks HTTP alone', async () => {
     const { port } = await setUp();
     for (const text of [`${rpc('session/list')}\n`, `Content-Length: 2\r\n\r\n{}`]) {
@@ -313,7 +327,7 @@ describe('limits', () => {
     const { port } = await setUp();
     for (const target of ['/nope', '//', '/ws/../x']) {
       const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-      socket.write(`GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n`);
+      socket.write(`GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
       expect(statusOf(await untilReset(socket))).toBe(404);
     }
   });
