@@ -128,6 +128,11 @@ describe('the cookie that /login gives', () => {
     for (const cookie of cookies) expect(cookie).not.toContain(daemon.authorization.split('.')[1]);
   });
 
+  it('goes over TLS alone where a proxy does that', async () => {
+    const daemon = await setUp({ http: { ...loopback, behindProxy: true } });
+    for (const cookie of await login(daemon)) expect(cookie).toContain('; Secure');
+  });
+
   it('is good there and nowhere else', async () => {
     const daemon = await setUp();
     const cookie = pairOf((await login(daemon))[0]!);
