@@ -53,8 +53,7 @@ export function createApp(deps: AppDeps, entrance: Entrance): Hono<Env> {
     const entry = await entrance.enter(c.env.incoming, '/rpc');
     if (c.req.header('content-encoding')) return c.json({ error: 'send it without a Content-Encoding' }, 415);
     const transport = new RequestTransport(await bodies.read(c.env.incoming, entry.who));
-    c.env.outgoing.on('close', () => transport.close());
-    whenEnded(c.env, () => transport.end());
+    follow(c.env, transport);
     await serve(transport, { ...entry, lasts: false });
     const { reply } = transport;
     if (reply === undefined) return c.body(null, 204);
@@ -68,7 +67,7 @@ export function createApp(deps: AppDeps, entrance: Entrance): Hono<Env> {
     const entry = await entrance.enter(c.env.incoming, '/events');
     const query = new URL(c.req.url).searchParams;
     const transport = new SseTransport(c.env.outgoing, subscribeOf(query, c.req.header('last-event-id')), runtime);
-    whenEnded(c.env, () => transport.end());
+    follow(c.env, transport);
     const over = new AbortController();
     void commentEvery(limits, transport, runtime, AbortSignal.any([signal, over.signal]));
     await serve(transport, entry).finally(() => over.abort());
@@ -97,10 +96,19 @@ export function createApp(deps: AppDeps, entrance: Entrance): Hono<Env> {
   return app;
 }
 
-/** When the other end has stopped writing, which tells nothing of whether it still reads. */
-function whenEnded({ incoming: { socket }, outgoing }: HttpBindings, end: () => void): void {
+/**
+ * Closes the transport when the client is gone, and ends it when the client has stopped writing, which tells nothing of whether
+ * it still reads. Either may have happened while it was looked at who it is: of that no event comes any more.
+ */
+function follow({ incoming: { socket }, outgoing }: HttpBindings, transport: RequestTransport | SseTransport): void {
+  const end = () => transport.end();
   socket.once('end', end);
-  outgoing.once('close', () => socket.off('end', end));
+  outgoing.once('close', () => {
+    socket.off('end', end);
+    transport.close();
+  });
+  if (outgoing.destroyed) transport.close();
+  else if (socket.readableEnded) transport.end();
 }
 
 function notFor(c: Context, path: string, method: string): Response {

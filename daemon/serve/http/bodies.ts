@@ -45,6 +45,8 @@ export class Bodies {
 
   /** Holds an answer until it has left, and ends a connection that takes nothing of it for long. Throws Overloaded. */
   answer(outgoing: ServerResponse, reply: string, who: string): void {
+    // It is gone: no event would tell so, and this be held for ever.
+    if (outgoing.destroyed) return;
     this.#hold(who, reply.length);
     const over = new AbortController();
     outgoing.once('close', () => {

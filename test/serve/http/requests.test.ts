@@ -151,6 +151,20 @@ describe('POST /rpc', () => {
     expect(await untilClosed(socket)).toContain('"items":[]');
   });
 
+  it('[P18] a wait whose client stopped writing with its request ends, as on the socket', async () => {
+    const { home, ok } = await httpDaemon();
+    await ok('session/create', { sessionId: 'ses_1' });
+    const question = { permission: 'run' };
+    await ok('blocker/ask', { sessionId: 'ses_1', blockerId: 'blk_1', kind: 'permission', request: question });
+    const body = JSON.stringify(request(1, 'blocker/wait', { blockerId: 'blk_1' }));
+    for (let at = 0; at < 10; at += 1) {
+      const socket = connect(home.paths.socket);
+      socket.end(`POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      await untilClosed(socket);
+    }
+    while ((await ok('daemon/status')).connections.length > 1) await new Promise((resolve) => setImmediate(resolve));
+  });
+
   it('refuses a body that is encoded', async () => {
     const { socket } = await httpDaemon();
     expect((await socket(post(request(1, 'ping'), { 'content-encoding': 'gzip' }))).status).toBe(415);
