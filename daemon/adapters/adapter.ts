@@ -100,3 +100,34 @@ export interface Source {
   /** The same as `read` for records of a database's stream. */
   readRecords?(transcript: Transcript, records: unknown[], state: unknown, held: Held): ReadResult;
 }
+
+/** One op of the home on its way to a sink (PROTOCOL.md 7). `version`: that of its session behind it. `events`: JSON, verbatim. */
+export type OutboxItem = { opId: string; seq: number; sessionId: string; version: number; events: readonly string[] };
+
+/** What is sent, the same each time until it is acknowledged. `items`: the text of the JSON list of them. */
+export type Outgoing = { origin: string; batchId: string; items: string };
+
+/** An op that the other side does not take, and never will. */
+export type NotTaken = { opId: string; reason: string };
+
+/**
+ * How a delivery ended. `acked`: it is on the other side's disk, but for what it does not take. `retry`: nobody knows whether it
+ * arrived; it is sent again, no earlier than the other side asked for. `refused`: sending it again is of no use; somebody must
+ * look. `behind`: the other side holds a session only up to `version`: it was put back, and is sent what is missing anew.
+ */
+export type Delivered =
+  | { kind: 'acked'; rejected: readonly NotTaken[] }
+  | { kind: 'retry'; reason: string; atLeastMs?: number }
+  | { kind: 'refused'; reason: string }
+  | { kind: 'behind'; sessionId: string; version: number };
+
+/** A place that events go out to. Contract suite: test/contract/sink.ts. */
+export interface Sink {
+  /**
+   * Delivers one batch. Called for one batch at a time, and for the same batch again after `retry`, a throw, or a restart:
+   * what arrived before must change nothing. Must end soon when the signal fires. A throw counts as `retry`.
+   */
+  deliver(outgoing: Outgoing, signal: AbortSignal): Promise<Delivered>;
+  /** Lets go of what it holds. Nothing is delivered after it. */
+  close(): Promise<void>;
+}

@@ -20,7 +20,14 @@ export type EventFilter = {
 };
 
 /** A stored event as its JSON text. `opLast`: the seq of the last event of its op. */
-export type StoredEvent = { seq: number; text: string; opLast: number };
+export type StoredEvent = {
+  seq: number;
+  text: string;
+  opLast: number;
+  opId: string;
+  sessionId: string;
+  version: number;
+};
 
 /**
  * `through`: the position up to which the journal was looked at, also where nothing matched. `whole`: it is the end of an
@@ -260,7 +267,7 @@ export class Journal {
       if (last && (bytes > limits.bytes || events.length >= (limits.eventsOfAnyOp ?? Number.POSITIVE_INFINITY))) {
         return whole > 0 ? wholeOps() : page(last.seq, false);
       }
-      events.push({ seq: row[0], text, opLast });
+      events.push({ seq: row[0], text, opLast, opId: row[7], sessionId: row[1], version: row[2] });
     }
     if (end === this.#head.seq || this.opEnd(end) === end) return page(end, true);
     // The scan ended inside an op: one that matched is left for the next page, unless it is all there is.
