@@ -120,6 +120,7 @@ export class Outlet {
     await this.#settle(batch, delivered);
   }
 
+  /** False where the disk took nothing of it: it is sent again then, later. */
   async #settle(batch: BatchRow, delivered: Delivered): Promise<void> {
     const { rows, runtime, backoff } = this.#deps;
     switch (delivered.kind) {

@@ -17,6 +17,8 @@ export interface Runtime {
   monotonic(): number;
   /** Resolves after `ms`; rejects with the signal's reason when it fires first. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** From 0 up to 1, for what is spread over time. */
+  random(): number;
   /** An id that nobody can guess and no other process makes (P20). */
   newId(prefix: string): string;
   /** Gives back the memory that a large piece of work took, once it is done; takes some 20 ms. */
@@ -30,6 +32,7 @@ export function systemRuntime(log: Log): Runtime {
     now: Date.now,
     monotonic: () => performance.now(),
     sleep: (ms, signal) => sleepFor(ms, undefined, { signal }),
+    random: Math.random,
     newId: (prefix) => `${prefix}_${newName()}`,
     releaseMemory,
     log,
