@@ -26,6 +26,8 @@ export const capabilityMethods = {
       capability: Capability,
       head: cursor,
       sessions: z.array(z.object({ id: sessionId, title: z.string().nullable(), version: size })),
+      /** The last of the origin's that is held of what came by it (replica/append). */
+      cursor: cursor.optional(),
     }),
     right: null,
     kind: 'open',

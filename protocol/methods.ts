@@ -27,6 +27,8 @@ import {
   size,
   subscriberName,
 } from './method.ts';
+import { SinkStatus } from './outbox.ts';
+import { outboxMethods } from './outbox-methods.ts';
 import {
   Artifact,
   Blocker,
@@ -290,6 +292,7 @@ export const methods = {
     summary: 'Forgets a named subscriber; its subscription ends.',
   },
   ...capabilityMethods,
+  ...outboxMethods,
   'source/list': {
     params: empty,
     result: z.object({ items: z.array(SourceStatus), cursor }),
@@ -346,7 +349,7 @@ export const methods = {
           bufferedBytes: size,
         }),
       ),
-      sinks: z.array(anything),
+      sinks: z.array(SinkStatus),
       sources: z.array(SourceStatus),
       /** Where it is reached over TCP; null where it is not, or the caller acts with a capability. */
       http: z.string().nullable(),

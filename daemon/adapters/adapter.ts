@@ -1,5 +1,7 @@
 // Source and Sink: the two small interfaces between the daemon and other programs' formats. An adapter is pure with
 // respect to the store: it turns what it reads into puts, and the engine decides, dedupes and commits (engine/intake.ts).
+import type { Right } from '../../protocol/capability.ts';
+import type { GuestOp, GuestResult } from '../../protocol/outbox.ts';
 import type { OpParams, Part } from '../../protocol/schema.ts';
 
 /** The op types that a source may make. Sources open no turns (PROTOCOL.md 3). */
@@ -101,11 +103,17 @@ export interface Source {
   readRecords?(transcript: Transcript, records: unknown[], state: unknown, held: Held): ReadResult;
 }
 
-/** One op of the home on its way to a sink (PROTOCOL.md 7). `version`: that of its session behind it. `events`: JSON, verbatim. */
-export type OutboxItem = { opId: string; seq: number; sessionId: string; version: number; events: readonly string[] };
-
-/** What is sent, the same each time until it is acknowledged. `items`: the text of the JSON list of them. */
-export type Outgoing = { origin: string; batchId: string; items: string };
+/**
+ * What is sent, the same each time until it is acknowledged. `items`: the text of the JSON list of ReplicaItem
+ * (protocol/outbox.ts). `expectedCursor`: what the other side said last that it holds. `through`: how far the items go.
+ */
+export type Outgoing = {
+  origin: string;
+  batchId: string;
+  expectedCursor?: string | undefined;
+  through: string;
+  items: string;
+};
 
 /** An op that the other side does not take, and never will. */
 export type NotTaken = { opId: string; reason: string };
@@ -113,13 +121,14 @@ export type NotTaken = { opId: string; reason: string };
 /**
  * How a delivery ended. `acked`: it is on the other side's disk, but for what it does not take. `retry`: nobody knows whether it
  * arrived; it is sent again, no earlier than the other side asked for. `refused`: sending it again is of no use; somebody must
- * look. `behind`: the other side holds a session only up to `version`: it was put back, and is sent what is missing anew.
+ * look. `behind`: the other side does not hold what comes before this batch (it was put back, say); `held` is the cursor of the
+ * origin's that it holds, undefined where it holds none; `sessions` those in which something is missing before the batch.
  */
 export type Delivered =
   | { kind: 'acked'; rejected: readonly NotTaken[] }
-  | { kind: 'retry'; reason: string; atLeastMs?: number }
+  | { kind: 'retry'; reason: string; atLeastMs?: number | undefined }
   | { kind: 'refused'; reason: string }
-  | { kind: 'behind'; sessionId: string; version: number };
+  | { kind: 'behind'; held: string | undefined; sessions: readonly string[] };
 
 /** A place that events go out to. Contract suite: test/contract/sink.ts. */
 export interface Sink {
@@ -128,6 +137,39 @@ export interface Sink {
    * what arrived before must change nothing. Must end soon when the signal fires. A throw counts as `retry`.
    */
   deliver(outgoing: Outgoing, signal: AbortSignal): Promise<Delivered>;
-  /** Lets go of what it holds. Nothing is delivered after it. */
+  /** Where the other side is a sessiond: what else it is asked. */
+  readonly host?: ShareHost;
+  /** Lets go of what it holds. Nothing is asked of it after that. */
   close(): Promise<void>;
 }
+
+/** What a host did not do. `refused`: asking again is of no use. Else nobody knows whether it was done, and it is asked again. */
+export class HostError extends Error {
+  readonly refused: boolean;
+  readonly atLeastMs: number | undefined;
+
+  constructor(message: string, refused: boolean, atLeastMs?: number) {
+    super(message);
+    this.refused = refused;
+    this.atLeastMs = atLeastMs;
+  }
+}
+
+/** Another sessiond that holds replicas (PROTOCOL.md 7). All of it throws HostError. */
+export interface ShareHost {
+  /** Makes a capability out of the one that is acted with. */
+  attenuate(asked: AskedOfHost, signal: AbortSignal): Promise<{ capabilityId: string; token: string }>;
+  /** Takes a capability back, with all that came of it. Done also where it is over or unknown there. */
+  revoke(capabilityId: string, signal: AbortSignal): Promise<void>;
+  /** What guests did there; waits up to `waitMs` for the first. */
+  takeGuestOps(origin: string, waitMs: number, signal: AbortSignal): Promise<GuestOp[]>;
+  /** Tells what became of them; done again it changes nothing. */
+  ackGuestOps(origin: string, results: readonly GuestResult[], signal: AbortSignal): Promise<void>;
+}
+
+export type AskedOfHost = {
+  label: string;
+  rights: readonly Right[];
+  sessions: readonly string[];
+  expiresAt: number | null;
+};

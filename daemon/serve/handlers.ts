@@ -27,8 +27,10 @@ import { eventsReadHandler } from './events-read.ts';
 import type { Limits } from './limits.ts';
 import { RawJson } from './message.ts';
 import { openRpcDocument } from './openrpc.ts';
+import { outboxHandlers } from './outbox.ts';
 import type { Pages } from './page.ts';
 import type { Peer } from './peer.ts';
+import { replicaHandlers } from './replicas.ts';
 import type { Handlers } from './rpc.ts';
 import type { SearchDeps } from './search.ts';
 import { searchSessions } from './search.ts';
@@ -89,6 +91,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     ...subscriberHandlers(deps),
     ...capabilityHandlers(deps),
     ...eventsReadHandler(deps),
+    ...outboxHandlers(),
+    ...replicaHandlers(),
 
     initialize: async (params, peer) => {
       peer.peer.introduce(params.client.name);

@@ -23,6 +23,7 @@ export class HandRuntime implements Runtime {
   now = () => this.time;
   monotonic = () => this.time;
   sleep: Runtime['sleep'] = () => new Promise<void>(() => {});
+  random = () => 0.5;
   newId = (prefix: string) => `${prefix}_made${++lastMade}`;
   releaseMemory = () => {};
 }

@@ -1,22 +1,34 @@
--- Schema 7: sinks and what is on its way to them.
+-- Schema 7: what goes out to others, and what comes in from another store.
 
--- `cursor`, `seq`: what was acknowledged last. `filter`: JSON of an EventFilter, null for all. `token`: what is shown there; it is
--- kept as it is, since it must be sent.
+-- `cursor`, `seq`: up to there all was acknowledged or is not for it. `held`: what the other side said last that it holds.
+-- `filter`: JSON, null for all. `token`: what is shown there; it is kept as it is, since it must be sent. `resync`: what it
+-- missed is gone from the journal, so that it must be sent whole sessions.
 CREATE TABLE sink (
   name TEXT PRIMARY KEY,
   kind TEXT NOT NULL,
   url TEXT NOT NULL,
   token TEXT,
   filter TEXT,
+  mask INTEGER NOT NULL,
   state TEXT NOT NULL,
   cursor TEXT NOT NULL,
   seq INTEGER NOT NULL,
+  held TEXT,
+  resync INTEGER NOT NULL,
   last_error TEXT,
   created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- The version of each session up to which it was put into batches for a sink.
+CREATE TABLE sink_session (
+  sink TEXT NOT NULL,
+  session TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  PRIMARY KEY (sink, session)
+) STRICT, WITHOUT ROWID;
+
 -- `through`: the cursor that the sink has when this is acknowledged. `items`: the JSON text that is sent, the same each time; ''
--- once it was acknowledged. `rejected`: JSON of what the other side refused of it, with its reasons.
+-- once it was acknowledged. `count`: how many items. `rejected`: JSON of what the other side refused of it, with its reasons.
 CREATE TABLE batch (
   key INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -29,6 +41,58 @@ CREATE TABLE batch (
   next_retry_at INTEGER,
   last_error TEXT,
   items TEXT NOT NULL,
+  count INTEGER NOT NULL,
   rejected TEXT NOT NULL
 ) STRICT;
 CREATE INDEX batch_sink ON batch (sink, key);
+
+-- Sessions shared through a host. Rows of their own: they outlive their session (P29). The sink of the same name sends it.
+-- `capability`: here, what its guests may do. `ended_at`: revoked here; the row goes when the host knows.
+CREATE TABLE share (
+  id TEXT PRIMARY KEY,
+  session TEXT NOT NULL,
+  host TEXT NOT NULL,
+  rights TEXT NOT NULL,
+  capability TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER,
+  ended_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- Sessions whose home is another store, and how far they are held, for ever. `version`: the home's; `ahead`: by how much the
+-- version here is greater, since whole sessions were sent in between. `capability`: what brought it; '' for the owner.
+-- `snapshot`, `piece`: the snapshot that came last, and the index of its next piece.
+CREATE TABLE replica (
+  session TEXT PRIMARY KEY,
+  origin TEXT NOT NULL,
+  capability TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  ahead INTEGER NOT NULL,
+  snapshot TEXT,
+  piece INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- How far the journal of another store is held of what came by a capability, for ever.
+CREATE TABLE replica_origin (
+  capability TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  cursor TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (capability, origin)
+) STRICT, WITHOUT ROWID;
+
+-- Ops of guests on their way home. `digest`: of type and params; `result`: JSON of what became of it there, null until then.
+CREATE TABLE guest_op (
+  key INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  session TEXT NOT NULL,
+  principal TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  op_id TEXT NOT NULL,
+  digest BLOB NOT NULL,
+  op TEXT NOT NULL,
+  result TEXT,
+  at INTEGER NOT NULL,
+  UNIQUE (principal, op_id)
+) STRICT;
+CREATE INDEX guest_op_waiting ON guest_op (key) WHERE result IS NULL;
