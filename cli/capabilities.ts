@@ -1,14 +1,9 @@
 // Capabilities as a person names them, and as the daemon lists them.
 import type { Capability } from '../protocol/capability.ts';
 import type { Client } from '../protocol/client.ts';
-import { candidateLines } from './candidates.ts';
 import type { Context } from './context.ts';
-import { CliError, exitCodes } from './exit.ts';
 import { pages } from './pages.ts';
-import { cleanStart } from './render/clean.ts';
-import { matching } from './resolve.ts';
-
-const prefix = 'cap_';
+import { resolveListed } from './resolve-listed.ts';
 
 /** All that the caller may know of, the oldest first, those that are over too. */
 export async function allCapabilities(client: Client): Promise<Capability[]> {
@@ -27,29 +22,13 @@ export function madeOutOf(all: Capability[], id: string): Capability[] {
   });
 }
 
-/**
- * The one whose id this is, or begins with this; `cap_` may be left out. Fails as not found (5), or with the candidates as
- * ambiguous (2).
- */
+/** The one whose id this is, or begins with this. Fails as resolveListed does. */
 export function resolveCapability({ commandLine }: Context, all: Capability[], given: string): Capability {
-  const start = given.startsWith(prefix) ? given : prefix + given;
-  // Nothing, as of a variable that is not set, must not name the only one there is.
-  if (!/^cap_[A-Za-z0-9_-]{1,64}$/.test(start)) {
-    const hint = `what was handed out: ${commandLine('caps --all')}`;
-    throw new CliError(exitCodes.usage, `"${cleanStart(given, 100)}" is not an id`, hint);
-  }
-  const exact = all.find(({ id }) => id === start);
-  if (exact) return exact;
-  const found = matching(all, start);
-  const [only] = found;
-  if (!only) {
-    const message = `the id of nothing that was handed out starts with ${cleanStart(given, 100)}`;
-    throw new CliError(exitCodes.notFound, message, `what was handed out: ${commandLine('caps --all')}`);
-  }
-  if (found.length > 1) {
-    const lines = candidateLines(found, ({ label }) => label);
-    const message = `${found.length} capabilities have ids that start with ${cleanStart(given, 100)}:`;
-    throw new CliError(exitCodes.usage, [message, ...lines].join('\n'), 'give more of the id');
-  }
-  return only;
+  return resolveListed(all, given, {
+    prefix: 'cap_',
+    hint: `what was handed out: ${commandLine('caps --all')}`,
+    none: 'the id of nothing that was handed out starts with',
+    several: 'capabilities',
+    textOf: ({ label }) => label,
+  });
 }

@@ -78,11 +78,14 @@ const systemCodes: Record<string, number> = {
   EAGAIN: exitCodes.busy,
 };
 
-/** What to tell of an error, and the code to exit with. `commandLine` makes the commands that hints name. */
-export function failureOf(error: unknown, commandLine: CommandLine): Failure {
+/**
+ * What to tell of an error, and the code to exit with. `commandLine` makes the commands that hints name; `hasToken`: whether
+ * a capability was acted with, which may then be why something is not allowed.
+ */
+export function failureOf(error: unknown, commandLine: CommandLine, hasToken = true): Failure {
   if (error instanceof CliError) return failure(error.exitCode, error.message, error.hint, error.kind);
   if (error instanceof PathError) return failure(exitCodes.usage, error.message);
-  if (error instanceof RpcError) return rpcFailure(error, commandLine);
+  if (error instanceof RpcError) return rpcFailure(error, commandLine, hasToken);
   if (error instanceof SpawnError) return spawnFailure(error, commandLine);
   if (error instanceof NoAnswerError) {
     return failure(exitCodes.notReachable, error.message, `see what it is doing: ${commandLine('status')}`);
@@ -105,29 +108,33 @@ export function failureOf(error: unknown, commandLine: CommandLine): Failure {
   return { ...failure(exitCodes.failure, bug.message), ...(bug.stack && { stack: cleanText(bug.stack) }) };
 }
 
-function rpcFailure(error: RpcError, commandLine: CommandLine): Failure {
+function rpcFailure(error: RpcError, commandLine: CommandLine, hasToken: boolean): Failure {
   if (error.code === jsonRpcCodes.methodNotFound) {
     const hint = `the daemon that runs may be older than this command: ${commandLine('stop')}, then again`;
     return failure(exitCodes.versionMismatch, error.message, hint);
   }
   if (error.code === jsonRpcCodes.invalidParams) return failure(exitCodes.usage, error.message);
   const code = (error.kind && kindCodes[error.kind]) ?? exitCodes.failure;
-  return failure(code, error.message, kindHint(error, commandLine), error.kind);
+  return failure(code, error.message, kindHint(error, commandLine, hasToken), error.kind);
 }
 
-function kindHint(error: RpcError, commandLine: CommandLine): string | undefined {
+function kindHint(error: RpcError, commandLine: CommandLine, hasToken: boolean): string | undefined {
   switch (error.kind) {
     case 'NotFound':
       if (error.data.what === 'blocker') return `what waits for an answer: ${commandLine('inbox')}`;
       if (error.data.what === 'source') return `the sources there are: ${commandLine('source ls')}`;
       if (error.data.what === 'subscriber') return `the names there are: ${commandLine('rpc subscriber/list')}`;
       if (error.data.what === 'capability') return `what was handed out: ${commandLine('caps --all')}`;
+      if (error.data.what === 'sink') return `the sinks there are: ${commandLine('sink ls')}`;
+      if (error.data.what === 'batch') return `what waits to be sent: ${commandLine('outbox')}`;
+      if (error.data.what === 'share') return `what is shared: ${commandLine('share --list')}`;
       return `the sessions there are: ${commandLine('ls --all')}`;
     case 'Unauthorized':
       // Of the others the daemon says itself what to do.
       if (error.data.reason === 'unknown') return 'is the token whole, and of this daemon? ask whoever gave it';
       return error.data.reason === 'staleEpoch' ? 'the same command again redeems it' : undefined;
     case 'Forbidden':
+      if (!hasToken) return undefined; // the daemon says itself why not even its owner may
       return `a token must give the right ${error.data.right} for this, not narrowed to other ops or sessions`;
     case 'UnsupportedVersion':
       return `the daemon that runs is of another version: ${commandLine('stop')}, then again`;

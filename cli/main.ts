@@ -70,7 +70,9 @@ function commandPath(root: Command, words: string[]): Command[] {
 /** Tells what went wrong, on stderr, and returns the exit code. */
 async function report(error: unknown): Promise<number> {
   if (error instanceof OutputClosedError) return exitCodes.ok;
-  const told = error instanceof CommanderError ? commanderFailure(error) : failureOf(error, context.commandLine);
+  const { commandLine, token } = context;
+  const told =
+    error instanceof CommanderError ? commanderFailure(error) : failureOf(error, commandLine, token !== undefined);
   if (!told) return exitCodes.ok;
   try {
     if (wantsJson) {

@@ -3,7 +3,15 @@ import type { Client } from '../protocol/client.ts';
 import type { Params, Result } from '../protocol/methods.ts';
 import type { Session } from '../protocol/schema.ts';
 
-type Listing = 'session/list' | 'message/list' | 'turn/list' | 'session/usage' | 'capability/list' | 'capability/audit';
+type Listing =
+  | 'session/list'
+  | 'message/list'
+  | 'turn/list'
+  | 'session/usage'
+  | 'capability/list'
+  | 'capability/audit'
+  | 'outbox/list'
+  | 'share/list';
 
 /** Follows nextPageToken to the end; a page is asked for when the one before it was used. */
 export async function* pages<M extends Listing>(

@@ -20,9 +20,14 @@ const mostRead = 4096;
  */
 export async function readToken(context: Context, path: string): Promise<string> {
   const isStdin = path === '-';
-  const token = (isStdin ? await readInput(context) : await readFile(context, path)).trim();
+  const text = isStdin ? await readInput(context) : await readFile(context, path);
+  return asToken(text, isStdin ? 'stdin' : shownPath(path, context.home));
+}
+
+/** The token in a text. Fails as wrong usage (2), in words that name the place it was found in. */
+export function asToken(text: string, place: string): string {
+  const token = text.trim();
   if (token !== '' && token.length <= longest && !/\s/.test(token)) return token;
-  const place = isStdin ? 'stdin' : shownPath(path, context.home);
   const message = token === '' ? `${place} is empty: there is no token` : `what ${place} holds is no token`;
   throw new CliError(exitCodes.usage, message, 'a token is one word, as grant and attenuate print it');
 }

@@ -85,6 +85,26 @@ export const verbs: Record<string, VerbEntry> = {
     summary: 'list, add and remove the places that transcripts are read from',
     load: () => import('./commands/source.ts'),
   },
+  sink: {
+    group: managing,
+    summary: 'list, add, pause and remove the places that the record is sent to',
+    load: () => import('./commands/sink.ts'),
+  },
+  outbox: {
+    group: managing,
+    summary: 'tell what waits to be sent, and why it has not arrived',
+    load: () => import('./commands/outbox.ts'),
+  },
+  share: {
+    group: sharing,
+    summary: 'share a session through another sessiond, as a link',
+    load: () => import('./commands/share.ts'),
+  },
+  unshare: {
+    group: sharing,
+    summary: 'take back what was shared',
+    load: () => import('./commands/unshare.ts'),
+  },
   grant: {
     group: sharing,
     summary: 'hand out a part of the record, as a token',

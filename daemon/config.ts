@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { ConfigError } from './config-error.ts';
+import type { Backoff } from './core/outbox.ts';
 import type { RetentionRule } from './core/retention.ts';
 import type { AuditRule } from './engine/capability-audit.ts';
 import { HttpTable, httpListen } from './http-config.ts';
@@ -22,6 +23,8 @@ const Config = z.strictObject({
   ledger: z.strictObject({ maxAgeMs: duration.optional() }).optional(),
   audit: z.strictObject({ maxAgeMs: duration.optional(), maxEntries: count.optional() }).optional(),
   http: HttpTable.optional(),
+  outbox: z.strictObject({ baseMs: duration.optional(), maxMs: duration.optional() }).optional(),
+  share: z.strictObject({ enabled: z.boolean().optional() }).optional(),
   sources: z.strictObject(Object.fromEntries(sourceKindNames.map((kind) => [kind, z.boolean().optional()]))).optional(),
 });
 
@@ -33,11 +36,16 @@ export type Config = {
   retention: RetentionRule;
   /** Where TCP is listened on; undefined: nowhere. */
   http: HttpListen | undefined;
+  /** How long to wait before what did not arrive is sent again. */
+  outbox: Backoff;
+  /** False: no session is shared. */
+  sharing: boolean;
 };
 
 const dayMs = 24 * 3600_000;
 export const defaultLedger: Config['ledger'] = { maxAgeMs: 30 * dayMs };
 export const defaultAudit: AuditRule = { maxAgeMs: 90 * dayMs, maxEntries: 100_000 };
+export const defaultOutbox: Backoff = { baseMs: 500, maxMs: 60_000 };
 export const defaultRetention: RetentionRule = { maxEvents: 2_000_000, maxAgeMs: 90 * dayMs, maxLagEvents: 1_000_000 };
 
 /** Reads the config; a file that is not there is the defaults. Throws ConfigError, which names key and line. */
@@ -57,7 +65,7 @@ export function loadConfig(path: string): Config {
     const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
     throw new ConfigError(describe(path, text, issue));
   }
-  const { sources, ledger, audit, retention, http } = parsed.data;
+  const { sources, ledger, audit, retention, http, outbox, share } = parsed.data;
   const read = sourceKindNames.map((kind) => [kind, sources?.[kind] ?? true]);
   return {
     sources: Object.fromEntries(read) as Config['sources'],
@@ -65,6 +73,8 @@ export function loadConfig(path: string): Config {
     audit: { ...defaultAudit, ...given(audit) },
     retention: { ...defaultRetention, ...given(retention) },
     http: http && httpListen(http, path),
+    outbox: { ...defaultOutbox, ...given(outbox) },
+    sharing: share?.enabled ?? true,
   };
 }
 

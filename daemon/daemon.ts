@@ -8,21 +8,29 @@ import type { Paths } from '../protocol/node/paths.ts';
 import { SocketTransport } from '../protocol/node/socket.ts';
 import type { Transport } from '../protocol/transport.ts';
 import type { Source } from './adapters/adapter.ts';
-import { defaultAudit, defaultLedger, defaultRetention } from './config.ts';
+import { defaultAudit, defaultLedger, defaultOutbox, defaultRetention } from './config.ts';
+import type { Backoff } from './core/outbox.ts';
 import type { RetentionRule } from './core/retention.ts';
 import { Bell } from './engine/bell.ts';
 import { Capabilities } from './engine/capabilities.ts';
 import type { AuditRule } from './engine/capability-audit.ts';
 import { Compaction } from './engine/compaction.ts';
+import type { MakeSink } from './engine/dispatch.ts';
+import { Dispatch } from './engine/dispatch.ts';
 import { failpointBeforeWrites } from './engine/failpoint.ts';
+import { Guests } from './engine/guests.ts';
 import type { IndexerLimits } from './engine/indexer.ts';
 import { Indexer } from './engine/indexer.ts';
+import { Masker } from './engine/mask.ts';
+import { Replicas } from './engine/replicas.ts';
 import { Retention } from './engine/retention.ts';
 import type { Runtime } from './engine/runtime.ts';
 import type { SearchLimits } from './engine/search.ts';
 import { Searcher } from './engine/search.ts';
 import { Series } from './engine/series.ts';
+import { SharePreview } from './engine/share-preview.ts';
 import { SharedReads } from './engine/shared-reads.ts';
+import { Shares } from './engine/shares.ts';
 import type { SourceKinds } from './engine/sources.ts';
 import { Sources } from './engine/sources.ts';
 import { Spools } from './engine/spool.ts';
@@ -47,15 +55,19 @@ import { Turn } from './serve/turn.ts';
 import { AuditRows } from './store/audit-rows.ts';
 import { CapabilityRows } from './store/capability-rows.ts';
 import { FreeSpace } from './store/free-space.ts';
+import { GuestRows } from './store/guest-rows.ts';
 import { Journal } from './store/journal.ts';
 import { Ledger } from './store/ledger.ts';
 import { Lists } from './store/lists.ts';
 import type { OpenStore } from './store/open.ts';
 import { openStore } from './store/open.ts';
+import { OutboxRows } from './store/outbox-rows.ts';
 import { Positions } from './store/positions.ts';
 import { Pruner } from './store/pruner.ts';
 import { openReader } from './store/reader.ts';
+import { ReplicaRows } from './store/replica-rows.ts';
 import { SessionWalk } from './store/session-walk.ts';
+import { ShareRows } from './store/share-rows.ts';
 import { SourceRows } from './store/source-rows.ts';
 import { SubscriberRows } from './store/subscriber-rows.ts';
 import { Tables } from './store/tables.ts';
@@ -71,6 +83,8 @@ export type DaemonOptions = {
   limits?: Partial<Limits>;
   /** The bundle of the worker that searches. */
   searchWorker: string;
+  /** That of the worker that masks secrets. */
+  maskWorker: string;
   search?: Partial<SearchLimits & IndexerLimits>;
   /** How long op ids are kept. */
   ledger?: { maxAgeMs: number };
@@ -80,7 +94,19 @@ export type DaemonOptions = {
   http?: HttpListen | undefined;
   /** How much of the journal is kept. */
   retention?: RetentionRule;
+  /** How long to wait before what did not arrive is sent again. */
+  outbox?: Backoff;
+  /** Whether sessions may be shared. */
+  sharing?: boolean;
+  makeSink?: MakeSink;
 };
+
+const noSinks: MakeSink = () => {
+  throw new Error('this sessiond has no sinks');
+};
+/** Of a batch to a sink: as many as a subscriber is sent at once. */
+const outboxLimits = { maxEvents: 200, maxBytes: 256 * 1024 };
+const deliverMs = 60_000;
 
 const turnsToEnd = 20;
 
@@ -96,6 +122,9 @@ export class Daemon {
   readonly #writer: Writer;
   readonly #sources: Sources;
   readonly #sweep: Sweep;
+  readonly #dispatch: Dispatch;
+  readonly #shares: Shares;
+  readonly #masker: Masker;
   readonly #indexer: Indexer;
   readonly #searcher: Searcher;
   readonly #rpc: Rpc;
@@ -154,15 +183,51 @@ export class Daemon {
       isGone: (principal) => capabilities.isGone(principal),
       rootOf: (principal) => capabilities.rootOf(principal),
     });
+    const masker = new Masker({ workerPath: options.maskWorker, runtime });
+    this.#masker = masker;
+    const backoff = options.outbox ?? defaultOutbox;
+    const makeSink = options.makeSink ?? noSinks;
+    const walk = new SessionWalk(db);
+    const openReaderNow = () => openReader(this.#store.path);
+    const outboxRows = new OutboxRows(db);
+    const sending = { journal, lists, writer: this.#writer, runtime, backoff, makeSink, signal: this.#abort.signal };
+    const onLoop = (loop: Promise<void>) => this.#ownWriting(loop);
+    const { isReplica } = this.#writer;
+    const dispatch = new Dispatch({
+      ...{
+        ...sending,
+        rows: outboxRows,
+        walk,
+        bell,
+        deliverMs,
+        limits: outboxLimits,
+        openReader: openReaderNow,
+        onLoop,
+        isReplica,
+      },
+      mask: (items, signal) => masker.mask(items, signal),
+    });
+    const shares = new Shares({
+      ...{ ...sending, rows: new ShareRows(db), outbox: outboxRows, dispatch, capabilities, onLoop, isReplica },
+      ...{ storeId: journal.storeId, enabled: options.sharing ?? true },
+    });
+    this.#dispatch = dispatch;
+    this.#shares = shares;
     const retention = new Retention({
       journal,
       pruner: new Pruner(db, journal),
       writer: this.#writer,
       runtime,
       rule: options.retention ?? defaultRetention,
-      acknowledged: (floor) => subscribers.acknowledged(floor),
+      acknowledged: (floor) => [...subscribers.acknowledged(floor), ...dispatch.acknowledged(floor)],
     });
-    const swept = { lists, ledger, retention, subscribers, capabilities };
+    const guestRows = new GuestRows(db);
+    const replicaRows = new ReplicaRows(db);
+    const guests = new Guests({
+      ...{ rows: guestRows, replicas: replicaRows, records: tables, journal, audit: new AuditRows(db) },
+      ...{ kin: capabilities, writer: this.#writer, runtime, limits: this.#limits },
+    });
+    const swept = { lists, ledger, guests: guestRows, retention, subscribers, capabilities };
     this.#sweep = new Sweep({ writer: this.#writer, ...swept, runtime, ledgerMaxAgeMs });
     const deps = { writer: this.#writer, tables, ledger, positions, runtime };
     this.#sources = new Sources({
@@ -171,10 +236,7 @@ export class Daemon {
       rows: new SourceRows(db),
       ingest: deps,
       signal: this.#abort.signal,
-      onLoop: (loop) => {
-        this.#writing.add(loop);
-        this.#own(loop.finally(() => this.#writing.delete(loop)));
-      },
+      onLoop,
     });
     const index = join(options.paths.data, 'search.db');
     const { search: searchLimits = {} } = options;
@@ -187,6 +249,15 @@ export class Daemon {
     });
     const handlers = createHandlers({
       capabilities,
+      guests,
+      replicas: new Replicas({ rows: replicaRows, writer: this.#writer, guests, kin: capabilities }),
+      dispatch,
+      shares,
+      preview: new SharePreview({
+        journal,
+        openReader: openReaderNow,
+        find: (items, signal) => masker.find(items, signal),
+      }),
       indexer: this.#indexer,
       searcher: this.#searcher,
       journal,
@@ -201,8 +272,8 @@ export class Daemon {
         bell,
         runtime,
         reads: new SharedReads(journal),
-        walk: new SessionWalk(db),
-        spools: new Spools(options.paths.data, () => openReader(this.#store.path)),
+        walk,
+        spools: new Spools(options.paths.data, openReaderNow),
       },
       compaction: new Compaction({ space: new FreeSpace(db), retention, writer: this.#writer }),
       writer: this.#writer,
@@ -257,9 +328,9 @@ export class Daemon {
       throw error;
     }
     this.#sources.start();
-    const sweeping = this.#sweep.run(this.#abort.signal);
-    this.#writing.add(sweeping);
-    this.#own(sweeping);
+    this.#ownWriting(this.#sweep.run(this.#abort.signal));
+    this.#dispatch.start();
+    this.#shares.start();
     this.#startIndexing();
   }
 
@@ -300,6 +371,7 @@ export class Daemon {
     for (const peer of this.#peers) peer.connection.close();
     for (const socket of this.#silent) socket.destroy();
     (await this.#http)?.close();
+    this.#masker.close();
     await Promise.allSettled([...this.#writing, this.#searcher.close()]);
     // The socket goes before the lock: a successor binds only after this process holds neither.
     this.#listening?.close();
@@ -327,9 +399,7 @@ export class Daemon {
   #startIndexing(): void {
     if (this.#isIndexing || this.#stopping) return;
     this.#isIndexing = true;
-    const indexing = this.#indexer.run(this.#abort.signal);
-    this.#writing.add(indexing);
-    this.#own(indexing);
+    this.#ownWriting(this.#indexer.run(this.#abort.signal));
   }
 
   #accept(socket: Socket): void {
@@ -354,6 +424,11 @@ export class Daemon {
     const transport = new SocketTransport(socket, { maxFrameBytes: this.#limits.maxFrameBytes });
     socket.resume();
     await this.serve(transport);
+  }
+
+  #ownWriting(loop: Promise<void>): void {
+    this.#writing.add(loop);
+    this.#own(loop.finally(() => this.#writing.delete(loop)));
   }
 
   /** Every loop has an owner: one that fails for an unforeseen reason ends the daemon loudly. */

@@ -12,6 +12,7 @@ import { Daemon } from './daemon.ts';
 import { armFailpoint } from './engine/failpoint.ts';
 import { systemRuntime } from './engine/runtime.ts';
 import { ListenError } from './serve/listen.ts';
+import { sinkMaker } from './sink-kinds.ts';
 import { sourceKindNames, sourceKinds } from './source-kinds.ts';
 import { StoreError } from './store/open.ts';
 
@@ -40,8 +41,8 @@ async function main(): Promise<number> {
     const folders = agentFolders(process.env);
     const wanted = sourceKindNames.filter((kind) => config.sources[kind]);
     const sources = wanted.map((kind) => sourceKinds[kind](folders[kind]));
-    const { ledger, audit, retention, http } = config;
-    const searchWorker = fileURLToPath(new URL('./search-worker.mjs', import.meta.url));
+    const { ledger, audit, retention, http, outbox, sharing } = config;
+    const worker = (name: string) => fileURLToPath(new URL(`./${name}-worker.mjs`, import.meta.url));
     const daemon = new Daemon({
       paths,
       version: __VERSION__,
@@ -52,7 +53,11 @@ async function main(): Promise<number> {
       audit,
       retention,
       http,
-      searchWorker,
+      outbox,
+      sharing,
+      makeSink: sinkMaker(runtime),
+      searchWorker: worker('search'),
+      maskWorker: worker('mask'),
     });
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void daemon.stop());
     if (tiedFd !== undefined)

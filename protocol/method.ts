@@ -21,9 +21,10 @@ import {
 
 /**
  * `open`: before any right is known. `op`: the method is one op. `mutation`: orders with the ops of its connection.
- * `series`: the same, and those behind it wait for all its ops. `read`: waits for all of them.
+ * `series`: the same, and those behind it wait for all its ops. `read`: waits for all of them. `wait`: what it keeps is in order
+ * with them, and what it waits for then holds up nobody.
  */
-export type MethodKind = 'open' | 'read' | 'mutation' | 'op' | 'series';
+export type MethodKind = 'open' | 'read' | 'mutation' | 'op' | 'series' | 'wait';
 
 export type Method = {
   params: z.ZodType;

@@ -149,7 +149,14 @@ export const methods = {
   },
   'session/get': {
     params: z.strictObject({ sessionId }),
-    result: z.object({ session: Session, turns: z.array(Turn), blockers: z.array(Blocker), cursor }),
+    result: z.object({
+      session: Session,
+      turns: z.array(Turn),
+      blockers: z.array(Blocker),
+      /** Its home is another store: what is done in it is sent with guest/append. */
+      replica: z.literal(true).optional(),
+      cursor,
+    }),
     right: 'read',
     kind: 'read',
     summary: 'One session with its open turns and pending blockers.',

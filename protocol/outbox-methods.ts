@@ -146,7 +146,7 @@ export const outboxMethods = {
     params: z.strictObject({ ops: z.array(Op).min(1).max(100) }),
     result: z.object({ ...applied.shape, pending: z.boolean().optional() }),
     right: 'read',
-    kind: 'mutation',
+    kind: 'wait',
     summary: 'Hands ops to the home of a session that is a replica here; waits up to 10 s for what becomes of them.',
   },
   'guest/take': {

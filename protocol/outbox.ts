@@ -13,7 +13,8 @@ export const batchStates = ['pending', 'inFlight', 'acked', 'failed'] as const;
 export const sinkName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected up to 64 of A-Za-z0-9._-');
 export const batchId = z.string().min(1).max(128);
 export const shareId = z.string().regex(/^shr_[A-Za-z0-9_-]{1,64}$/, 'expected shr_ and letters or digits');
-export const storeId = z.string().min(1).max(64);
+/** As it stands in cursors. */
+export const storeId = z.string().regex(/^[A-Za-z0-9]{1,64}$/, 'expected up to 64 letters and digits');
 
 /** Of which sessions the events go out: all of each, since the other side holds a session without a gap or not at all. */
 export const SinkFilter = z.strictObject({

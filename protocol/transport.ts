@@ -7,6 +7,11 @@ export interface Transport {
    * once the transport is closed; what was sent before may or may not have arrived.
    */
   send(text: string): Promise<void>;
+  /**
+   * Sends a notification, where the other end tells when it is done with one. `sent`: as of `send`; `handled`: it is done with
+   * it, or rejects with TransportClosedError where it never will be.
+   */
+  notify?(text: string): { sent: Promise<void>; handled: Promise<void> };
   /** The next frame; undefined when the other end closed or `close` was called. One caller at a time. */
   receive(): Promise<Frame | undefined>;
   /** Ends both directions; what was sent before is still delivered where that is possible. Idempotent. */

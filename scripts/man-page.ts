@@ -88,7 +88,8 @@ function verbSection(command: Command, parents: string[]): string[] {
   const words = [
     ...path,
     ...command.registeredArguments.map(argumentTerm),
-    ...(commands.length > 0 ? ['COMMAND'] : []),
+    // As its usage says: there are verbs that do something without a command too.
+    ...(commands.length > 0 ? command.usage().split(' ').slice(0, 1) : []),
   ];
   return [
     `.SS ${quoted(words.join(' '))}`,

@@ -13,7 +13,14 @@ test('the page is roff without a warning, and shows every verb, exit code and fi
   });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   for (const verb of Object.keys(verbs)) expect(stdout).toMatch(new RegExp(`^   ${verb}\\b`, 'm'));
-  for (const text of ['source add KIND PATH', '--level <LEVEL>', '--no-spawn', 'SESSIOND_SOCKET', 'sessiond.log']) {
+  for (const text of [
+    'source add KIND PATH',
+    'outbox [COMMAND]',
+    '--level <LEVEL>',
+    '--no-spawn',
+    'SESSIOND_SOCKET',
+    'sessiond.log',
+  ]) {
     expect(stdout).toContain(text);
   }
   expect(stdout).toMatch(/^EXIT STATUS\n.*^ +0 +ok\n.*^ +7 +busy or locked\n/ms);

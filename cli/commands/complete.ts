@@ -9,9 +9,11 @@ import type { Asked } from '../completion/model.ts';
 import { askable } from '../completion/model.ts';
 import { connectIfRunning } from '../connect.ts';
 import type { Context } from '../context.ts';
+import { readWaiting } from '../outbox.ts';
 import { sessionPages } from '../pages.ts';
 import { cleanLine, cleanStart, isClean } from '../render/clean.ts';
 import { isAgentId } from '../resolve.ts';
+import { allShares } from '../shares.ts';
 
 /** Whoever pressed TAB thinks that it hangs when this takes longer. */
 const patienceMs = 1500;
@@ -72,6 +74,19 @@ const candidatesFor: Record<Asked, (client: Client, start: string) => Promise<Ca
     (await allCapabilities(client))
       .filter(({ revokedAt }) => revokedAt === null)
       .map(({ id, label }) => [cleanLine(id), cleanStart(label, 60)]),
+  sinks: async (client) => {
+    const { items } = await client.call('sink/list', {});
+    return items.map(({ name, url }) => [cleanLine(name), cleanStart(url, 200)]);
+  },
+  batches: async (client) =>
+    (await readWaiting(client)).batches.map(({ batchId, sink }) => [cleanLine(batchId), cleanLine(sink)]),
+  /** A share is taken back by its session too. */
+  shares: async (client) => {
+    const shares = (await allShares(client)).filter(({ state }) => state !== 'ending');
+    const named = shares.map(({ id, title }): Candidate => [cleanLine(id), cleanStart(title ?? '', 60)]);
+    const sessions = new Map(shares.map(({ sessionId, title }) => [cleanLine(sessionId), cleanStart(title ?? '', 60)]));
+    return [...named, ...sessions];
+  },
   methods: async (client) => {
     const { methods } = (await client.call('rpc.discover', {})) as { methods: { name: string; summary?: string }[] };
     return methods.map(({ name, summary }) => [cleanLine(name), cleanLine(summary ?? '')]);

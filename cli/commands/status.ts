@@ -7,6 +7,7 @@ import type { Context } from '../context.ts';
 import { cleanLine, cleanStart } from '../render/clean.ts';
 import { shownPath } from '../render/path.ts';
 import { bytes, countOf, grouped } from '../render/quantity.ts';
+import { isInTrouble } from '../render/sink.ts';
 import { badHint, byPresence, namesOf, sourceFacts } from '../render/sources.ts';
 import { duration } from '../render/time.ts';
 import { displayWidth, wrap } from '../render/width.ts';
@@ -41,6 +42,7 @@ function statusLines(context: Context, status: Status): string[] {
     ['head', cleanLine(status.head)],
     ['store', isPartial ? undefined : bytes(status.storeBytes)],
     ['memory', bytes(status.memoryBytes)],
+    ['sinks', sinksText(context, status.sinks)],
     ['connections', isPartial ? undefined : connectionsText(status.connections)],
   ];
   const { present, absent } = byPresence(status.sources);
@@ -67,6 +69,14 @@ function labelled({ out }: Context, label: string, lines: string[]): string[] {
 
 function valueLines({ out }: Context, value: string): string[] {
   return wrap(value, out.width - labelWidth - 1);
+}
+
+/** `3: work failing, mirror paused (sessiond sink ls)`. An older daemon tells none. */
+function sinksText({ commandLine }: Context, sinks: Status['sinks'] = []): string | undefined {
+  if (sinks.length === 0) return undefined;
+  const inTrouble = sinks.filter(isInTrouble).map(({ name, state }) => `${cleanLine(name)} ${cleanLine(state)}`);
+  const count = grouped(sinks.length);
+  return inTrouble.length === 0 ? count : `${count}: ${inTrouble.join(', ')} (${commandLine('sink ls')})`;
 }
 
 function connectionsText(connections: Status['connections']): string {

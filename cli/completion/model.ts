@@ -14,7 +14,17 @@ export type Values =
   | { is: 'anything' };
 
 /** What `__complete` can be asked. */
-export const askable = ['sessions', 'agents', 'folders', 'sources', 'methods', 'capabilities'] as const;
+export const askable = [
+  'sessions',
+  'agents',
+  'folders',
+  'sources',
+  'methods',
+  'capabilities',
+  'sinks',
+  'batches',
+  'shares',
+] as const;
 export type Asked = (typeof askable)[number];
 
 export type OptionModel = {
@@ -97,6 +107,12 @@ function valuesOf(placeholder: string, known: Record<string, string[]>): Values 
       return { is: 'asked', what: 'sources' };
     case 'capability':
       return { is: 'asked', what: 'capabilities' };
+    case 'sink':
+      return { is: 'asked', what: 'sinks' };
+    case 'batch':
+      return { is: 'asked', what: 'batches' };
+    case 'share':
+      return { is: 'asked', what: 'shares' };
     case 'method':
       return { is: 'asked', what: 'methods' };
     case 'path':

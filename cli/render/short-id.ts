@@ -5,7 +5,7 @@ const leastLength = 12;
 /** How much of an id is as good as unique: of 128 bits of a hash 48, of an id that begins with its time that and 18 bits. */
 const knownForms: [RegExp, number][] = [
   [/^(ses|blk)_[A-Za-z0-9_-]{22}$/, leastLength],
-  [/^(ses|blk)_[0-9a-z]{9}[A-Za-z0-9_-]{16}$/, 16],
+  [/^(ses|blk|bat)_[0-9a-z]{9}[A-Za-z0-9_-]{16}$/, 16],
 ];
 
 /** One id without knowing the others: short where that is as good as unique, else whole. */

@@ -119,13 +119,14 @@ export type Outgoing = {
 export type NotTaken = { opId: string; reason: string };
 
 /**
- * How a delivery ended. `acked`: it is on the other side's disk, but for what it does not take. `retry`: nobody knows whether it
+ * How a delivery ended. `acked`: it is on the other side's disk, but for what it does not take; `held`: the cursor that it says
+ * that it holds, where it says one. `retry`: nobody knows whether it
  * arrived; it is sent again, no earlier than the other side asked for. `refused`: sending it again is of no use; somebody must
  * look. `behind`: the other side does not hold what comes before this batch (it was put back, say); `held` is the cursor of the
  * origin's that it holds, undefined where it holds none; `sessions` those in which something is missing before the batch.
  */
 export type Delivered =
-  | { kind: 'acked'; rejected: readonly NotTaken[] }
+  | { kind: 'acked'; rejected: readonly NotTaken[]; held?: string | undefined }
   | { kind: 'retry'; reason: string; atLeastMs?: number | undefined }
   | { kind: 'refused'; reason: string }
   | { kind: 'behind'; held: string | undefined; sessions: readonly string[] };

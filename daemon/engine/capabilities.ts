@@ -87,6 +87,17 @@ export class Capabilities {
     return this.#grantOf(held, Number(epoch));
   }
 
+  /** What is held by a capability that is known here, for what acts on behalf of others. Throws Unauthorized. */
+  actWith(id: string): Grant {
+    const held = this.#tree.find(id);
+    if (!held) throw new RefusedError(unauthorized('unknown'));
+    return this.#grantOf(held, held.capability.epoch);
+  }
+
+  isKnown(id: string): boolean {
+    return this.#tree.find(id) !== undefined;
+  }
+
   /** Notes what was refused to who showed a token; of one that is none there is nothing to note it of. */
   async refused(by: Author, method: string, token: string, { refused }: Refusal): Promise<void> {
     const held = this.#find(token);
@@ -202,6 +213,16 @@ export class Capabilities {
   isGone(principal: string): boolean {
     const held = this.#tree.find(principal);
     return held ? held.capability.revokedAt !== null : principal.startsWith('cap_');
+  }
+
+  /** Whether a capability is another, or came of it. */
+  isUnder(id: string, ancestor: string): boolean {
+    return this.#tree.isUnder(id, ancestor);
+  }
+
+  /** Whether nobody can act with a capability now: it was taken back, its time is over, or it is forgotten since. */
+  isOver(id: string): boolean {
+    return this.#reasonOf(id) !== undefined;
   }
 
   /** Of what acts as `principal`, what the owner gave of which it came; itself where that is not known. */

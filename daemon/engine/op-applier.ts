@@ -7,7 +7,7 @@ import { isRefusal, refuse } from '../../protocol/errors.ts';
 import { methods } from '../../protocol/methods.ts';
 import type { Event, Op, Part } from '../../protocol/schema.ts';
 import { allowsOp, holds, sees } from '../core/capability.ts';
-import type { Context, Decision } from '../core/decide.ts';
+import type { Context, Decision, Draft } from '../core/decide.ts';
 import { decide, sessionIdOf } from '../core/decide.ts';
 import { recordsOf } from '../core/hidden-records.ts';
 import type { Records } from '../core/records.ts';
@@ -18,6 +18,7 @@ import type { Tables } from '../store/tables.ts';
 import { failpointsOf } from './failpoint.ts';
 import type { Grant } from './grant.ts';
 import { unauthorized } from './grant.ts';
+import type { ReplicaSet } from './replica-set.ts';
 import type { Runtime } from './runtime.ts';
 
 /**
@@ -33,6 +34,16 @@ export type OpResult = { outcome: 'applied' | 'duplicate'; entry: Applied } | { 
 /** Something that is done once. `digest`: of its content; undefined where the op id alone stands for it (series). */
 export type Once = { opId: string; digest: Buffer | undefined; occurredAt?: number | undefined };
 
+/** Where an event stands. `at`, `occurredAt`: ms since the epoch; `opRest`: how many events of the same op follow. */
+export type EventPlace = {
+  version: number;
+  at: number;
+  occurredAt: number | undefined;
+  actorId: string;
+  opId: string;
+  opRest: number;
+};
+
 /** Leases to note, waits to wake: in memory, so that they must not be ahead of the store. */
 export type Effects = { turns: NonNullable<Decision['turn']>[]; blockers: string[]; sessionsDeleted: boolean };
 
@@ -40,7 +51,14 @@ export type EffectsMark = { turns: number; blockers: number };
 
 const noEffects = (): Effects => ({ turns: [], blockers: [], sessionsDeleted: false });
 
-export type OpApplierDeps = { journal: Journal; tables: Tables; ledger: Ledger; audit: AuditRows; runtime: Runtime };
+export type OpApplierDeps = {
+  journal: Journal;
+  tables: Tables;
+  ledger: Ledger;
+  audit: AuditRows;
+  replicas: ReplicaSet;
+  runtime: Runtime;
+};
 
 export class OpApplier {
   readonly #deps: OpApplierDeps;
@@ -55,12 +73,13 @@ export class OpApplier {
     failpointsOf(op.type);
     const { grant } = author;
     const records = grant ? recordsOf(this.#deps.tables, (id) => sees(grant.capability, id)) : this.#deps.tables;
-    const forbidden = grant && forbiddenOp(grant, op, records);
+    const forbidden = (grant && forbiddenOp(grant, op, records)) ?? this.#deps.replicas.refuses(author, op, records);
     const result = forbidden
       ? refused(forbidden)
       : this.once(author, { opId, occurredAt, digest: contentDigest(op) }, at, (context) => {
           return this.#missing(author, op) ?? this.#versionConflict(op, records) ?? decide(records, op, context);
         });
+    if (op.type === 'session/delete' && result.outcome === 'applied') this.#deps.replicas.discard(op.params.sessionId);
     if (grant) this.auditOp(author, op.type, sessionIdOf(records, op) ?? null, result, at);
     return result;
   }
@@ -106,23 +125,29 @@ export class OpApplier {
     at: number,
     partJson?: string,
   ): { seq: number | null; version: number } {
-    const { journal, tables } = this.#deps;
-    const sessionId = decision.ids.sessionId!;
-    let version = tables.findSession(sessionId)?.version ?? 0;
+    let version = this.#deps.tables.findSession(decision.ids.sessionId!)?.version ?? 0;
     let seq: number | null = null;
-    const actor = tables.actorKey(actorId);
     for (const [index, draft] of decision.events.entries()) {
       version += 1;
-      const session = tables.sessionKey(draft);
       const opRest = decision.events.length - 1 - index;
-      const json = partJson === undefined ? JSON.stringify(draft.data) : wholePart(draft.data as Part, partJson);
-      seq = journal.append({ session, version, type: draft.type, occurredAt, actor, opId, opRest, json });
-      const event = { ...draft, seq, version, at, actorId, opId, ...(occurredAt === undefined ? {} : { occurredAt }) };
-      tables.apply(event as Event);
-      if (draft.type === 'blocker/updated') this.#effects.blockers.push(draft.data.id);
-      if (draft.type === 'session/deleted') this.#effects.sessionsDeleted = true;
+      const json = partJson === undefined ? undefined : wholePart(draft.data as Part, partJson);
+      seq = this.writeEvent(draft, { version, at, occurredAt, actorId, opId, opRest }, json);
     }
     return { seq, version };
+  }
+
+  /** Writes one event; returns its seq. `json`: its data, where that is encoded already. */
+  writeEvent(draft: Draft, place: EventPlace, json = JSON.stringify(draft.data)): number {
+    const { journal, tables } = this.#deps;
+    const { version, at, occurredAt, actorId, opId, opRest } = place;
+    const session = tables.sessionKey(draft);
+    const actor = tables.actorKey(actorId);
+    const seq = journal.append({ session, version, type: draft.type, occurredAt, actor, opId, opRest, json });
+    const event = { ...draft, seq, version, at, actorId, opId, ...(occurredAt === undefined ? {} : { occurredAt }) };
+    tables.apply(event as Event);
+    if (draft.type === 'blocker/updated') this.#effects.blockers.push(draft.data.id);
+    if (draft.type === 'session/deleted') this.#effects.sessionsDeleted = true;
+    return seq;
   }
 
   /** What is to be done outside of the store once all that was applied is committed, and nothing of it if it is not. */

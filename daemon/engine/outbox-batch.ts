@@ -1,6 +1,7 @@
 // What goes out to a sink in one piece (PROTOCOL.md 7): whole ops, in the order of the journal, as the text that is sent each time.
 import type { Cursor } from '../../protocol/cursor.ts';
 import type { EventFilter, Journal, StoredEvent } from '../store/journal.ts';
+import type { Mark } from '../store/outbox-rows.ts';
 
 export type OutboxLimits = {
   /** Events and bytes of a batch; one larger op is still sent whole. */
@@ -8,33 +9,78 @@ export type OutboxLimits = {
   maxBytes: number;
 };
 
-/** `through`: how far the journal was looked at; undefined `items` where nothing of it matched. */
-export type Cut = { through: Cursor; items: string | undefined };
+export type CutQuery = {
+  filter: EventFilter;
+  /** False: part/delta is left out, and what it added comes whole when the part is put anew or its turn ends. */
+  deltas: boolean;
+  limits: OutboxLimits;
+  /** How far a session was sent. */
+  markOf(sessionId: string): Mark | undefined;
+};
+
+/**
+ * `through`: how far the journal was looked at. `items`: each as JSON. `marks`: what changed of them. `whole`: a session that must
+ * be sent whole before anything behind `through` is, since the journal has not all of it.
+ */
+export type Cut = { through: Cursor; items: string[]; marks: Map<string, Mark>; whole: string | undefined };
 
 /** The next ops behind `after` that match. Looks at a bounded number of events, but for an op that is larger. */
-export function cutBatch(journal: Journal, after: Cursor, filter: EventFilter, limits: OutboxLimits): Cut {
+export function cutBatch(journal: Journal, after: Cursor, query: CutQuery): Cut {
   const events: StoredEvent[] = [];
   let through = after;
   for (let whole = false; !whole; ) {
-    const page = journal.readAfter(through, filter, { events: limits.maxEvents, bytes: limits.maxBytes });
+    const { maxEvents, maxBytes } = query.limits;
+    const page = journal.readAfter(through, query.filter, { events: maxEvents, bytes: maxBytes });
     events.push(...page.events);
     ({ through, whole } = page);
   }
-  return { through, items: events.length === 0 ? undefined : `[${itemsOf(events).join(',')}]` };
+  const items: string[] = [];
+  const marks = new Map<string, Mark>();
+  let before = after;
+  for (const op of opsOf(events)) {
+    const { sessionId } = op[0]!;
+    const mark = marks.get(sessionId) ?? query.markOf(sessionId) ?? { version: 0, seen: 0, state: 'at' };
+    const next = itemOf(op, mark, query.deltas);
+    if (next === 'gap') return { through: before, items, marks, whole: sessionId };
+    if (next) {
+      if (next.item !== undefined) items.push(next.item);
+      marks.set(sessionId, next.mark);
+    }
+    before = journal.cursorAt(op.at(-1)!.opLast);
+  }
+  return { through, items, marks, whole: undefined };
 }
 
-/** One item an op. All events of an op lie together, and are of one session. */
-function itemsOf(events: StoredEvent[]): string[] {
-  const items: string[] = [];
+/** All events of an op lie together, and are of one session. */
+function* opsOf(events: StoredEvent[]): Generator<StoredEvent[]> {
   for (let from = 0; from < events.length; ) {
     const { opLast } = events[from]!;
-    let to = from;
-    while (events[to + 1]?.opLast === opLast) to += 1;
-    const { opId, sessionId, seq, version } = events[to]!;
-    const texts = events.slice(from, to + 1).map(({ text }) => text);
-    const head = JSON.stringify({ opId, seq, sessionId, version });
-    items.push(`${head.slice(0, -1)},"events":[${texts.join(',')}]}`);
-    from = to + 1;
+    let to = from + 1;
+    while (events[to]?.opLast === opLast) to += 1;
+    yield events.slice(from, to);
+    from = to;
   }
-  return items;
+}
+
+/** Nothing where the sink has it already; `gap` where it lacks what is before it. */
+function itemOf(
+  op: StoredEvent[],
+  mark: Mark,
+  deltas: boolean,
+): { item: string | undefined; mark: Mark } | 'gap' | undefined {
+  const { opId, sessionId, seq, version, type } = op.at(-1)!;
+  const before = op[0]!.version - 1;
+  // What is not known is for the other side to judge: it says where it lacks something.
+  const {
+    version: sent,
+    seen,
+    state,
+  } = mark.state === 'unknown' ? { version: before, seen: before, state: 'at' } : mark;
+  if (state === 'gone' || (state === 'at' && version <= seen)) return undefined;
+  if (state === 'stale' || before > seen) return 'gap';
+  if (!deltas && type === 'part/delta') return { item: undefined, mark: { version: sent, seen: version, state: 'at' } };
+  const isEnd = type === 'session/deleted';
+  const head = { opId, seq, sessionId, version, ...(sent === before ? {} : { prevVersion: sent }) };
+  const item = `${JSON.stringify(head).slice(0, -1)},"events":[${op.map(({ text }) => text).join(',')}]}`;
+  return { item, mark: { version, seen: version, state: isEnd ? 'gone' : 'at' } };
 }

@@ -1,19 +1,29 @@
 // One sink's loop (PROTOCOL.md 7): a durable cursor over the journal. What is next is written down, then sent, and sent again
-// unchanged until it is acknowledged; that, and how far the sink has come, are one transaction.
+// unchanged until it is acknowledged; that, and how far the sink has come, are one transaction. Where the journal does not
+// hold what the sink lacks, sessions are sent whole.
+import type { Cursor } from '../../protocol/cursor.ts';
 import { formatCursor, parseCursor } from '../../protocol/cursor.ts';
-import { RefusedError } from '../../protocol/errors.ts';
+import type { Refusal } from '../../protocol/errors.ts';
+import { isRefusal, RefusedError } from '../../protocol/errors.ts';
 import type { Delivered, Sink } from '../adapters/adapter.ts';
 import type { Backoff } from '../core/outbox.ts';
 import { retryDelayMs } from '../core/outbox.ts';
-import type { EventFilter, Journal } from '../store/journal.ts';
-import type { BatchRow, OutboxRows, SinkRow } from '../store/outbox-rows.ts';
+import type { Journal } from '../store/journal.ts';
+import type { BatchRow, Mark, OutboxRows, SinkRow } from '../store/outbox-rows.ts';
+import type { Reader } from '../store/reader.ts';
+import type { SessionFilter } from '../store/session-walk.ts';
 import type { Bell } from './bell.ts';
+import { failpoint } from './failpoint.ts';
 import type { OutboxLimits } from './outbox-batch.ts';
 import { cutBatch } from './outbox-batch.ts';
+import type { ResyncDeps } from './outbox-resync.ts';
+import { Resync } from './outbox-resync.ts';
+import { deletionPiece, snapshotPieces } from './outbox-snapshot.ts';
 import type { Runtime } from './runtime.ts';
-import type { Writer } from './writer.ts';
+import { within } from './within.ts';
+import type { OnRollback, Writer } from './writer.ts';
 
-export type OutletDeps = {
+export type OutletDeps = ResyncDeps & {
   rows: OutboxRows;
   journal: Journal;
   writer: Pick<Writer, 'write'>;
@@ -21,10 +31,18 @@ export type OutletDeps = {
   runtime: Runtime;
   backoff: Backoff;
   limits: OutboxLimits;
+  /** How long one delivery may take, ms. */
+  deliverMs: number;
+  /** Masks secrets in items; rejects rather than give one unmasked. */
+  mask(items: readonly string[], signal: AbortSignal): Promise<string[]>;
+  openReader(): Reader;
+  /** Whether a session's home is another store. */
+  isReplica(sessionId: string): boolean;
 };
 
-/** Acknowledged batches that are still listed. */
-const keptBatches = 100;
+/** Acknowledged batches that are still listed, and those of which something was not taken. */
+const keptWhole = 100;
+const keptPartly = 1_000;
 /** Events that a sink may have passed without one for it, before it is written down how far it is. */
 const passedEvents = 1_000;
 
@@ -32,33 +50,68 @@ export class Outlet {
   readonly row: SinkRow;
   readonly #deps: OutletDeps;
   readonly #sink: Sink;
-  readonly #filter: EventFilter;
-  /** How far the journal was looked at, and nothing of it waits to be sent. */
-  #lookedAt: number;
+  readonly #filter: SessionFilter;
+  /** How far the journal was looked at. */
+  #lookedAt: Cursor;
+  #resync: Resync | undefined;
+  /** Marks of what was looked at and is not for the sink: written with the next that is. */
+  readonly #passed = new Map<string, Mark>();
   /** What is on its way now. */
   #inFlight: string | undefined;
+  /** How often one after another the other side was behind. */
+  #timesBehind = 0;
   #wake: () => void = () => {};
 
   constructor(deps: OutletDeps, row: SinkRow, sink: Sink) {
     this.#deps = deps;
     this.row = row;
     this.#sink = sink;
-    this.#filter = row.filter === null ? {} : (JSON.parse(row.filter) as EventFilter);
-    this.#lookedAt = row.seq;
+    this.#filter = row.filter === null ? {} : (JSON.parse(row.filter) as SessionFilter);
+    this.#lookedAt = deps.journal.cursorAt(Math.max(row.seq, deps.rows.lastSeq(row.name) ?? 0));
   }
 
-  /** Behind this it needs the journal. */
-  get needsFrom(): number {
-    return this.#lookedAt;
+  /** Where the other side is a sessiond. */
+  get host(): Sink['host'] {
+    return this.#sink.host;
   }
 
   isInFlight(batchId: string): boolean {
     return this.#inFlight === batchId;
   }
 
+  /** How many events it may still be sent, of those that are there. */
+  get lag(): number {
+    const { rows, journal } = this.#deps;
+    if (this.row.resync) return journal.head.seq;
+    const isWaiting = rows.lastSeq(this.row.name) !== undefined || this.row.state === 'paused';
+    return journal.head.seq - (isWaiting ? this.row.seq : this.#lookedAt.seq);
+  }
+
   /** Something about it was changed from outside. */
   wake(): void {
     this.#wake();
+  }
+
+  /** A batch was given up: what was looked at is looked at no more, and what waits behind it is as it was. */
+  async discard(batch: BatchRow): Promise<void> {
+    const { rows } = this.#deps;
+    await this.#save({ cursor: batch.through, seq: Math.max(this.row.seq, batch.toSeq) }, () =>
+      rows.dropBatch(batch.id),
+    );
+    this.wake();
+  }
+
+  /** Changes its state from outside. `revive`: what waits is sent now. Rejects with RefusedError when it cannot be written. */
+  async change(
+    patch: Partial<Pick<SinkRow, 'state' | 'token' | 'held' | 'lastError'>>,
+    revive: boolean,
+  ): Promise<void> {
+    const { rows, writer } = this.#deps;
+    await writer.write((onRollback) => {
+      this.#patch(patch, onRollback);
+      if (revive) rows.revive(this.row.name);
+    });
+    this.wake();
   }
 
   /** Runs until the signal fires; never rejects for what the other side does. */
@@ -67,8 +120,10 @@ export class Outlet {
     signal.addEventListener('abort', stop);
     try {
       while (!signal.aborted) {
-        const batch = this.row.state === 'paused' ? undefined : await this.#next();
+        const batch = this.row.state === 'paused' ? undefined : await this.#nextOrFail(signal);
+        if (signal.aborted) break;
         // No await between these: a ring, or a word from outside, in between would be missed.
+        if (batch === 'later') continue;
         if (!batch) await this.#nextRing(signal);
         else if ((batch.nextRetryAt ?? 0) > this.#deps.runtime.now()) await this.#waitFor(batch, signal);
         else await this.#deliver(batch, signal);
@@ -79,111 +134,312 @@ export class Outlet {
     }
   }
 
-  /** What is to be sent: what was written down before, else what is new in the journal; undefined where there is nothing. */
-  async #next(): Promise<BatchRow | undefined> {
-    const { rows, journal, runtime, limits } = this.#deps;
-    const { name } = this.row;
-    const held = rows.next(name);
-    if (held) return held;
-    for (;;) {
-      const after = journal.cursorAt(this.#lookedAt);
-      const { through, items } = cutBatch(journal, after, this.#filter, limits);
-      if (items !== undefined) {
-        const batch: BatchRow = {
-          ...{ id: runtime.newId('bat'), sink: name, fromSeq: this.row.seq, toSeq: through.seq },
-          ...{ through: formatCursor(through), state: 'pending', attempts: 0, nextRetryAt: null, lastError: null },
-          ...{ items, rejected: '[]' },
-        };
-        if (!(await this.#written(() => rows.addBatch(batch)))) return undefined;
-        this.#lookedAt = through.seq;
-        return batch;
-      }
-      this.#lookedAt = through.seq;
-      if (through.seq - this.row.seq >= passedEvents) await this.#moveTo(formatCursor(through), through.seq);
-      if (through.seq >= journal.head.seq) return undefined;
-      // A filter that matches nothing holds nobody up.
-      await new Promise((resolve) => setImmediate(resolve));
+  /** What could not be made ready (the disk is full, say) is tried again. */
+  async #nextOrFail(signal: AbortSignal): Promise<BatchRow | 'later' | undefined> {
+    try {
+      return await this.#next(signal);
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      const { runtime, backoff } = this.#deps;
+      if (!(error instanceof RefusedError)) runtime.log.error({ err: error, sink: this.row.name }, 'a sink waits');
+      const lastError = error instanceof RefusedError ? error.message : 'what is to be sent could not be made ready';
+      Object.assign(this.row, { state: 'failing', lastError });
+      await this.#sleep(backoff.baseMs * 2, signal);
+      return 'later';
     }
   }
 
+  /** A store that was restored is another (PROTOCOL.md 2): nothing of its past says what the other side has of it. */
+  async #beginAnew(): Promise<void> {
+    const { rows, journal } = this.#deps;
+    const { head } = journal;
+    await this.#save({ cursor: formatCursor(head), seq: head.seq, held: null, resync: true }, () => {
+      rows.dropUnsent(this.row.name);
+      rows.setMarks(this.row.name, 'stale');
+    });
+    this.#lookedAt = head;
+  }
+
+  /** What is to be sent: what was written down before, else what is new in the journal; undefined where there is nothing. */
+  async #next(signal: AbortSignal): Promise<BatchRow | undefined> {
+    const { rows, journal, limits } = this.#deps;
+    const { name } = this.row;
+    if (!this.row.cursor.startsWith(`${journal.storeId}.`)) await this.#beginAnew();
+    while (!signal.aborted && this.row.state !== 'paused') {
+      const held = rows.next(name);
+      if (held) return held;
+      const stale = rows.stale(name);
+      if (stale !== undefined) {
+        await this.#addSnapshot(stale, signal);
+        continue;
+      }
+      if (this.#lookedAt.seq < journal.floorSeq && !this.row.resync) await this.#save({ resync: true });
+      if (this.row.resync) {
+        await this.#resyncFurther(signal);
+        continue;
+      }
+      const query = {
+        ...{ filter: this.#filter, deltas: !this.row.mask, limits },
+        markOf: (id: string) => (this.#isForeign(id) ? noMore : this.#markOf(id)),
+      };
+      const { through, items, marks, whole } = cutBatch(journal, this.#lookedAt, query);
+      if (items.length > 0) {
+        await this.#addBatch(items, through, marks, signal);
+        continue;
+      }
+      for (const [id, mark] of marks) this.#passed.set(id, mark);
+      this.#lookedAt = through;
+      if (through.seq - this.row.seq >= passedEvents) await this.#saveAt(through);
+      if (whole !== undefined) await this.#addSnapshot(whole, signal);
+      else if (through.seq >= journal.head.seq) return undefined;
+      // A filter that matches nothing holds nobody up.
+      else await nextTurn();
+    }
+    return undefined;
+  }
+
+  /** A replica is handed on by its home alone, but for what is written down here. */
+  #isForeign(id: string): boolean {
+    return this.#sink.host !== undefined && this.#deps.isReplica(id);
+  }
+
+  #markOf(id: string): Mark | undefined {
+    return this.#passed.get(id) ?? this.#deps.rows.markOf(this.row.name, id);
+  }
+
+  async #addBatch(items: string[], through: Cursor, marks: Map<string, Mark>, signal: AbortSignal): Promise<void> {
+    const masked = this.row.mask ? await this.#deps.mask(items, signal) : items;
+    const batch = this.#newBatch(masked, formatCursor(through), through.seq);
+    await this.#deps.writer.write(() => {
+      this.#writePassed();
+      for (const [id, mark] of marks) this.#deps.rows.setMark(this.row.name, id, mark);
+      this.#deps.rows.addBatch(batch);
+    });
+    this.#passed.clear();
+    this.#lookedAt = through;
+  }
+
+  #newBatch(items: string[], through: string, toSeq: number): BatchRow {
+    const { runtime } = this.#deps;
+    return {
+      ...{ id: runtime.newId('bat'), sink: this.row.name, fromSeq: this.row.seq, toSeq, through, state: 'pending' },
+      ...{ attempts: 0, nextRetryAt: null, lastError: null, items: `[${items.join(',')}]`, count: items.length },
+      rejected: '[]',
+    };
+  }
+
+  /** Writes down what a session is now, to be sent next; does not move the cursor. */
+  async #addSnapshot(sessionId: string, signal: AbortSignal): Promise<void> {
+    const { rows, journal, runtime, writer, limits, openReader, mask } = this.#deps;
+    const { name, cursor, seq } = this.row;
+    const of = { sessionId, id: runtime.newId('snp'), seq: journal.head.seq, maxBytes: limits.maxBytes };
+    // At the same moment as the head: there is no await in between.
+    const reader = openReader();
+    const add = async (piece: string, mark: Mark | undefined) => {
+      const items = this.row.mask ? await mask([piece], signal) : [piece];
+      const batch = this.#newBatch(items, cursor, seq);
+      await writer.write(() => {
+        rows.addBatch(batch);
+        if (mark) rows.setMark(name, sessionId, mark);
+      });
+    };
+    try {
+      let isThere = false;
+      for (const { item, version, isLast } of snapshotPieces(reader.lists, of)) {
+        isThere = true;
+        await add(item, isLast ? { version, seen: version, state: 'at' } : undefined);
+        signal.throwIfAborted();
+      }
+      if (isThere) return;
+      // Deleted: who holds nothing of it need not hear of it.
+      const sent = this.#markOf(sessionId)?.version ?? 0;
+      const gone: Mark = { version: sent, seen: sent, state: 'gone' };
+      if (sent > 0) await add(deletionPiece(of, sent, runtime.now()), gone);
+      else await writer.write(() => rows.setMark(name, sessionId, gone));
+    } finally {
+      reader.close();
+      this.#passed.delete(sessionId);
+    }
+  }
+
+  /** One session further in sending all of them whole. */
+  async #resyncFurther(signal: AbortSignal): Promise<void> {
+    const { rows } = this.#deps;
+    const { name } = this.row;
+    this.#resync ??= new Resync(this.#deps, name, this.#filter, (id) => this.#isForeign(id));
+    const session = await this.#resync.next(signal);
+    if (session !== undefined) return this.#addSnapshot(session, signal);
+    if (signal.aborted) return;
+    // All that was there when it began is acknowledged: one waits for the other.
+    const { head } = this.#resync;
+    this.#resync = undefined;
+    await this.#save({ cursor: formatCursor(head), seq: head.seq, resync: false }, () => rows.setMarks(name, 'at'));
+    this.#passed.clear();
+    this.#lookedAt = head;
+  }
+
   async #deliver(batch: BatchRow, signal: AbortSignal): Promise<void> {
-    const { journal } = this.#deps;
+    const { journal, runtime, deliverMs } = this.#deps;
     this.#inFlight = batch.id;
     let delivered: Delivered;
     try {
-      delivered = await this.#sink.deliver({ origin: journal.storeId, batchId: batch.id, items: batch.items }, signal);
+      const outgoing = { batchId: batch.id, through: batch.through, items: batch.items };
+      const expectedCursor = this.row.held ?? undefined;
+      delivered = await within(runtime, deliverMs, signal, (either) =>
+        this.#sink.deliver({ origin: journal.storeId, expectedCursor, ...outgoing }, either),
+      );
     } catch (error) {
       delivered = { kind: 'retry', reason: (error as Error).message };
     }
     this.#inFlight = undefined;
     if (signal.aborted && delivered.kind !== 'acked') return;
-    await this.#settle(batch, delivered);
+    // Given up meanwhile, or its sink removed.
+    if (!this.#deps.rows.find(batch.id)) return;
+    try {
+      await this.#settle(batch, delivered);
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      // The disk is full: it is sent again, and is a duplicate then.
+      await this.#sleep(this.#deps.backoff.baseMs * 2, signal);
+    }
   }
 
-  /** False where the disk took nothing of it: it is sent again then, later. */
   async #settle(batch: BatchRow, delivered: Delivered): Promise<void> {
     const { rows, runtime, backoff } = this.#deps;
     switch (delivered.kind) {
-      case 'acked': {
-        const { through, toSeq, sink } = batch;
-        const rejected = JSON.stringify(delivered.rejected);
-        const acked = { ...batch, state: 'acked' as const, items: '', rejected, nextRetryAt: null, lastError: null };
-        const moved: SinkRow = { ...this.row, state: 'active', cursor: through, seq: toSeq, lastError: null };
-        const isWritten = await this.#written(() => {
-          rows.setBatch(acked);
-          rows.setSink(moved);
-          rows.forget(sink, keptBatches);
-        });
-        if (isWritten) Object.assign(this.row, moved);
+      case 'acked':
+        this.#timesBehind = 0;
+        return this.#acked(batch, delivered.rejected, delivered.held, []);
+      case 'behind':
+        this.#timesBehind += 1;
+        await this.#behind(batch, delivered.held, delivered.sessions);
         return;
-      }
       case 'retry': {
         const attempts = batch.attempts + 1;
         const delay = retryDelayMs(attempts, backoff, runtime.random(), delivered.atLeastMs);
-        const nextRetryAt = runtime.now() + delay;
-        await this.#failed({ ...batch, attempts, nextRetryAt, lastError: delivered.reason }, 'failing');
-        return;
+        const failed = { ...batch, attempts, nextRetryAt: runtime.now() + delay, lastError: delivered.reason };
+        return this.#save({ state: 'failing', lastError: delivered.reason }, () => rows.setBatch(failed));
       }
-      case 'refused':
-        await this.#failed({ ...batch, attempts: batch.attempts + 1, lastError: delivered.reason }, 'paused');
-        return;
-      case 'behind':
-        throw new Error(`not there yet: ${delivered.sessionId}`);
+      case 'refused': {
+        const { reason: lastError } = delivered;
+        const failed = {
+          ...batch,
+          state: 'failed' as const,
+          attempts: batch.attempts + 1,
+          nextRetryAt: null,
+          lastError,
+        };
+        return this.#save({ state: 'paused', lastError }, () => rows.setBatch(failed));
+      }
     }
   }
 
-  async #failed(batch: BatchRow, state: SinkRow['state']): Promise<void> {
+  /** `stale`: sessions of which something was missing before it: what is in it of them is sent whole, later. */
+  async #acked(
+    batch: BatchRow,
+    rejected: readonly { opId: string; reason: string }[],
+    held: string | undefined,
+    stale: readonly string[],
+  ): Promise<void> {
     const { rows } = this.#deps;
-    const moved: SinkRow = { ...this.row, state, lastError: batch.lastError };
-    const isWritten = await this.#written(() => {
-      rows.setBatch(batch);
-      rows.setSink(moved);
+    const { name } = this.row;
+    const acked: BatchRow = {
+      ...batch,
+      ...{ state: 'acked', attempts: batch.attempts + 1, items: '', rejected: JSON.stringify(rejected) },
+      ...{ nextRetryAt: null, lastError: null },
+    };
+    const moved = { cursor: batch.through, seq: batch.toSeq, state: 'active' as const, lastError: null };
+    failpoint('beforeSettle');
+    await this.#save({ ...moved, ...(held !== undefined && { held }) }, () => {
+      rows.setBatch(acked);
+      for (const id of stale) rows.setMark(name, id, { ...(this.#markOf(id) ?? noMark), state: 'stale' });
+      rows.forget(name, keptWhole, keptPartly);
+      failpoint('settling');
     });
-    if (isWritten) Object.assign(this.row, moved);
+    failpoint('afterSettle');
   }
 
-  async #moveTo(cursor: string, seq: number): Promise<void> {
-    const moved: SinkRow = { ...this.row, cursor, seq };
-    if (await this.#written(() => this.#deps.rows.setSink(moved))) Object.assign(this.row, moved);
-  }
-
-  /** False where the disk is full: what is to be written is made again when the disk may have room. */
-  async #written(work: () => void): Promise<boolean> {
-    try {
-      await this.#deps.writer.write(work);
-      return true;
-    } catch (error) {
-      if (error instanceof RefusedError) return false;
-      throw error;
+  /**
+   * The other side does not hold what comes before the batch. Where it says of which sessions, these are sent whole. Else one of
+   * the two was put back: it goes on from what is held there, if that is of this journal, and is sent all sessions whole if not.
+   */
+  async #behind(batch: BatchRow, held: string | undefined, sessions: readonly string[]): Promise<void> {
+    const { rows, runtime, backoff } = this.#deps;
+    const { name } = this.row;
+    if (this.#timesBehind > 3) {
+      const nextRetryAt = runtime.now() + retryDelayMs(this.#timesBehind, backoff, runtime.random());
+      const lastError = 'the other side says again and again that it lacks what was sent';
+      await this.#save({ state: 'failing', lastError }, () =>
+        rows.setBatch({ ...batch, attempts: batch.attempts + 1, nextRetryAt, lastError }),
+      );
+      if (this.#timesBehind % 2 === 0) return;
     }
+    if (sessions.length > 0) return this.#acked(batch, [], held, sessions);
+    const cursor = this.#place(held);
+    if (cursor === undefined || isRefusal(cursor)) {
+      await this.#save({ resync: true, held: held ?? null }, () => {
+        rows.dropUnsent(name);
+        rows.setMarks(name, 'stale');
+      });
+      this.#resync = undefined;
+    } else if (cursor.seq >= this.row.seq) {
+      // It holds what was given up here, say.
+      await this.#save({ held: held! });
+      return;
+    } else {
+      await this.#save({ cursor: held!, seq: cursor.seq, held: held! }, () => {
+        rows.dropUnsent(name);
+        rows.setMarks(name, 'unknown');
+      });
+      this.#lookedAt = cursor;
+    }
+    this.#passed.clear();
+  }
+
+  /** Where in this journal it is that the other side holds; undefined or a refusal where that is nowhere. */
+  #place(held: string | undefined): Cursor | Refusal | undefined {
+    const { journal } = this.#deps;
+    const given = held === undefined ? undefined : parseCursor(held);
+    if (given?.storeId === journal.storeId && given.seq === 0 && journal.floorSeq === 0) return journal.beginning;
+    return held === undefined ? undefined : journal.check(held);
+  }
+
+  /** Passes on what is behind, where none of it was for the sink. */
+  async #saveAt(through: Cursor): Promise<void> {
+    await this.#save({ cursor: formatCursor(through), seq: through.seq }, () => this.#writePassed());
+    this.#passed.clear();
+  }
+
+  #writePassed(): void {
+    for (const [id, mark] of this.#passed) this.#deps.rows.setMark(this.row.name, id, mark);
+  }
+
+  /** Rejects with RefusedError where the disk is full. What was paused meanwhile stays so. */
+  async #save({ state, ...patch }: Partial<SinkRow>, work: () => void = () => {}): Promise<void> {
+    await this.#deps.writer.write((onRollback) => {
+      work();
+      const isHalted = state === undefined || this.row.state === 'paused';
+      this.#patch(isHalted ? patch : { ...patch, state }, onRollback);
+    });
+  }
+
+  /** Memory and disk together, in the order of the writes: else of two at a time the later could be overruled. */
+  #patch(patch: Partial<SinkRow>, onRollback: OnRollback): void {
+    const before = { ...this.row };
+    onRollback(() => Object.assign(this.row, before));
+    Object.assign(this.row, patch);
+    this.#deps.rows.setSink(this.row);
   }
 
   async #waitFor({ nextRetryAt }: BatchRow, signal: AbortSignal): Promise<void> {
-    const { runtime } = this.#deps;
+    await this.#sleep(nextRetryAt! - this.#deps.runtime.now(), signal);
+  }
+
+  /** Until the time is over, or it is woken. */
+  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
     const over = new AbortController();
     this.#wake = () => over.abort();
-    const either = AbortSignal.any([signal, over.signal]);
-    await runtime.sleep(Math.max(0, nextRetryAt! - runtime.now()), either).catch(() => {});
+    await this.#deps.runtime.sleep(Math.max(0, ms), AbortSignal.any([signal, over.signal])).catch(() => {});
     this.#wake = () => {};
   }
 
@@ -200,7 +456,9 @@ export class Outlet {
   }
 }
 
-/** The seq of a cursor that the store itself wrote. */
-export function seqOf(cursor: string): number {
-  return parseCursor(cursor)!.seq;
+const noMore: Mark = { version: 0, seen: 0, state: 'gone' };
+const noMark: Mark = { version: 0, seen: 0, state: 'at' };
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -9,6 +9,8 @@ import type { Ledger } from '../store/ledger.ts';
 import type { Position, Positions } from '../store/positions.ts';
 import type { Tables } from '../store/tables.ts';
 import type { OpApplier } from './op-applier.ts';
+import type { ReplicaSet } from './replica-set.ts';
+import { isReplica } from './replica-set.ts';
 import type { Runtime } from './runtime.ts';
 
 /** What one read of a source brought, with the position it stands for. */
@@ -27,6 +29,7 @@ export type SourceApplierDeps = {
   tables: Tables;
   ledger: Ledger;
   positions: Positions;
+  replicas: ReplicaSet;
   runtime: Runtime;
 };
 
@@ -38,7 +41,7 @@ export class SourceApplier {
   }
 
   apply(batch: SourceBatch, at: number): SourceResult {
-    const { applier, tables, ledger, positions, runtime } = this.#deps;
+    const { applier, tables, ledger, positions, replicas, runtime } = this.#deps;
     const result: SourceResult = { applied: 0, refused: [] };
     // A record that is put in several versions ends with the last of them, also when only an earlier one is another now.
     const changed = new Set<string>();
@@ -65,7 +68,7 @@ export class SourceApplier {
         newId: runtime.newId,
         fromSource: true,
       };
-      const decision = decide(tables, op, context);
+      const decision = replicas.has(sessionId) ? isReplica(sessionId, op.type) : decide(tables, op, context);
       if (isRefusal(decision)) {
         result.refused.push({ op, refusal: decision });
         continue;

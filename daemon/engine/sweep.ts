@@ -1,6 +1,7 @@
 // What happens by the passing of time alone: leases that run out, capabilities whose time is over; and what is too old to keep,
 // events, op ids, audits, names. What must be in time waits for none of that. Ticks take `now`, so that tests need no clock.
 import { RefusedError } from '../../protocol/errors.ts';
+import type { GuestRows } from '../store/guest-rows.ts';
 import type { Ledger } from '../store/ledger.ts';
 import type { Lists } from '../store/lists.ts';
 import type { Capabilities } from './capabilities.ts';
@@ -14,6 +15,7 @@ export type SweepDeps = {
   writer: Writer;
   lists: Pick<Lists, 'allOpenTurns'>;
   ledger: Pick<Ledger, 'hasBefore' | 'prune'>;
+  guests: Pick<GuestRows, 'hasBefore' | 'prune'>;
   retention: Pick<Retention, 'cut'>;
   subscribers: Pick<Subscribers, 'expire'>;
   capabilities: Pick<Capabilities, 'expire' | 'prune'>;
@@ -123,13 +125,15 @@ export class Sweep {
     }
   }
 
+  /** Op ids, and what guests sent to other homes: both are kept for as long. */
   async #pruneLedger(): Promise<void> {
-    const { writer, ledger, runtime, ledgerMaxAgeMs } = this.#deps;
+    const { writer, ledger, guests, runtime, ledgerMaxAgeMs } = this.#deps;
     const before = runtime.now() - ledgerMaxAgeMs;
-    while (ledger.hasBefore(before))
-      await writer.write(
-        () => ledger.prune(before, pruneRows),
-        () => pruneRows,
-      );
+    for (const kept of [ledger, guests])
+      while (kept.hasBefore(before))
+        await writer.write(
+          () => kept.prune(before, pruneRows),
+          () => pruneRows,
+        );
   }
 }

@@ -1,9 +1,8 @@
 // The only writer. It collects what one turn of the event loop brings, applies it in one transaction with one fsync, then
 // replies, then rings the bell: an acknowledged op is on disk, and nobody hears of an event before (P10).
-import { createHash } from 'node:crypto';
 import { formatCursor } from '../../protocol/cursor.ts';
-import type { Refusal, Rejection } from '../../protocol/errors.ts';
-import { isRefusal, RefusedError, refuse, toRejection, toWireError } from '../../protocol/errors.ts';
+import type { Refusal } from '../../protocol/errors.ts';
+import { RefusedError, refuse } from '../../protocol/errors.ts';
 import type { Op } from '../../protocol/schema.ts';
 import type { Context, Decision } from '../core/decide.ts';
 import { AuditRows } from '../store/audit-rows.ts';
@@ -12,6 +11,7 @@ import { Ledger } from '../store/ledger.ts';
 import type { Db } from '../store/open.ts';
 import { storeFault } from '../store/open.ts';
 import { Positions } from '../store/positions.ts';
+import { ReplicaRows } from '../store/replica-rows.ts';
 import type { Tables } from '../store/tables.ts';
 import type { Bell } from './bell.ts';
 import { KeyedBell } from './bell.ts';
@@ -19,20 +19,17 @@ import { failpoint, failpointsOf } from './failpoint.ts';
 import { Leases } from './leases.ts';
 import type { Applied, Author, EffectsMark, Once, OpResult } from './op-applier.ts';
 import { OpApplier } from './op-applier.ts';
+import type { AppendOptions, AppendResult } from './op-batch.ts';
+import { OpBatchApplier } from './op-batch.ts';
+import type { Kin, ReplicaBatch } from './replica-batch.ts';
+import { ReplicaApplier } from './replica-batch.ts';
+import { ReplicaSet } from './replica-set.ts';
 import type { Runtime } from './runtime.ts';
 import type { SourceBatch, SourceResult } from './source-batch.ts';
 import { SourceApplier } from './source-batch.ts';
 
 export type { Applied, Author } from './op-applier.ts';
-
-export type AppendResult = { cursor: string; applied: Applied[]; duplicates: Applied[]; rejected: Rejection[] };
-export type AppendOptions = {
-  batchId?: string | undefined;
-  atomic?: boolean | undefined;
-  expectedCursor?: string | undefined;
-  /** The seq up to which events are not to be served any more (retention): a cursor before it is expired. */
-  floor?: number;
-};
+export type { AppendOptions, AppendResult } from './op-batch.ts';
 
 export type AppendedOne = Applied & { cursor: string; duplicate: boolean };
 /** What one op of a series does. */
@@ -52,9 +49,12 @@ export class Writer {
   readonly #db: Db;
   readonly #journal: Journal;
   readonly #tables: Tables;
-  readonly #ledger: Ledger;
   readonly #applier: OpApplier;
+  readonly #batches: OpBatchApplier;
   readonly #sources: SourceApplier;
+  readonly #replicas: ReplicaApplier;
+  /** Whether a session's home is another store. */
+  readonly isReplica: (sessionId: string) => boolean;
   /** Of the turns that are open. */
   readonly leases = new Leases();
   /** Rings by the id of a blocker that was asked or resolved, and for all when a session was deleted. */
@@ -67,6 +67,7 @@ export class Writer {
   #effectsBefore: EffectsMark = { turns: 0, blockers: 0 };
   /** What puts back, in memory, what the transaction under way has changed there. */
   #undos: (() => void)[] = [];
+  readonly #onRollback: OnRollback = (undo) => void this.#undos.push(undo);
   #scheduled = false;
   #closed: Refusal | undefined;
 
@@ -82,11 +83,18 @@ export class Writer {
     this.#db = db;
     this.#journal = journal;
     this.#tables = tables;
-    this.#ledger = new Ledger(db);
+    const ledger = new Ledger(db);
     const audit = new AuditRows(db);
-    this.#applier = new OpApplier({ journal, tables, ledger: this.#ledger, audit, runtime });
+    const rows = new ReplicaRows(db);
+    const replicas = new ReplicaSet(rows);
+    this.isReplica = (sessionId) => replicas.has(sessionId);
+    const applier = new OpApplier({ journal, tables, ledger, audit, replicas, runtime });
+    this.#applier = applier;
+    const atomically = (work: () => void) => this.#atomically(work);
+    this.#batches = new OpBatchApplier({ applier, ledger, journal, atomically });
     const positions = new Positions(db);
-    this.#sources = new SourceApplier({ applier: this.#applier, tables, ledger: this.#ledger, positions, runtime });
+    this.#sources = new SourceApplier({ applier, tables, ledger, positions, replicas, runtime });
+    this.#replicas = new ReplicaApplier({ applier, tables, ledger, rows, set: replicas, atomically });
     this.#bell = bell;
     this.#runtime = runtime;
     this.#onFatal = onFatal;
@@ -96,17 +104,7 @@ export class Writer {
   append(author: Author, ops: Op[], options: AppendOptions = {}): Promise<AppendResult> {
     return this.#enqueue(
       () => ops.length,
-      (at) => {
-        try {
-          return this.#appendBatch(author, ops, options, at);
-        } catch (error) {
-          if (error instanceof RefusedError) {
-            const { refusal } = error;
-            this.#applier.auditOp(author, 'ops/append', null, { outcome: 'refused', refusal }, at);
-          }
-          throw error;
-        }
-      },
+      (at) => this.#batches.apply(author, ops, options, at),
     );
   }
 
@@ -165,13 +163,21 @@ export class Writer {
     );
   }
 
+  /** Applies what the home of other sessions sent, in one transaction. Rejects with RefusedError when all of it is refused. */
+  takeReplica(author: Author, batch: ReplicaBatch, kin: Kin): Promise<AppendResult> {
+    return this.#enqueue(
+      () => batch.items.reduce((events, item) => events + item.events.length, 1),
+      (at) => this.#replicas.apply(batch, { author, kin, at, onRollback: this.#onRollback }),
+    );
+  }
+
   /**
    * Writes something beside the journal, in a transaction like any other. `cost`: about so many ops it takes as long as, asked
    * when its turn comes. What `work` changes in memory is put back by what it gives to `onRollback`: it may run again, and
    * memory agrees with the disk.
    */
   write<T>(work: (onRollback: OnRollback) => T, cost: () => number = () => 1): Promise<T> {
-    return this.#enqueue(cost, () => work((undo) => void this.#undos.push(undo)));
+    return this.#enqueue(cost, () => work(this.#onRollback));
   }
 
   /** Why everything is refused, once it is. */
@@ -299,31 +305,6 @@ export class Writer {
     this.#applier.dropEffects(this.#effectsBefore);
   }
 
-  #appendBatch(author: Author, ops: Op[], options: AppendOptions, at: number): AppendResult {
-    this.#checkBatchId(author, ops, options.batchId);
-    this.#checkExpectedCursor(author, ops, options);
-    const result: AppendResult = { cursor: '', applied: [], duplicates: [], rejected: [] };
-    const apply = () => {
-      for (const op of ops) {
-        const done = this.#applier.apply(author, op, at);
-        if (done.outcome !== 'refused') {
-          (done.outcome === 'applied' ? result.applied : result.duplicates).push(done.entry);
-        } else if (options.atomic) {
-          throw new RefusedError(aborted(op, done.refusal));
-        } else {
-          result.rejected.push(toRejection(op.opId, done.refusal));
-        }
-      }
-    };
-    if (options.atomic) this.#atomically(apply);
-    else apply();
-    const last = result.applied.at(-1) ?? result.duplicates.at(-1);
-    // A batch of which nothing was applied leaves no trace, as its ops do.
-    if (options.batchId && last) this.#ledger.putBatch(author.principal, options.batchId, batchDigest(ops), at);
-    result.cursor = formatCursor(this.#journal.cursorAt(last?.seq ?? null));
-    return result;
-  }
-
   #atomically(apply: () => void): void {
     // What is cached but unsaved belongs to the jobs before this one: it must be written before the savepoint, since a
     // rollback to it forgets the caches.
@@ -343,33 +324,6 @@ export class Writer {
       throw error;
     }
   }
-
-  #checkBatchId(author: Author, ops: Op[], batchId: string | undefined): void {
-    if (batchId === undefined) return;
-    const held = this.#ledger.findBatch(author.principal, batchId);
-    if (!held || held.equals(batchDigest(ops))) return;
-    const message = `the batch ${batchId} was sent before with other ops: send it unchanged, or under a new batchId`;
-    throw new RefusedError(refuse('OpIdReused', message, { opId: batchId }));
-  }
-
-  /**
-   * Compare and append: head must be where the caller saw it, unless all of it was applied before and this is a retry, which
-   * is answered like the first time even where its cursor is not kept any more.
-   */
-  #checkExpectedCursor(author: Author, ops: Op[], { expectedCursor, floor }: AppendOptions): void {
-    if (expectedCursor === undefined || ops.every((op) => this.#ledger.find(author.principal, op.opId))) return;
-    const cursor = this.#journal.check(expectedCursor, floor);
-    if (isRefusal(cursor)) throw new RefusedError(cursor);
-    const { seq } = this.#journal.head;
-    if (cursor.seq === seq) return;
-    const data = { sessionId: '', expected: cursor.seq, actual: seq };
-    throw new RefusedError(refuse('VersionConflict', 'the journal has gone on since expectedCursor', data));
-  }
-}
-
-function aborted(op: Op, cause: Refusal): Refusal {
-  const message = `nothing was applied, since op ${op.opId} was refused: ${cause.message}`;
-  return refuse('BatchAborted', message, { opId: op.opId, cause: toWireError(cause) });
 }
 
 function unavailable(reason: 'full' | 'readOnly' | 'io'): RefusedError {
@@ -379,10 +333,4 @@ function unavailable(reason: 'full' | 'readOnly' | 'io'): RefusedError {
     io: 'the store could not be written and the outcome is unknown: start sessiond again and send it with the same opId',
   };
   return new RefusedError(refuse('StoreUnavailable', messages[reason], { reason }));
-}
-
-function batchDigest(ops: Op[]): Buffer {
-  return createHash('sha256')
-    .update(JSON.stringify(ops.map((op) => op.opId)))
-    .digest();
 }

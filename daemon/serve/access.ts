@@ -34,8 +34,9 @@ export class Access {
     const refusal = grant.invalid() ?? this.#refusal(grant, name, method, named);
     if (refusal) return this.#refuse(caller, name, named, refusal);
     // Judged and audited with what they change.
-    if (kind === 'op' || kind === 'series' || name === 'ops/append') return act();
-    if (kind === 'read' && right === 'read' && caller.audited.has(name)) return this.#handOut(grant, act);
+    if (kind === 'op' || kind === 'series' || name === 'ops/append' || name === 'replica/append') return act();
+    if (kind === 'wait') return this.#handOut(grant, act);
+    if (isAuditedOnce(method) && caller.audited.has(name)) return this.#handOut(grant, act);
     return this.#audited(caller, grant, name, method, named, act);
   }
 
@@ -53,7 +54,7 @@ export class Access {
     // What changes capabilities is audited with the change.
     if (method.kind === 'mutation' && method.right === 'share') return result;
     const audit = () => this.#audit(caller, name, named, 'ok');
-    await (method.kind === 'read' && method.right === 'read' ? this.#once(caller, name, audit) : audit());
+    await (isAuditedOnce(method) ? this.#once(caller, name, audit) : audit());
     return result;
   }
 
@@ -114,4 +115,9 @@ export class Access {
   #audit(caller: Caller, method: MethodName, { sessionId }: Named, outcome: string): Promise<void> {
     return this.#deps.capabilities.audit(caller.author, { method, sessionId: sessionId ?? null, outcome });
   }
+}
+
+/** Reading is, and asking for what guests have sent, which goes on all the time. */
+function isAuditedOnce({ kind, right }: Method): boolean {
+  return kind === 'read' && (right === 'read' || right === 'append');
 }

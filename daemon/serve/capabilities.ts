@@ -7,6 +7,7 @@ import type { Capabilities } from '../engine/capabilities.ts';
 import type { Grant } from '../engine/grant.ts';
 import { nobody } from '../engine/grant.ts';
 import type { Reads } from '../engine/reads.ts';
+import type { Replicas } from '../engine/replicas.ts';
 import { Caller } from './caller.ts';
 import type { Call } from './connection.ts';
 import { RawJson } from './message.ts';
@@ -20,9 +21,14 @@ const maxPageBytes = 256 * 1024;
 
 type CapabilityHandlers = Pick<Handlers, Extract<keyof Handlers, `capability/${string}`>>;
 
-export type CapabilityDeps = Reads & { capabilities: Capabilities; pages: Pages };
+export type CapabilityDeps = Reads & {
+  capabilities: Capabilities;
+  replicas: Pick<Replicas, 'cursorOf'>;
+  pages: Pages;
+};
 
-export function capabilityHandlers({ journal, lists, capabilities, pages }: CapabilityDeps): CapabilityHandlers {
+export function capabilityHandlers(deps: CapabilityDeps): CapabilityHandlers {
+  const { journal, lists, capabilities, replicas, pages } = deps;
   const head = () => formatCursor(journal.head);
 
   /** The newest of its sessions, in the order of their creation; each a read of its own, since records may be large. */
@@ -55,7 +61,10 @@ export function capabilityHandlers({ journal, lists, capabilities, pages }: Capa
         const sessions = await versionsOf(capability, call);
         const ended = grant.invalid();
         if (ended) throw new RefusedError(ended);
-        return new RawJson(`{"capability":${JSON.stringify(capability)},"head":"${from}","sessions":[${sessions}]}`);
+        const held = replicas.cursorOf(capability.id);
+        const cursor = held === undefined ? '' : `,"cursor":"${held}"`;
+        const told = `"capability":${JSON.stringify(capability)},"head":"${from}","sessions":[${sessions}]`;
+        return new RawJson(`{${told}${cursor}}`);
       });
     },
     'capability/revoke': async ({ capabilityId, mode }, peer) => {

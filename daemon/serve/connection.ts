@@ -153,8 +153,11 @@ export class Connection {
     // No await between the look at the room and this line: all that waited for it would pass at once.
     const text = params();
     if (text === undefined) return;
-    this.#sent = this.#transport.send(`{"jsonrpc":"2.0","method":"${method}","params":{${text}}}`);
+    const message = `{"jsonrpc":"2.0","method":"${method}","params":{${text}}}`;
+    const told = this.#transport.notify?.(message);
+    this.#sent = told?.sent ?? this.#transport.send(message);
     await this.#sent;
+    await told?.handled;
   }
 
   /** Behind the last send, and in a turn of the loop of its own: a transport that is wrong about that stops nobody else. */

@@ -27,9 +27,11 @@ import { eventsReadHandler } from './events-read.ts';
 import type { Limits } from './limits.ts';
 import { RawJson } from './message.ts';
 import { openRpcDocument } from './openrpc.ts';
+import type { OutboxDeps } from './outbox.ts';
 import { outboxHandlers } from './outbox.ts';
 import type { Pages } from './page.ts';
 import type { Peer } from './peer.ts';
+import type { ReplicaDeps } from './replicas.ts';
 import { replicaHandlers } from './replicas.ts';
 import type { Handlers } from './rpc.ts';
 import type { SearchDeps } from './search.ts';
@@ -40,7 +42,9 @@ import { waitForBlocker } from './wait.ts';
 
 /** What the handlers stand on. */
 export type HandlerDeps = Reads &
-  Pick<SearchDeps, 'indexer' | 'searcher'> & {
+  Pick<SearchDeps, 'indexer' | 'searcher'> &
+  OutboxDeps &
+  ReplicaDeps & {
     capabilities: Capabilities;
     writer: Writer;
     series: Series;
@@ -91,8 +95,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     ...subscriberHandlers(deps),
     ...capabilityHandlers(deps),
     ...eventsReadHandler(deps),
-    ...outboxHandlers(),
-    ...replicaHandlers(),
+    ...outboxHandlers(deps),
+    ...replicaHandlers(deps),
 
     initialize: async (params, peer) => {
       peer.peer.introduce(params.client.name);
@@ -141,7 +145,9 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       if (session === undefined) throw noSession(sessionId);
       const turns = lists.openTurns(sessionId).join(',');
       const blockers = lists.pendingBlockers(sessionId).join(',');
-      return new RawJson(`{"session":${session},"turns":[${turns}],"blockers":[${blockers}],"cursor":"${head()}"}`);
+      const replica = writer.isReplica(sessionId) ? '"replica":true,' : '';
+      const records = `"session":${session},"turns":[${turns}],"blockers":[${blockers}]`;
+      return new RawJson(`{${records},${replica}"cursor":"${head()}"}`);
     },
     'session/search': (params, peer) => searchSessions(deps, { ...params, sessions: peer.sessions }, peer),
     'turn/list': (params, peer) => rowsOf('turn', params, peer),
@@ -181,7 +187,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       sessions: lists.countSessions(peer.sessions),
       events: journal.count(),
       connections: [...deps.peers].filter((other) => !peer.sessions || other === peer.peer).map(connectionStatus),
-      sinks: [],
+      sinks: peer.sessions ? [] : deps.dispatch.list(),
       sources: sourcesFor(peer),
       memoryBytes: process.memoryUsage.rss(),
       http: peer.grant ? null : (deps.url() ?? null),

@@ -41,6 +41,12 @@ export type Limits = {
   maxTcpConnections: number;
   /** Named subscribers of a principal: each may hold the journal back. */
   maxNames: number;
+  /** Ops of guests that wait for their home, in all and of one session, and the text of all, in UTF-16 units. */
+  maxGuestOps: number;
+  maxSessionGuestOps: number;
+  maxGuestUnits: number;
+  /** How long a guest waits to be told what became of their ops. */
+  guestWaitMs: number;
 };
 
 export const defaultLimits: Limits = {
@@ -67,4 +73,8 @@ export const defaultLimits: Limits = {
   requestMs: 60_000,
   maxTcpConnections: 512,
   maxNames: 1_000,
+  maxGuestOps: 10_000,
+  maxSessionGuestOps: 1_000,
+  maxGuestUnits: 64 * 1024 * 1024,
+  guestWaitMs: 10_000,
 };

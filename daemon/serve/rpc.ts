@@ -54,7 +54,7 @@ export function bindMethods(
       // As who it is now, also where it waits for others before it.
       const caller = new Caller(peer);
       const act = () => access.run(caller, name, method, params, () => handle(params, caller, call));
-      if (method.kind === 'open') return act();
+      if (method.kind === 'open' || method.kind === 'wait') return act();
       if (changesRecord(name)) return peer.mutating(async () => act(), method.kind === 'series');
       // A read observes every mutation that its connection sent before it.
       const before = peer.mutationsUnderWay;

@@ -27,6 +27,7 @@ export type StoredEvent = {
   opId: string;
   sessionId: string;
   version: number;
+  type: string;
 };
 
 /**
@@ -267,7 +268,7 @@ export class Journal {
       if (last && (bytes > limits.bytes || events.length >= (limits.eventsOfAnyOp ?? Number.POSITIVE_INFINITY))) {
         return whole > 0 ? wholeOps() : page(last.seq, false);
       }
-      events.push({ seq: row[0], text, opLast, opId: row[7], sessionId: row[1], version: row[2] });
+      events.push({ seq: row[0], text, opLast, opId: row[7], sessionId: row[1], version: row[2], type: row[3] });
     }
     if (end === this.#head.seq || this.opEnd(end) === end) return page(end, true);
     // The scan ended inside an op: one that matched is left for the next page, unless it is all there is.

@@ -83,7 +83,9 @@ export class Lists {
       asc: messages('ASC', '>'),
       desc: messages('DESC', '<'),
       openTurns: openTurns('t.session = ?'),
-      allOpenTurns: openTurns('true'),
+      allOpenTurns: openTurns(
+        `NOT EXISTS (SELECT 1 FROM session s JOIN replica r ON r.session = s.id WHERE s.key = t.session)`,
+      ),
       pendingBlockers: db
         .prepare(`
         SELECT b.json FROM blocker r JOIN body b ON b.seq = r.body WHERE r.session = ? AND r.state = 'pending'
@@ -108,7 +110,7 @@ export class Lists {
     return this.#sql.openTurns.all(this.#key(sessionId)) as string[];
   }
 
-  /** The open turns of all sessions. */
+  /** The open turns of all sessions whose home is here. */
   allOpenTurns(): Turn[] {
     return (this.#sql.allOpenTurns.all() as string[]).map((json) => JSON.parse(json) as Turn);
   }

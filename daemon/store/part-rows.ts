@@ -145,6 +145,11 @@ export class PartRows {
     return rows.map((row) => row.id);
   }
 
+  /** Forgets what is kept in memory, after a rollback: another body may stand at that seq then. */
+  reset(): void {
+    this.#own = undefined;
+  }
+
   #drop(row: Omit<PartRow, 'json'>): void {
     this.#dropChunks(row);
     this.#sql.drop.run(row.session, row.message, row.idx);

@@ -187,7 +187,8 @@ function storeSql(store: Db) {
     removedFrom: store
       .prepare(`
         SELECT DISTINCT session FROM event
-         WHERE seq > ? AND seq <= ? AND type IN ('part/removed', 'message/removed', 'session/deleted')`)
+         WHERE seq > ? AND seq <= ?
+           AND type IN ('part/removed', 'message/removed', 'session/deleted', 'session/created')`)
       .pluck(),
     body: store.prepare('SELECT body FROM part WHERE session = ? AND message = ? AND idx = ?').pluck(),
   };

@@ -37,6 +37,11 @@ export class Tables implements Records {
         SELECT key, next_message AS nextMessage, changed_seq AS changedSeq, record FROM session
          WHERE id = ? AND record IS NOT NULL`),
       sessionTaken: db.prepare('SELECT 1 FROM session WHERE id = ?'),
+      renewSession: db
+        .prepare(`
+        UPDATE session SET directory = ?, agent = ?, parent_id = ?, origin_source = ?, origin_external = ?, record = ''
+         WHERE id = ? RETURNING key`)
+        .pluck(),
       idTaken: db.prepare('SELECT 1 FROM removed WHERE id = ?'),
       takeId: db.prepare('INSERT OR IGNORE INTO removed VALUES (?)'),
       addSession: db.prepare(`
@@ -146,19 +151,19 @@ export class Tables implements Records {
     return key;
   }
 
-  /** The key of the session that a draft is for. A session/created draft makes the row: its event points to it. */
+  /**
+   * The key of the session that a draft is for. A session/created draft makes the row: its event points to it. Where there is
+   * one, of a replica that comes anew, all that the session had goes with it; ids of that are not taken.
+   */
   sessionKey(draft: Draft): number {
     if (draft.type !== 'session/created') return this.#session(draft.sessionId)!.key;
     const { id, directory, agent, parentId, origin } = draft.data;
-    const added = this.#sql.addSession.run(
-      id,
-      directory,
-      agent,
-      parentId,
-      origin?.source ?? null,
-      origin?.externalId ?? null,
-    );
-    const key = Number(added.lastInsertRowid);
+    const created = [directory, agent, parentId, origin?.source ?? null, origin?.externalId ?? null];
+    const held = this.#session(id);
+    if (held) this.#clear(held, id, false);
+    const key =
+      (this.#sql.renewSession.get(...created, id) as number | undefined) ??
+      Number(this.#sql.addSession.run(id, ...created).lastInsertRowid);
     this.#sessions.remember(id, { key, session: draft.data, nextMessage: 0, changedSeq: 0, changed: true });
     return key;
   }
@@ -167,7 +172,8 @@ export class Tables implements Records {
   apply(event: Event): void {
     const held = this.#session(event.sessionId)!;
     if (event.type === 'session/deleted') {
-      this.#delete(held, event.sessionId);
+      this.#clear(held, event.sessionId, true);
+      this.#sql.endSession.run(held.key);
       return;
     }
     const around = {
@@ -214,6 +220,7 @@ export class Tables implements Records {
   reset(): void {
     this.#sessions.clear();
     this.#messages.clear();
+    this.#parts.reset();
     this.#turns.reset();
     this.#actors.clear();
   }
@@ -227,7 +234,7 @@ export class Tables implements Records {
         this.#putMessage(held, event.data, event.seq);
         return;
       case 'message/removed':
-        this.#removeMessage(event.data.messageId);
+        this.#removeMessage(event.data.messageId, true);
         return;
       case 'part/updated':
         this.#putPart(event.data, event.seq);
@@ -286,11 +293,12 @@ export class Tables implements Records {
     message.nextPart = Math.max(message.nextPart, part.index + 1);
   }
 
-  #removeMessage(id: string): void {
+  /** `takes`: the ids of what goes stay taken. */
+  #removeMessage(id: string, takes: boolean): void {
     const row = this.#message(id)!;
-    for (const partId of this.#parts.removeAll(row.session, row.idx)) this.#sql.takeId.run(partId);
+    const partIds = this.#parts.removeAll(row.session, row.idx);
     this.#sql.dropMessage.run(row.session, row.idx);
-    this.#sql.takeId.run(id);
+    if (takes) for (const taken of [...partIds, id]) this.#sql.takeId.run(taken);
     this.#journal.releaseBody(row.body);
     this.#messages.delete(id);
   }
@@ -300,16 +308,18 @@ export class Tables implements Records {
     if (row) this.#journal.releaseBody(row.body);
   }
 
-  #delete(held: HeldSession, id: string): void {
-    for (const message of this.#sql.messagesOf.all(held.key) as { id: string }[]) this.#removeMessage(message.id);
+  /** All that a session has goes; `takes`: the ids of it stay taken. */
+  #clear(held: HeldSession, id: string, takes: boolean): void {
+    for (const message of this.#sql.messagesOf.all(held.key) as { id: string }[]) {
+      this.#removeMessage(message.id, takes);
+    }
     // Behind what points to them.
     const others = [...this.#blockers.removeAll(held.key), ...this.#turns.removeAll(held.key)];
-    for (const taken of others) this.#sql.takeId.run(taken);
+    if (takes) for (const taken of others) this.#sql.takeId.run(taken);
     for (const row of this.#sql.artifactsOf.all(held.key) as { kind: string; key: string; body: number }[]) {
       this.#journal.releaseBody(row.body);
       this.#sql.dropArtifact.run(held.key, row.kind, row.key);
     }
-    this.#sql.endSession.run(held.key);
     this.#sessions.delete(id);
   }
 

@@ -77,6 +77,12 @@ describe.each(Object.entries(shells))('in %s', (name, ask) => {
       ['sessiond --json so', ['socket', 'source']],
       ['sessiond source ', commands],
       ['sessiond source r', ['rescan', 'rm']],
+      ['sessiond sink ', ['add', 'ls', 'pause', 'resume', 'rm']],
+      ['sessiond sink add box https://box --kind ', ['capnweb', 'file', 'http']],
+      ['sessiond outbox ', ['discard', 'retry']],
+      ['sessiond outbox --w', ['--watch']],
+      ['sessiond outbox retry ', []],
+      ['sessiond unshare ', []],
       ['sessiond completion ', ['bash', 'fish', 'zsh']],
       ['sessiond logs --le', ['--level']],
       ['sessiond logs --last 3 --f', ['--follow']],
@@ -105,15 +111,22 @@ describe.each(Object.entries(shells))('in %s', (name, ask) => {
     await seedSession(home, 'ses_abc', "it's: a $(touch pwned) `title`");
     await seedSession(home, 'ses_xyz', 'another');
     writeFileSync(join(home.folder, 'folder-file'), '');
-    const [all, one, tail, source, method, file] = await ask(home, script, [
+    await (await clientOf(home)).call('sink/add', { name: 'arch', kind: 'file', url: join(home.folder, 'arch') });
+    const [all, one, tail, source, method, file, sink, ofSink, token] = await ask(home, script, [
       'sessiond show ',
       'sessiond show ses_a',
       'sessiond tail --from start ses_x',
       'sessiond source rm ',
       'sessiond rpc source/l',
       'sessiond source add claude-code folder-',
+      'sessiond sink pause ',
+      'sessiond outbox --sink ',
+      'sessiond share ses_abc --host-token-file folder-',
     ]);
-    expect({ all, one, tail, source, method, file }).toEqual({
+    expect({ all, one, tail, source, method, file, sink, ofSink, token }).toEqual({
+      sink: ['arch'],
+      ofSink: ['arch'],
+      token: ['folder-file'],
       all: ['ses_abc', 'ses_xyz'],
       one: ['ses_abc'],
       tail: ['ses_xyz'],

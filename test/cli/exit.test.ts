@@ -60,7 +60,17 @@ describe('the exit code', () => {
     expect(hint('subscriber')).toBe('the names there are: sessiond rpc subscriber/list');
     expect(hint('blocker')).toBe('what waits for an answer: sessiond inbox');
     expect(hint('source')).toBe('the sources there are: sessiond source ls');
+    expect(hint('sink')).toBe('the sinks there are: sessiond sink ls');
+    expect(hint('batch')).toBe('what waits to be sent: sessiond outbox');
+    expect(hint('share')).toBe('what is shared: sessiond share --list');
     expect(hint('session')).toBe('the sessions there are: sessiond ls --all');
+  });
+
+  test('of what is not allowed comes with what a token must give, and only where there is one', () => {
+    const data = { kind: 'Forbidden', right: 'share' };
+    const error = new RpcError({ code: errorCodes.Forbidden, message: 'm', data });
+    expect(failureOf(error, shown, true).hint).toContain('the right share');
+    expect(failureOf(error, shown, false)).toEqual({ code: 4, kind: 'Forbidden', message: 'm' });
   });
 
   test('of what keeps a connection from being made', () => {

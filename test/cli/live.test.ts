@@ -175,6 +175,15 @@ test('a tail whose reader is gone ends at once, though nothing more happens', as
   expect(quiet).toMatchObject({ stdout: 'codes 0\n', stderr: '' });
 });
 
+test('outbox --watch whose reader is gone ends at once, though nothing changes', async () => {
+  const home = cliHome();
+  await startDaemon(home);
+  expect(await shell(home, `$S outbox --watch | head -1; ${tellCode}`)).toMatchObject({
+    stdout: 'Nothing is sent anywhere.\ncodes 0\n',
+    stderr: '',
+  });
+});
+
 test('a tail tells no cursor of what lay in a pipe whose reader is gone: nobody knows how much of it was read', async () => {
   const home = cliHome();
   await startDaemon(home);

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import type { SweepDeps } from '../../daemon/engine/sweep.ts';
 import { Sweep } from '../../daemon/engine/sweep.ts';
+import { GuestRows } from '../../daemon/store/guest-rows.ts';
 import { Ledger } from '../../daemon/store/ledger.ts';
 import { RefusedError, refuse } from '../../protocol/errors.ts';
 import type { Turn } from '../../protocol/schema.ts';
@@ -52,6 +53,7 @@ function sweepOf(
     writer,
     lists,
     ledger: new Ledger(db),
+    guests: new GuestRows(db),
     retention,
     subscribers,
     capabilities,

@@ -107,6 +107,7 @@ export function daemonInProcess(home: Home, options: Partial<DaemonOptions> = {}
     runtime: systemRuntime(quiet),
     sources: [],
     searchWorker: join(dist, 'search-worker.mjs'),
+    maskWorker: join(dist, 'mask-worker.mjs'),
     ...options,
   });
   afterTest(() => daemon.stop());

@@ -22,3 +22,14 @@ export async function within<T>(
     clearTimeout(timer);
   }
 }
+
+/** Resolves when `isSo`, looked at in each turn of the event loop: for what this process itself brings about. */
+export async function until(isSo: () => boolean, state: () => unknown = () => isSo.toString()): Promise<void> {
+  let isLate = false;
+  const turns = async () => {
+    while (!isSo() && !isLate) await new Promise((resolve) => setImmediate(resolve));
+  };
+  await within('a state', turns(), state).finally(() => {
+    isLate = true;
+  });
+}

@@ -11,7 +11,7 @@ import { messageOf, onTurn } from './message.ts';
 import { sessionOf } from './session.ts';
 
 /** A string may have 2^29 units in all that Node runs; records, replies and exports hold it with other text. */
-const maxTextUnits = 64 * 1024 * 1024;
+export const maxTextUnits = 64 * 1024 * 1024;
 
 export const putPart: Decide<'part/put'> = (records, params, context) => {
   const session = sessionOf(records, params.sessionId);

@@ -23,7 +23,7 @@ export const createSession: Decide<'session/create'> = (records, params, context
       id: params.parentId,
     });
   }
-  const unfit = tooLarge(params.metadata ?? {});
+  const unfit = metadataTooLarge(params.metadata ?? {});
   if (unfit) return unfit;
   const at = happenedAt(context);
   const session: Session = {
@@ -62,7 +62,7 @@ export const updateSession: Decide<'session/update'> = (records, params, context
       params.archived === undefined ? held.archivedAt : params.archived ? (held.archivedAt ?? context.now) : null,
   };
   if (sameContent(held, next)) return { events: [], ids };
-  const unfit = params.metadata ? tooLarge(next.metadata) : undefined;
+  const unfit = params.metadata ? metadataTooLarge(next.metadata) : undefined;
   if (unfit) return unfit;
   const changed = {
     ...next,
@@ -83,7 +83,7 @@ export const deleteSession: Decide<'session/delete'> = (records, params) => {
 /** A session's record is written with each op on it: what it holds beside its own fields is for names, not for content. */
 export const maxMetadataUnits = 256 * 1024;
 
-function tooLarge(metadata: JsonObject): Refusal | undefined {
+export function metadataTooLarge(metadata: JsonObject): Refusal | undefined {
   if (JSON.stringify(metadata).length <= maxMetadataUnits) return undefined;
   const limit = { limit: maxMetadataUnits, what: 'UTF-16 units of metadata in a session' };
   return refuse('LimitExceeded', 'the metadata of the session is too large: put it into artifacts', limit);

@@ -6,10 +6,12 @@ import { Hono } from 'hono';
 import type { Refusal } from '../../../protocol/errors.ts';
 import { RefusedError, toWireError } from '../../../protocol/errors.ts';
 import type { Transport } from '../../../protocol/transport.ts';
+import { nobody } from '../../engine/grant.ts';
 import type { Runtime } from '../../engine/runtime.ts';
 import type { Limits } from '../limits.ts';
 import type { Entry } from '../peer.ts';
 import { Bodies } from './bodies.ts';
+import { answerBatch, BatchTransport } from './capnweb-serve.ts';
 import type { Entrance } from './entrance.ts';
 import { RequestTransport } from './request-transport.ts';
 import { SseTransport } from './sse-transport.ts';
@@ -61,6 +63,19 @@ export function createApp(deps: AppDeps, entrance: Entrance): Hono<Env> {
     return c.body(reply, 200, { 'content-type': 'application/json' });
   });
 
+  app.post('/capnweb', async (c) => {
+    const { incoming, outgoing } = c.env;
+    const entry = await entrance.enter(incoming, '/capnweb');
+    if (c.req.header('content-encoding')) return c.json({ error: 'send it without a Content-Encoding' }, 415);
+    // Of somebody who says only in it who they are, no more is read than on a connection.
+    const max = entry.grant === nobody ? limits.maxGreetingBytes : limits.maxFrameBytes;
+    const batch = new BatchTransport(await bodies.read(incoming, entry.who, max));
+    follow(c.env, batch);
+    const reply = await answerBatch(deps, batch, entry, (token) => entrance.redeem(incoming, token));
+    bodies.answer(outgoing, reply, entry.who);
+    return c.body(reply, 200, { 'content-type': 'text/plain; charset=utf-8' });
+  });
+
   app.get('/events', async (c) => {
     // Hono answers it by what GET does, and this would never end.
     if (c.env.incoming.method === 'HEAD') return notFor(c, '/events', 'GET');
@@ -85,6 +100,7 @@ export function createApp(deps: AppDeps, entrance: Entrance): Hono<Env> {
     '/events': 'GET',
     '/ws': 'GET',
     '/rpc': 'POST',
+    '/capnweb': 'POST',
     '/login': 'POST',
   };
   app.all('*', (c) => {
@@ -100,7 +116,10 @@ export function createApp(deps: AppDeps, entrance: Entrance): Hono<Env> {
  * Closes the transport when the client is gone, and ends it when the client has stopped writing, which tells nothing of whether
  * it still reads. Either may have happened while it was looked at who it is: of that no event comes any more.
  */
-function follow({ incoming: { socket }, outgoing }: HttpBindings, transport: RequestTransport | SseTransport): void {
+function follow(
+  { incoming: { socket }, outgoing }: HttpBindings,
+  transport: RequestTransport | SseTransport | BatchTransport,
+): void {
   const end = () => transport.end();
   socket.once('end', end);
   outgoing.once('close', () => {

@@ -20,18 +20,17 @@ export class Bodies {
     this.#runtime = runtime;
   }
 
-  /** Reads a body for `who`. Throws FrameTooLarge, Overloaded where as much as may be is held, and what the stream throws. */
-  async read(incoming: IncomingMessage, who: string): Promise<Uint8Array> {
-    const { maxFrameBytes } = this.#limits;
-    if (Number(incoming.headers['content-length'] ?? 0) > maxFrameBytes) throw tooLarge(maxFrameBytes);
+  /** Reads a body for `who`, of at most `max` bytes. Throws FrameTooLarge, Overloaded where as much as may be is held, and what the stream throws. */
+  async read(incoming: IncomingMessage, who: string, max = this.#limits.maxFrameBytes): Promise<Uint8Array> {
+    if (Number(incoming.headers['content-length'] ?? 0) > max) throw tooLarge(max);
     let body = Buffer.alloc(0);
     let bytes = 0;
     try {
       for await (const chunk of incoming as AsyncIterable<Buffer>) {
-        if (bytes + chunk.length > maxFrameBytes) throw tooLarge(maxFrameBytes);
+        if (bytes + chunk.length > max) throw tooLarge(max);
         if (bytes + chunk.length > body.length) {
           // Copied, and grown by doubling: a chunk of one byte is an object of hundreds.
-          const grown = Math.min(Math.max(firstBytes, body.length * 2, bytes + chunk.length), maxFrameBytes);
+          const grown = Math.min(Math.max(firstBytes, body.length * 2, bytes + chunk.length), max);
           this.#hold(who, grown - body.length);
           body = Buffer.concat([body], grown);
         }

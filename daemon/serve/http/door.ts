@@ -13,6 +13,7 @@ import { nobody } from '../../engine/grant.ts';
 import { ListenError } from '../listen.ts';
 import type { AppDeps } from './app.ts';
 import { createApp } from './app.ts';
+import { serveSession } from './capnweb-serve.ts';
 import type { Door, EntranceDeps } from './entrance.ts';
 import { Entrance } from './entrance.ts';
 import { refusalOf } from './guard.ts';
@@ -120,15 +121,20 @@ export class HttpDoor {
     const refused = hosts && refusalOf(incoming, hosts);
     if (refused) return end(socket, refused.status);
     const path = (incoming.url ?? '').replace(/^https?:\/\/[^/?#]*/i, '').replace(/\?.*$/, '');
-    if (path !== '/ws') return end(socket, 404);
-    const { who: _, ...entry } = await entrance.enter(incoming, path);
-    const onGreeted = entry.grant === nobody ? boundGreeting(socket, this.#deps.limits.maxGreetingBytes) : undefined;
+    if (path !== '/ws' && path !== '/capnweb') return end(socket, 404);
+    const { who: _, ...came } = await entrance.enter(incoming, path);
+    const onGreeted = came.grant === nobody ? boundGreeting(socket, this.#deps.limits.maxGreetingBytes) : undefined;
+    const entry = { ...came, onGreeted };
     this.#webSockets.handleUpgrade(incoming, socket, head, (webSocket) => {
       const transport = new WebSocketTransport(webSocket, this.#deps.runtime);
       const over = new AbortController();
       const { signal } = over;
       void this.#ask(transport, signal);
-      void this.#deps.serve(transport, { ...entry, onGreeted }).finally(() => over.abort());
+      const served =
+        path === '/ws'
+          ? this.#deps.serve(transport, entry)
+          : serveSession(this.#deps, transport, entry, (token) => entrance.redeem(incoming, token));
+      void served.finally(() => over.abort());
     });
   }
 

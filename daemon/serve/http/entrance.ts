@@ -24,8 +24,12 @@ export type Door = 'socket' | 'tcp' | 'tls';
 
 /** Where the cookie is good for: what a browser asks without a header of its own. */
 const cookiePaths = ['/events', '/ws'];
+/** Where who one is can be said in what is sent. */
+const greetedPaths = ['/ws', '/capnweb'];
 /** How often it is noted that a capability is in use by requests that are a connection each, ms. */
 const noteMs = 60_000;
+
+type Request = Pick<IncomingMessage, 'headers'> & { method?: string | undefined };
 
 export class Entrance {
   readonly #deps: EntranceDeps;
@@ -41,21 +45,26 @@ export class Entrance {
     this.#cookie = `sessiond-${deps.storeId}`;
   }
 
-  /** Who a request to `path` is from. Throws Unauthorized, but for /ws: there it can be said in the first message. */
-  async enter({ headers }: Pick<IncomingMessage, 'headers'>, path: string): Promise<HttpEntry> {
+  /** Who a request to `path` is from. Throws Unauthorized, but where that can be said in the first message. */
+  async enter({ headers, method }: Request, path: string): Promise<HttpEntry> {
     const { capabilities, runtime } = this.#deps;
     const entry = { lasts: true, client: productOf(headers['user-agent']), who: 'owner' };
     const grant = await this.#grantOf(headers, path);
     if (!grant) {
       if (this.#door === 'socket') return entry;
-      if (path === '/ws') return { ...entry, grant: nobody };
+      if (greetedPaths.includes(path)) return { ...entry, grant: nobody, who: 'nobody' };
       throw noToken();
     }
     const { id, lastUsedAt } = grant.capability;
     const author = { principal: id, actorId: `${id}/http`, grant };
     if ((lastUsedAt ?? 0) < runtime.now() - noteMs) await capabilities.begin(author, grant);
-    const audited = path === '/rpc' ? this.#auditedOf(grant) : undefined;
+    const audited = method === 'POST' ? this.#auditedOf(grant) : undefined;
     return { ...entry, grant, who: capabilities.rootOf(id), audited };
+  }
+
+  /** Who shows a token in what they send with a request to /capnweb. Throws Unauthorized. */
+  redeem({ headers, method }: Request, token: string): Promise<HttpEntry> {
+    return this.enter({ headers: { ...headers, authorization: `Bearer ${token}` }, method }, '/capnweb');
   }
 
   /** A request is a connection: what is in the audit once for each of these would be there each time. */
@@ -72,7 +81,7 @@ export class Entrance {
   }
 
   /** The cookies for who shows a token. Throws Unauthorized. */
-  async login({ headers }: Pick<IncomingMessage, 'headers'>): Promise<string[]> {
+  async login({ headers }: Request): Promise<string[]> {
     const token = tokenOf(headers);
     if (token === undefined) throw noToken();
     await this.enter({ headers }, '/login');

@@ -1,0 +1,41 @@
+// Whether a text is a secret, where only what stands before it says that it may be one.
+
+const placeholders = [
+  /^(?:\$\{?[A-Za-z_]\w*\}?|%\w+%)$/, // a variable of a shell
+  /^(?:\$?[({]|<|\[\[)/, // a template
+  /^[A-Za-z_$][\w.$]*\(.*\)[;,]?$/, // a call
+  /^(?:your|my|example|sample|dummy|fake|placeholder|change[-_]?me|replace[-_]?me|redacted|insert)(?:[-_\s]|$)/i,
+  /(?:[-_](?:here|placeholder)|EXAMPLE(?:KEY)?)$/,
+  /^(?:process\.|os\.|env\.|import\.|this\.|self\.|config\.|https?:\/\/)/,
+  /^(?:pass(?:word|wd)?|secret|token|username|user)\d{0,3}$/i,
+];
+const path = /^(?:~|\.{1,2})?(?:\/[\w.@-]+)+\/?$/;
+/** Words that a `-`, `.` or the like holds together, as in `gpt-4-turbo` or `us-east-1`. */
+const words = /^(?:[A-Za-z]+\d{0,2}|\d+)(?:[-_./:](?:[A-Za-z]+\d{0,2}|\d+))+$/;
+
+/** Of how many different letters it is. */
+function variety(text: string): number {
+  return new Set(text).size;
+}
+
+/** No run of a few letters, as in what stands for a token in an example. */
+export function isVaried(text: string): boolean {
+  return variety(text.slice(-16)) >= 5;
+}
+
+/** Letters and digits mixed as nobody writes them by hand. */
+export function isRandom(text: string): boolean {
+  if (text.length < 16 || variety(text) < 8) return false;
+  return (text.match(/[A-Za-z](?=\d)|\d(?=[A-Za-z])/g) ?? []).length >= 3;
+}
+
+/**
+ * What is given as a secret. `isPassword`: somebody may have thought it up. `isGiven`: it stands there as a value and cannot
+ * be code that computes one.
+ */
+export function isLikelySecret(text: string, isPassword: boolean, isGiven: boolean): boolean {
+  if (text.length < 8 || placeholders.some((each) => each.test(text))) return false;
+  if (isRandom(text)) return true;
+  if (!isGiven || variety(text) < 5 || path.test(text) || !/[A-Za-z]/.test(text)) return false;
+  return /[\d!@#$%^&*+=?~|]/.test(text) && (isPassword || !words.test(text));
+}

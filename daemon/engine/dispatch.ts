@@ -1,0 +1,249 @@
+// The sinks (PROTOCOL.md 7): each has a loop of its own (outlet.ts), so that the trouble of one touches no other. What is changed
+// from outside goes through here.
+import { formatCursor } from '../../protocol/cursor.ts';
+import { RefusedError, refuse, refuseParams } from '../../protocol/errors.ts';
+import type { Batch, SinkFilter, SinkKind, SinkStatus } from '../../protocol/outbox.ts';
+import type { Sink } from '../adapters/adapter.ts';
+import { batchTransitions } from '../core/outbox.ts';
+import type { BatchEntry, BatchRow, SinkRow } from '../store/outbox-rows.ts';
+import type { OutletDeps } from './outlet.ts';
+import { Outlet } from './outlet.ts';
+import type { OnRollback } from './writer.ts';
+
+/** Makes what speaks to a place. Throws Error, with what to do, for a url that is none. */
+export type MakeSink = (kind: SinkKind, url: string, token: string | undefined) => Sink;
+
+export type DispatchDeps = OutletDeps & {
+  makeSink: MakeSink;
+  /** Fires when the daemon ends. */
+  signal: AbortSignal;
+  /** Told of each loop that begins: the store stays open until it has ended. */
+  onLoop(loop: Promise<void>): void;
+};
+
+export type NewSink = {
+  name: string;
+  kind: SinkKind;
+  url: string;
+  token?: string | undefined;
+  filter?: SinkFilter | undefined;
+  mask?: boolean | undefined;
+};
+
+type Running = { outlet: Outlet; stop: AbortController; ended: Promise<void> };
+
+const maxSinks = 1_000;
+
+export class Dispatch {
+  readonly #deps: DispatchDeps;
+  readonly #running = new Map<string, Running>();
+  #isStarted = false;
+  /** Rows that are not started yet. */
+  #rows: SinkRow[];
+
+  constructor(deps: DispatchDeps) {
+    this.#deps = deps;
+    this.#rows = deps.rows.sinks();
+  }
+
+  /** Starts the loops of all that are there. */
+  start(): void {
+    this.#isStarted = true;
+    for (const row of this.#rows.splice(0)) this.#run(row);
+  }
+
+  /** How far each has come (seq), for retention. */
+  acknowledged(floor: number): number[] {
+    const rows = this.#isStarted ? this.#outlets().map(({ row }) => row) : this.#rows;
+    // One that lags behind the floor is sent whole sessions: nothing is kept for it.
+    return rows.filter(({ seq, resync }) => seq >= floor && !resync).map(({ seq }) => seq);
+  }
+
+  list(): SinkStatus[] {
+    return this.#outlets().map((outlet) => this.#status(outlet));
+  }
+
+  find(name: string): Outlet | undefined {
+    return this.#running.get(name)?.outlet;
+  }
+
+  /** What is shown at a url by a sink that is there; not by one of `except`, whose tokens are for one session. */
+  tokenFor(url: string, except: readonly string[]): string | undefined {
+    const rows = this.#outlets().map(({ row }) => row);
+    return rows.find((row) => row.url.replace(/\/+$/, '') === url && !except.includes(row.name))?.token ?? undefined;
+  }
+
+  /** Throws AlreadyExists, LimitExceeded, or InvalidParams for a url that is none. */
+  async add(asked: NewSink): Promise<SinkStatus> {
+    const row = this.newRow(asked);
+    await this.#deps.writer.write((onRollback) => this.addRow(row, onRollback));
+    return this.#status(this.find(row.name)!);
+  }
+
+  /** What a new sink begins as. Throws as `add` does. */
+  newRow({ name, kind, url, token, filter, mask = kind !== 'file' }: NewSink): SinkRow {
+    const { journal, runtime } = this.#deps;
+    const begin = journal.floorSeq === 0 ? journal.beginning : journal.earliest;
+    this.#make(kind, url, token).close();
+    return {
+      ...{ name, kind, url, token: token ?? null, filter: filter ? JSON.stringify(filter) : null, mask },
+      ...{ state: 'active', cursor: formatCursor(begin), seq: begin.seq, held: null, resync: begin.seq > 0 },
+      ...{ lastError: null, createdAt: runtime.now() },
+    };
+  }
+
+  /** Inside a transaction: writes it down, and starts it when that is on disk. */
+  addRow(row: SinkRow, onRollback: OnRollback): void {
+    const taken = this.#running.has(row.name);
+    const twin = this.#outlets().find((other) => other.row.url === row.url && other.row.token === row.token);
+    if (taken || (twin && row.kind !== 'file')) {
+      const id = taken ? row.name : twin!.row.name;
+      const message = taken
+        ? `there is a sink ${id}: remove it first, or take another name`
+        : `the sink ${id} sends there with the same token: give each a token of its own`;
+      throw new RefusedError(refuse('AlreadyExists', message, { what: 'sink', id }));
+    }
+    if (this.#running.size >= maxSinks) {
+      const data = { limit: maxSinks, what: 'sinks' };
+      throw new RefusedError(refuse('LimitExceeded', 'too many sinks: remove one', data));
+    }
+    this.#deps.rows.addSink(row);
+    this.#run(row);
+    onRollback(() => void this.#stop(row.name));
+  }
+
+  /** Throws NotFound. */
+  async remove(name: string): Promise<void> {
+    this.#held(name);
+    await this.#deps.writer.write(() => this.#deps.rows.dropSink(name));
+    await this.#stop(name);
+  }
+
+  /** Ends its loop; what is written down of it stays. */
+  async halt(name: string): Promise<void> {
+    await this.#stop(name);
+  }
+
+  async pause(name: string): Promise<SinkStatus> {
+    const { outlet } = this.#held(name);
+    await outlet.change({ state: 'paused' }, false);
+    return this.#status(outlet);
+  }
+
+  /** Goes on at once, also with what was set aside. */
+  async resume(name: string, token?: string): Promise<SinkStatus> {
+    const { outlet } = this.#held(name);
+    await outlet.change({ state: 'active', lastError: null, ...(token !== undefined && { token, held: null }) }, true);
+    if (token !== undefined) {
+      // It speaks with the old one.
+      await this.#stop(name);
+      this.#run(outlet.row);
+    }
+    return this.#status(this.find(name) ?? outlet);
+  }
+
+  batches(sink: string | undefined, state: Batch['state'] | undefined, limit: number, after: number) {
+    if (sink !== undefined) this.#held(sink);
+    const stored = state === 'inFlight' ? 'pending' : state;
+    return this.#deps.rows
+      .page(sink, stored, limit, after)
+      .map((entry) => ({ key: entry.key, batch: this.#batchOf(entry) }))
+      .filter(({ batch }) => state === undefined || batch.state === state);
+  }
+
+  /** Throws NotFound, or InvalidTransition for one that is acknowledged or on its way now. */
+  async retry(batchId: string): Promise<Batch> {
+    const { outlet, row } = this.#changeable(batchId, 'pending');
+    const patch = { state: 'active' as const, lastError: null };
+    await outlet.change(patch, true);
+    return this.#batchOf(this.#deps.rows.find(batchId) ?? row);
+  }
+
+  /** Throws as `retry` does. */
+  async discard(batchId: string): Promise<void> {
+    const { outlet, row } = this.#changeable(batchId, 'discarded');
+    await outlet.discard(row);
+  }
+
+  /** Throws NotFound. */
+  #held(name: string): Running {
+    const held = this.#running.get(name);
+    if (held) return held;
+    throw new RefusedError(refuse('NotFound', `there is no sink ${name}`, { what: 'sink', id: name }));
+  }
+
+  #changeable(batchId: string, to: string): { outlet: Outlet; row: BatchRow } {
+    const row = this.#deps.rows.find(batchId);
+    const outlet = row && this.find(row.sink);
+    if (!row || !outlet) {
+      throw new RefusedError(refuse('NotFound', `there is no batch ${batchId}`, { what: 'batch', id: batchId }));
+    }
+    const from = this.#batchOf(row).state;
+    if (from === 'inFlight' || batchTransitions[from].length === 0) {
+      const message = from === 'inFlight' ? 'it is on its way now: pause the sink first' : 'it has arrived';
+      throw new RefusedError(refuse('InvalidTransition', message, { from, to }));
+    }
+    return { outlet, row };
+  }
+
+  #outlets(): Outlet[] {
+    return [...this.#running.values()].map(({ outlet }) => outlet);
+  }
+
+  #make(kind: SinkKind, url: string, token: string | undefined): Sink {
+    try {
+      return this.#deps.makeSink(kind, url, token);
+    } catch (error) {
+      throw new RefusedError(refuseParams(`url: ${(error as Error).message}`, { member: 'url' }));
+    }
+  }
+
+  /** One that was good when it was added, and is not any more, must not keep the daemon from starting. */
+  #makeOrRefuse({ kind, url, token }: SinkRow): Sink {
+    try {
+      return this.#make(kind as SinkKind, url, token ?? undefined);
+    } catch (error) {
+      const reason = (error as Error).message;
+      return { deliver: async () => ({ kind: 'refused', reason }), close: async () => {} };
+    }
+  }
+
+  #run(row: SinkRow): void {
+    const sink = this.#makeOrRefuse(row);
+    const outlet = new Outlet(this.#deps, row, sink);
+    const stop = new AbortController();
+    // Behind the transaction under way, in which it may be added.
+    const ended = new Promise<void>((resolve) => setImmediate(resolve)).then(() =>
+      outlet.run(AbortSignal.any([this.#deps.signal, stop.signal])),
+    );
+    this.#running.set(row.name, { outlet, stop, ended });
+    this.#deps.onLoop(ended);
+  }
+
+  async #stop(name: string): Promise<void> {
+    const held = this.#running.get(name);
+    if (!held) return;
+    this.#running.delete(name);
+    held.stop.abort();
+    await held.ended.catch(() => {});
+  }
+
+  #status({ row, lag }: Outlet): SinkStatus {
+    const { name, kind, url, filter, mask, state, cursor, lastError } = row;
+    return {
+      ...{ name, kind: kind as SinkKind, url, mask, state, cursor, lastError },
+      ...(filter !== null && { filter: JSON.parse(filter) as SinkFilter }),
+      lag,
+    };
+  }
+
+  #batchOf({ id, sink, state, count, rejected, ...rest }: BatchEntry | BatchRow): Batch {
+    const { fromSeq, toSeq, attempts, nextRetryAt, lastError } = rest;
+    const isInFlight = this.find(sink)?.isInFlight(id) === true;
+    return {
+      ...{ batchId: id, sink, fromSeq, toSeq, attempts, nextRetryAt, lastError, items: count },
+      state: isInFlight ? 'inFlight' : state,
+      rejected: JSON.parse(rejected) as Batch['rejected'],
+    };
+  }
+}
