@@ -80,7 +80,8 @@ async function tellChanges(context: Context, client: Client, before: Waiting, no
   }
   const held = new Map(before.sinks.map((sink) => [sink.name, sink]));
   for (const sink of now.sinks) {
-    if (!isSameSink(held.get(sink.name), sink)) {
+    const isTold = [...ended, ...news].some((batch) => batch.sink === sink.name);
+    if (!isSameSink(held.get(sink.name), sink, isTold)) {
       await tell(context, `${cleanLine(sink.name)}  ${sinkFacts(sink)}`, isInTrouble(sink) ? red : String);
     }
     held.delete(sink.name);
@@ -98,6 +99,8 @@ function isSame(before: Batch | undefined, now: Batch): boolean {
   return before !== undefined && before.attempts === now.attempts && isWaiting(before) === isWaiting(now);
 }
 
-function isSameSink(before: SinkStatus | undefined, now: SinkStatus): boolean {
-  return before !== undefined && before.state === now.state && (before.lag === 0) === (now.lag === 0);
+/** Where nothing was told of its batches, one may have come and gone meanwhile. */
+function isSameSink(before: SinkStatus | undefined, now: SinkStatus, isTold: boolean): boolean {
+  if (before === undefined || before.state !== now.state) return false;
+  return (before.lag === 0) === (now.lag === 0) && (isTold || before.cursor === now.cursor);
 }

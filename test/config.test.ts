@@ -26,6 +26,8 @@ describe('the config', () => {
     ledger: { maxAgeMs: 30 * 24 * 3600_000 },
     audit: { maxAgeMs: 90 * 24 * 3600_000, maxEntries: 100_000 },
     retention: { maxEvents: 2_000_000, maxAgeMs: 90 * 24 * 3600_000, maxLagEvents: 1_000_000 },
+    outbox: { baseMs: 500, maxMs: 60_000 },
+    sharing: true,
   };
   const allOn = Object.fromEntries(sourceKindNames.map((kind) => [kind, true]));
 
@@ -52,6 +54,8 @@ describe('the config', () => {
       'retention.maxAgeMs',
       'retention.maxEvents',
       'retention.maxLagEvents',
+      'outbox.baseMs',
+      'outbox.maxMs',
     ]) {
       const [table, key] = name.split('.') as [string, string];
       expect(refusalOf(`[${table}]\n${key} = ${value}\n`)).toContain(`config.toml:2: ${name}: expected `);
@@ -62,7 +66,7 @@ describe('the config', () => {
     [
       'an unknown table',
       '\n[sauces]\nx = 1\n',
-      'config.toml:2: there is no setting sauces; allowed here: retention, ledger, audit, http, sources',
+      'config.toml:2: there is no setting sauces; allowed here: retention, ledger, audit, http, outbox, share, sources',
     ],
     [
       'an unknown key',

@@ -67,12 +67,22 @@ test('the tarball holds what runs and what explains it, and nothing else', () =>
   expect(beside).toEqual(['LICENSE', 'README.md', 'package.json', 'protocol/PROTOCOL.md']);
   const inDist = files.filter((file) => file.startsWith('dist/')).map((file) => file.slice('dist/'.length));
   expect(inDist).toEqual(
-    expect.arrayContaining(['cli.js', 'cli.js.map', 'daemon.mjs', 'search-worker.mjs', 'sessiond.1', 'sql/0001.sql']),
+    expect.arrayContaining([
+      'cli.js',
+      'cli.js.map',
+      'daemon.mjs',
+      'search-worker.mjs',
+      'mask-worker.mjs',
+      'sessiond.1',
+      'sql/0001.sql',
+    ]),
   );
   expect(
     inDist.filter(
       (file) =>
-        !/^cli\.js(\.map)?$|^(daemon|search-worker)\.mjs$|^package\.json$|^sessiond\.1$|^sql\/\d{4}\.sql$/.test(file),
+        !/^cli\.js(\.map)?$|^(daemon|search-worker|mask-worker)\.mjs$|^package\.json$|^sessiond\.1$|^sql\/\d{4}\.sql$/.test(
+          file,
+        ),
     ),
   ).toEqual([]);
 });

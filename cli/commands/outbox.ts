@@ -15,14 +15,15 @@ export function configure(command: Command, context: Context): void {
   command
     .usage('[COMMAND] [options]')
     .helpCommand(false)
-    .option('--watch', 'stay, and print what arrives and what does not until Ctrl-C')
+    .option('--watch', 'stay, and print what becomes of it until Ctrl-C')
     .option('--all', 'also what arrived last, and what of it was not taken')
     .option('--sink <SINK>', 'only what is for this one, as sink ls shows it')
     .addHelpText(
       'after',
       `\nWhat is sent is sent in batches, again and again until it arrives. One that was refused is set aside, and its sink\n` +
         `paused, until it is sent again or given up. With --json each line is a batch; with --watch there is one line more\n` +
-        `when it is tried, when it has arrived, or with "discarded" when it was given up.\n\n` +
+        `when it is tried, when it has arrived, or with "discarded" when it was given up. It looks once a second: of what came\n` +
+        `and went in between it tells only that the sink moved on.\n\n` +
         `Examples:\n  ${program} outbox\n  ${program} outbox --watch --sink mirror\n  ${program} outbox retry bat_4kZq`,
     )
     .action((options: Options) => show(context, options));

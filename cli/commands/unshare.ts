@@ -20,7 +20,8 @@ export function configure(command: Command, context: Context): void {
     .addHelpText(
       'after',
       `\nOf a session all its shares are taken back, also when it is deleted. Nothing is sent any more from that moment on;\n` +
-        `a host that cannot be reached now is told as soon as it can be: ${program} share --list\n\n` +
+        `a host that cannot be reached now is told as soon as it can be: ${program} share --list\n` +
+        `With --json it prints what was taken back: "ended", or "ending" where its host does not know yet.\n\n` +
         `Examples:\n  ${program} unshare ses_4kZq\n  ${program} unshare shr_9Tua`,
     )
     .action(async (given: string) => {

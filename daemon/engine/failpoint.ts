@@ -4,7 +4,14 @@ import type { OpType } from '../../protocol/schema.ts';
 declare const __FAILPOINTS__: boolean;
 
 /** An op type: before each statement that writes, from the first of such an op to the end of its transaction. */
-export type FailpointName = 'beforeCommit' | 'afterCommit' | 'beforeReply' | 'beforeSettle' | 'settling' | 'afterSettle' | OpType;
+export type FailpointName =
+  | 'beforeCommit'
+  | 'afterCommit'
+  | 'beforeReply'
+  | 'beforeSettle'
+  | 'settling'
+  | 'afterSettle'
+  | OpType;
 
 let armed: { name: string; countdown: number } | undefined;
 let applying: OpType | undefined;

@@ -352,13 +352,27 @@ test('outbox --watch --json prints a batch a line: when it is tried, when it arr
   await watch.printed(/"discarded":true/);
   await run(home, ['rename', 'a', 'another']);
   await run(home, ['sink', 'resume', 'other']);
-  await watch.printed(/"attempts":1[^\n]*\n(.*\n)*.*"attempts":1/);
+  await watch.printed(/"discarded":true\}\n.*"state":"failed"/);
   answer = { rejected: [] };
   await run(home, ['sink', 'resume', 'other']);
   await watch.printed(/"state":"acked"/);
   const lines = jsonLines((await interrupt(watch)).stdout);
   expect(lines.find(({ discarded }) => discarded === true)).toMatchObject({ batchId });
   expect(lines.at(-1)).toMatchObject({ state: 'acked', sink: 'other' });
+});
+
+test('outbox --watch tells that a sink moved on also where its batch came and went between two looks', async () => {
+  const home = await homeWith('a');
+  await run(home, ['sink', 'add', 'arch', 'arch.jsonl']);
+  await until(
+    'all to arrive',
+    () => sinkOf(home, 'arch'),
+    ({ lag }) => lag === 0,
+  );
+  const watch = start(home, ['outbox', '--watch']);
+  await watch.printed(/^Nothing waits for arch\.\nwatching/);
+  await run(home, ['rename', 'a', 'another']);
+  await watch.printed(/^\d\S+ {2}arch {2}active, has everything\n/m);
 });
 
 test('outbox --watch ends with 3 when the daemon does', async () => {

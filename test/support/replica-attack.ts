@@ -1,7 +1,7 @@
 // What no home sends: items of a history that were changed, and items made up of what a host holds and of what it does not.
 import type { ReplicaItem } from '../../protocol/outbox.ts';
 import type { Event, EventType } from '../../protocol/schema.ts';
-import { artifact, blocker, message, text as part, turn } from '../core/held.ts';
+import { artifact, blocker, message, text as part, turn, session as whole } from '../core/held.ts';
 import type { Listed, Records } from './records.ts';
 import { readTables } from './records.ts';
 
@@ -131,12 +131,19 @@ function crafted({ tables }: Records, { session, messages }: Listed, pick: Draw)
     'part/delta': { ...id, messageId: inMessage, partId, field, offset: mostly(units, 0, 1, units + 1), text },
     'part/removed': { ...id, messageId: inMessage, partId },
     'blocker/updated': {
-      ...{ ...blocker, ...id, id: pick(anyOf('blk')), turnId, resolution, state: resolution ? 'answered' : 'pending' },
+      ...{
+        ...blocker,
+        ...id,
+        id: pick(anyOf('blk')),
+        turnId: mostly(null, turnId),
+        resolution,
+        state: resolution ? 'answered' : 'pending',
+      },
     },
     'artifact/updated': { ...artifact, ...id, key: pick(['a', 'b']) },
     'artifact/removed': { ...id, kind: 'k', key: pick(['a', 'b']) },
   };
-  const often: EventType[] = ['message/updated', 'part/updated', 'part/delta', 'part/delta', 'turn/updated'];
+  const often: EventType[] = ['message/updated', 'part/updated', 'part/delta', 'part/delta', 'artifact/updated'];
   const types = [...often, ...often, ...Object.keys(data)] as EventType[];
   const type = pick(types) as EventType;
   return { seq: 1, sessionId, type, at: 1, actorId: 'them', opId: 'o', data: data[type] } as unknown as Event;

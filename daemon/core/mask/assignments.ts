@@ -32,11 +32,14 @@ const wide = /[^\s"'`\\]+/y;
 const environmentKey = /(?<=[A-Z0-9]_)KEY(?:_[A-Z0-9]{1,16})?=/g;
 const longestName = 80;
 
-export const assignments: Rule = (text) => [
-  ...matchesOf(assigned, text).flatMap((match) => valueAt(text, match, false)),
-  ...matchesOf(argument, text).flatMap((match) => valueAt(text, match, true)),
-  ...matchesOf(environmentKey, text).flatMap((match) => valueAt(text, match, false)),
-];
+export const assignments: Rule = (text) => {
+  const values = new Values(text);
+  return [
+    ...matchesOf(assigned, text).flatMap((match) => values.at(match, false)),
+    ...matchesOf(argument, text).flatMap((match) => values.at(match, true)),
+    ...matchesOf(environmentKey, text).flatMap((match) => values.at(match, false)),
+  ];
+};
 
 /** Whether a value that stands alone is secret, `name` being what it is called. */
 export function isSecretOf(name: string, value: string): boolean {
@@ -45,55 +48,78 @@ export function isSecretOf(name: string, value: string): boolean {
   return isLikelySecret(value, found?.[1] !== undefined, true);
 }
 
-function valueAt(text: string, match: RegExpExecArray, isArgument: boolean): Found[] {
-  const from = match.index + match[0].length;
-  const isPassword = match[1] !== undefined;
-  opening.lastIndex = from;
-  const opened = opening.exec(text);
-  const isQuoted = opened !== null;
-  const start = isQuoted ? from + opened[0].length : from;
-  const isSet = isQuoted || isArgument || isSetting(text, match);
-  const value = isQuoted ? quoted(text, start, opened[1]!.length, opened[2]!) : unquoted(text, match, start);
-  if (value === undefined || !isLikelySecret(value, isPassword, isSet)) return [];
-  return [{ start, end: start + value.length, rule: 'assignment' }];
+/** The values of one text. */
+class Values {
+  readonly #text: string;
+  /** Where values of each kind end that were read: others begin inside of them. */
+  readonly #read = new Map<RegExp, { start: number; end: number }>();
+  /** The last that was a secret. */
+  #secret = { start: 0, end: 0 };
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The value behind a name, where it is a secret. */
+  at(match: RegExpExecArray, isArgument: boolean): Found[] {
+    const text = this.#text;
+    const from = match.index + match[0].length;
+    opening.lastIndex = from;
+    const opened = opening.exec(text);
+    const start = opened ? from + opened[0].length : from;
+    if (this.#secret.start <= start && start < this.#secret.end) return [];
+    const isSet = opened !== null || isArgument || this.#isSetting(match, from);
+    const end = opened ? quoteEnd(text, start, opened[1]!.length, opened[2]!) : this.#bareEnd(match, start);
+    if (end === undefined || !isLikelySecret(text.slice(start, end), match[1] !== undefined, isSet)) return [];
+    this.#secret = { start, end };
+    return [{ start, end, rule: 'assignment' }];
+  }
+
+  #bareEnd(match: RegExpExecArray, start: number): number | undefined {
+    const isAlone = isEnvironment(this.#text, match);
+    const end = this.#endOf(isAlone ? wide : bare, start);
+    // A call, or a place in something.
+    return !isAlone && /[([]/.test(this.#text[end] ?? '') ? undefined : end;
+  }
+
+  #endOf(pattern: RegExp, start: number): number {
+    const read = this.#read.get(pattern);
+    if (read && read.start <= start && start < read.end) return read.end;
+    pattern.lastIndex = start;
+    const end = start + (pattern.exec(this.#text)?.[0].length ?? 0);
+    this.#read.set(pattern, { start, end });
+    return end;
+  }
+
+  /** `NAME=value` of an environment, `?name=value` of a URL, `name: value` that is all of its line. */
+  #isSetting(match: RegExpExecArray, from: number): boolean {
+    const text = this.#text;
+    if (isEnvironment(text, match)) return true;
+    const before = text[nameBegin(text, match.index) - 1] ?? '\n';
+    if (match[0].endsWith('=')) return before === '?' || before === '&';
+    if (!/:[ \t]*$/.test(match[0]) || !/[\s\\nrt]/.test(before)) return false;
+    const end = this.#endOf(bare, from);
+    return end === text.length || /^(?:\r?\n|\\{1,16}[nr])/.test(text.slice(end, end + 18));
+  }
 }
 
-/** Up to the quote that was opened with so many backslashes; undefined where there is a space in it. */
-function quoted(text: string, start: number, escapes: number, mark: string): string | undefined {
+/** Where the quote is that was opened with so many backslashes; undefined where there is a space before it. */
+function quoteEnd(text: string, start: number, escapes: number, mark: string): number | undefined {
   let backslashes = 0;
   for (let at = start; at < text.length; at += 1) {
     const letter = text[at]!;
     if (letter === '\\') backslashes += 1;
     else {
-      if (letter === mark && backslashes <= escapes) return text.slice(start, at - backslashes);
-      if (letter <= ' ') return letter === '\n' || letter === '\r' ? text.slice(start, at) : undefined;
+      if (letter === mark && backslashes <= escapes) return at - backslashes;
+      if (letter <= ' ') return letter === '\n' || letter === '\r' ? at : undefined;
       backslashes = 0;
     }
   }
-  return text.slice(start);
-}
-
-function unquoted(text: string, match: RegExpExecArray, start: number): string | undefined {
-  const pattern = isEnvironment(text, match) ? wide : bare;
-  pattern.lastIndex = start;
-  const value = pattern.exec(text)?.[0];
-  // A call, or a place in something.
-  return value !== undefined && pattern === bare && /[([]/.test(text[start + value.length] ?? '') ? undefined : value;
+  return text.length;
 }
 
 function isEnvironment(text: string, match: RegExpExecArray): boolean {
   return /^[A-Z0-9_]+=$/.test(match[0]) && !/[a-z]/.test(text.slice(nameBegin(text, match.index), match.index));
-}
-
-/** `NAME=value` of an environment, `?name=value` of a URL, `name: value` that is all of its line. */
-function isSetting(text: string, match: RegExpExecArray): boolean {
-  if (isEnvironment(text, match)) return true;
-  const before = text[nameBegin(text, match.index) - 1] ?? '\n';
-  if (match[0].endsWith('=')) return before === '?' || before === '&';
-  if (!/:[ \t]*$/.test(match[0]) || !/[\s\\nrt]/.test(before)) return false;
-  bare.lastIndex = match.index + match[0].length;
-  const end = bare.lastIndex + (bare.exec(text)?.[0].length ?? 0);
-  return end === text.length || /^(?:\r?\n|\\{1,16}[nr])/.test(text.slice(end, end + 18));
 }
 
 /** Where the name begins of which the end is at `to`. */

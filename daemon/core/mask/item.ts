@@ -85,7 +85,7 @@ class Walk {
       if (isRecord && ties.has(name)) return [name, value];
       const masked = names.take(
         name,
-        this.#at(name, () => this.#text(name, undefined)),
+        this.#at('(name)', () => this.#text(name, undefined)),
       );
       const given = name === 'value' && typeof called === 'string' ? called : name;
       return [masked, this.#at(masked, () => this.#value(value, given, isRecord && !free.has(name)))];
@@ -128,7 +128,11 @@ class Walk {
     const [kind] = type.split('/');
     const path = this.#path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('');
     const which =
-      type === 'turn/updated' ? ` ${data.id}` : type === 'artifact/updated' ? ` ${data.kind}/${data.key}` : '';
+      type === 'turn/updated'
+        ? ` ${data.id}`
+        : type === 'artifact/updated'
+          ? ` ${this.#masking.mask(`${data.kind}/${data.key}`)}`
+          : '';
     return `${kind}${which} ${path.slice(1)}`;
   }
 }

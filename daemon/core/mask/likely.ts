@@ -13,6 +13,9 @@ const path = /^(?:~|\.{1,2})?(?:\/[\w.@-]+)+\/?$/;
 /** Words that a `-`, `.` or the like holds together, as in `gpt-4-turbo` or `us-east-1`. */
 const words = /^(?:[A-Za-z]+\d{0,2}|\d+)(?:[-_./:](?:[A-Za-z]+\d{0,2}|\d+))+$/;
 
+/** So much of a text tells what it is; what is longer may begin at many places. */
+const looked = 128;
+
 /** Of how many different letters it is. */
 function variety(text: string): number {
   return new Set(text).size;
@@ -33,7 +36,8 @@ export function isRandom(text: string): boolean {
  * What is given as a secret. `isPassword`: somebody may have thought it up. `isGiven`: it stands there as a value and cannot
  * be code that computes one.
  */
-export function isLikelySecret(text: string, isPassword: boolean, isGiven: boolean): boolean {
+export function isLikelySecret(whole: string, isPassword: boolean, isGiven: boolean): boolean {
+  const text = whole.slice(0, looked);
   if (text.length < 8 || placeholders.some((each) => each.test(text))) return false;
   if (isRandom(text)) return true;
   if (!isGiven || variety(text) < 5 || path.test(text) || !/[A-Za-z]/.test(text)) return false;

@@ -5,7 +5,7 @@ import type { Found, Rule } from './rule.ts';
 const marker = /-----(BEGIN|END) (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----/g;
 /** A line of a key: no word is that long and has all of these, and few paths. */
 const line = /[A-Za-z0-9+/=]{20,}/g;
-const mixed = /(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9+])/;
+const mixed = /^(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9+])/;
 /** Between two lines of a key: its headers, the numbers of lines, quotes. */
 const maxGap = 200;
 /** What follows the last line of a key that is cut off, and is less than a line. */

@@ -62,7 +62,8 @@ export class ConnectionStub implements Stub, Transport {
   readonly #onClose: () => void;
   readonly #inbox = new FrameQueue();
   readonly #pending = new Map<number, Pending>();
-  readonly #callbacks = new Map<string, Callback>();
+  /** `stop`: ends the wait for the call under way. */
+  readonly #callbacks = new Map<string, { callback: Callback; stop(error: Error): void }>();
   #lastId = 0;
   /** Text of results that are held for the client, and of notifications that have not left. */
   #held = 0;
@@ -121,7 +122,7 @@ export class ConnectionStub implements Stub, Transport {
     }
     if (pending.callback) {
       const { subscription } = JSON.parse(result) as { subscription: string };
-      this.#callbacks.set(subscription, pending.callback);
+      this.#callbacks.set(subscription, { callback: pending.callback, stop() {} });
     }
     this.#held += result.length;
     pending.resolve(result);
@@ -145,38 +146,47 @@ export class ConnectionStub implements Stub, Transport {
       reject(gone());
     }
     this.#pending.clear();
-    for (const callback of this.#callbacks.values()) callback.release();
-    this.#callbacks.clear();
+    for (const [subscription, { stop }] of this.#callbacks) {
+      stop(new TransportClosedError());
+      this.#end(subscription);
+    }
     for (const resolve of this.#roomFor.splice(0)) resolve();
     this.#onClose();
   }
 
   async #tell(text: string): Promise<void> {
-    const head = /^\{"jsonrpc":"2\.0","method":"([^"]+)","params":/.exec(text);
-    const subscription =
-      head && /^\{"subscription":"([^"]*)"/.exec(text.slice(head[0].length, head[0].length + 100))?.[1];
-    const callback = subscription == null ? undefined : this.#callbacks.get(subscription);
-    if (!head || !callback) throw new TransportClosedError();
-    this.#held += text.length;
-    const method = head[1]!;
+    const head = /^\{"jsonrpc":"2\.0","method":"([^"]+)","params":(?=\{"subscription":"([^"]*)")/.exec(text);
+    const [whole = '', method = '', subscription = ''] = head ?? [];
+    const told = this.#callbacks.get(subscription);
+    if (!told) throw new TransportClosedError();
     try {
-      await callback.ready;
-      // A reply that was made before it leaves before it.
-      await new Promise((resolve) => setImmediate(resolve));
-      const { sent, handled } = callback.call(method, text.slice(head[0].length, -1));
-      handled.catch(() => {});
-      await sent.finally(() => this.free(text.length));
-      // Nothing comes behind it: nobody waits until it has returned.
-      if (method === 'events/ended') void handled.finally(() => this.#end(subscription!)).catch(() => {});
-      else await handled;
+      await new Promise<void>((resolve, reject) => {
+        told.stop = reject;
+        this.#call(told.callback, method, text.slice(whole.length, -1), subscription).then(resolve, reject);
+      });
     } catch {
-      this.#end(subscription!);
+      this.#end(subscription);
       throw new TransportClosedError();
     }
   }
 
+  async #call(callback: Callback, method: string, params: string, subscription: string): Promise<void> {
+    this.#held += params.length;
+    await callback.ready;
+    // A reply that was made before it leaves before it.
+    await new Promise((resolve) => setImmediate(resolve));
+    const { sent, handled } = callback.call(method, params);
+    // Nothing comes behind the last: nobody waits until that has returned.
+    const last = method === 'events/ended';
+    const over = () => last && this.#end(subscription);
+    handled.then(over, over);
+    // While it is with the client it costs nothing here.
+    await sent.finally(() => this.free(params.length));
+    if (!last) await handled;
+  }
+
   #end(subscription: string): void {
-    this.#callbacks.get(subscription)?.release();
+    this.#callbacks.get(subscription)?.callback.release();
     this.#callbacks.delete(subscription);
   }
 

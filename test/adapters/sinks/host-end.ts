@@ -16,11 +16,10 @@ export const never = new AbortController().signal;
 /** `hang`: what comes goes nowhere. */
 type Mode = 'pass' | 'hang' | Cut;
 
-/** TCP to `port`; `mode` is that of connections from then on. */
+/** TCP to `port`; `mode` is that of what comes from then on. */
 export async function cuttingWire(port: number) {
   const wire = { mode: 'pass' as Mode, port: 0, requests: [] as string[], onAsked: () => {} };
   const server = createServer((near) => {
-    const { mode } = wire;
     const far = connect(port, '127.0.0.1');
     for (const socket of [near, far]) {
       socket.on('error', () => {});
@@ -32,13 +31,13 @@ export async function cuttingWire(port: number) {
     near.on('data', (chunk: Buffer) => {
       for (const [, path] of chunk.toString('latin1').matchAll(/^POST (\S+) HTTP/gm)) wire.requests.push(path!);
       wire.onAsked();
-      if (mode === 'hang') return;
-      if (mode !== 'middle') return void far.write(chunk);
+      if (wire.mode === 'hang') return;
+      if (wire.mode !== 'middle') return void far.write(chunk);
       far.write(chunk.subarray(0, Math.max(1, chunk.length - 100)));
       near.destroy();
     });
     far.on('data', (chunk) => {
-      if (mode === 'end') near.destroy();
+      if (wire.mode === 'end') near.destroy();
       else near.write(chunk);
     });
   });

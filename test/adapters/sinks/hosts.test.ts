@@ -217,6 +217,13 @@ describe('a capnweb sink', () => {
 
   it.each([
     ['calls of its own', '["push",["pipeline",0,[],[]]]\n["push",["remap",0,[],[],[]]]\n["pull",1]'],
+    [
+      'values that double each time',
+      [
+        '["push","x"]',
+        ...Array.from({ length: 40 }, (_, at) => `["push",[[["pipeline",${at + 1}],["pipeline",${at + 1}]]]]`),
+      ].join('\n'),
+    ],
     ['a promise', '["resolve",2,["promise",7]]'],
     ['a stream', '["resolve",2,["readable",7]]'],
     ['its end', '["abort",["error","Error","no"]]'],

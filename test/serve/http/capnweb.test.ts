@@ -248,10 +248,13 @@ describe('a subscription over capnweb', () => {
     const waiting = new Promise<void>((resolve) => {
       goOn = resolve;
     });
-    await api['events/subscribe']({ from: 'start', maxBatch: 1 }, async (method: string, params: Anything) => {
-      await stalled.callback(method, params);
-      await waiting;
-    });
+    const stalledOnes = 15;
+    for (let at = 0; at < stalledOnes; at += 1) {
+      await api['events/subscribe']({ from: 'start', maxBatch: 1 }, async (method: string, params: Anything) => {
+        if (at === 0) await stalled.callback(method, params);
+        await waiting;
+      });
+    }
     await api['events/subscribe']({ from: 'start', maxBatch: 1 }, other.callback);
     for (const at of titles(60)) await ok('session/create', { title: at, metadata: { text: 'x'.repeat(50_000) } });
     await other.until('all events', () => other.seqs().length === 60);
