@@ -7,11 +7,13 @@ import { fileURLToPath } from 'node:url';
 import { Bell } from '../daemon/engine/bell.ts';
 import { systemRuntime } from '../daemon/engine/runtime.ts';
 import { Writer } from '../daemon/engine/writer.ts';
+import { GuestRows } from '../daemon/store/guest-rows.ts';
 import { Journal } from '../daemon/store/journal.ts';
 import { openStore } from '../daemon/store/open.ts';
 import { SourceRows } from '../daemon/store/source-rows.ts';
 import { Tables } from '../daemon/store/tables.ts';
-import type { Op } from '../protocol/schema.ts';
+import type { ReplicaItem } from '../protocol/outbox.ts';
+import type { Op, Session } from '../protocol/schema.ts';
 
 // A build-time switch; this runs from source.
 Object.assign(globalThis, { __FAILPOINTS__: false });
@@ -95,6 +97,25 @@ const ops: Pick<Op, 'type' | 'params'>[] = [
 ];
 const author = { principal: 'owner', actorId: 'fixture/c1' };
 for (const [index, op] of ops.entries()) await writer.appendOne(author, { ...op, opId: `op-${index}` } as Op);
+// A session of another store, and what a guest has for its home.
+const at = 1_700_000_000_000;
+const written = { actorId: 'home/c1', schemaVersion: 1 };
+const none = { input: 0, output: 0, reasoning: 0, cacheRead: 0, cacheWrite: 0 };
+const theirs: Session = {
+  ...{ id: 'ses_replica', parentId: null, title: 'Theirs', directory: null, agent: null, model: null, status: 'idle' },
+  ...{ version: 1, origin: null, metadata: {}, usage: none, messageCount: 0, pendingBlockers: 0, ...written },
+  ...{ createdAt: at, updatedAt: at, archivedAt: null },
+};
+const event = { seq: 1, sessionId: 'ses_replica', version: 1, at, actorId: 'home/c1', opId: 'theirs' };
+const item: ReplicaItem = {
+  ...{ opId: 'theirs', seq: 1, sessionId: 'ses_replica', version: 1 },
+  events: [{ ...event, type: 'session/created', data: theirs }],
+};
+const kin = { isUnder: () => false, isOver: () => false };
+await writer.takeReplica(author, { origin: 'home', batchId: 'b', through: 'home.1.t', items: [item] }, kin);
+const guest = { id: 'gop_a', session: 'ses_replica', principal: 'cap_guest', actor: 'cap_guest/c1', opId: 'asked' };
+const asked = { opId: 'asked', type: 'session/update', params: { sessionId: 'ses_replica', title: 'Ours' } };
+new GuestRows(store.db).add({ ...guest, digest: Buffer.alloc(32), op: JSON.stringify(asked) }, at);
 new SourceRows(store.db).put({ name: 'pi-2', kind: 'pi', path: '/transcripts', removed: false });
 store.db.exec('VACUUM');
 store.close();

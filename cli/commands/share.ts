@@ -48,7 +48,7 @@ export function configure(command: Command, context: Context): void {
         `The link, which holds a token, goes to stdout, all else to stderr; it is shown this once, and kept nowhere. The\n` +
         `sessions of its subagents are not shared with it.\n\n${hostTokenHelp}\n` +
         `Its rights are those that the link is to give, with append and share: grant --rights read,append,answer,share.\n` +
-        `Of a host that is a sink too, or that is shared through by a sink, none is needed.\n\n` +
+        `Where none is given, a host that is a sink too is shown the token of that.\n\n` +
         `Examples:\n  ${program} share ses_4kZq --dry-run\n` +
         `  ${program} share ses_4kZq --host https://box.example:7433 --host-token-file box.token --expires 2d\n` +
         `  ${program} share --list\n  ${program} unshare ses_4kZq`,

@@ -1,6 +1,5 @@
 // Masks secrets in what goes out (P29), in a worker: it takes a fifth of a second for each MB. It lives only while it is
 // used. What fails is rejected and nothing of it is given back, so that unmasked text never goes on.
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { RefusedError, refuse } from '../../protocol/errors.ts';
 import type { MaskFinding } from '../../protocol/outbox.ts';
@@ -47,6 +46,8 @@ export class Masker {
   readonly #closed = new AbortController();
   /** Settled when all that was asked for before is: the worker has one piece at a time. */
   #last: Promise<unknown> = Promise.resolve();
+  /** Who waits for the worker. */
+  #asked: { resolve(answer: MaskAnswer): void; reject(error: Error): void } | undefined;
 
   constructor(deps: MaskerDeps) {
     this.#deps = deps;
@@ -87,7 +88,7 @@ export class Masker {
 
   /** Ends the worker without waiting for it; what is under way, and what waits, is refused. */
   close(): void {
-    this.#closed.abort();
+    this.#closed.abort(new RefusedError(refuse('ShuttingDown', 'masking was ended', {})));
     this.#end();
   }
 
@@ -114,7 +115,7 @@ export class Masker {
     });
     const over = new AbortController();
     try {
-      const ended = [rejection(signal, over.signal), rejection(this.#closed.signal, over.signal, closed)];
+      const ended = [rejection(signal, over.signal), rejection(this.#closed.signal, over.signal)];
       await Promise.race([...ended, before]);
       return await this.#answer(task, ended, over.signal);
     } finally {
@@ -130,9 +131,11 @@ export class Masker {
     this.#worker ??= this.#start();
     const worker = this.#worker;
     try {
+      const answered = new Promise<MaskAnswer>((resolve, reject) => {
+        this.#asked = { resolve, reject };
+      });
       worker.postMessage(task);
-      const answered = once(worker, 'message', { signal: over }) as Promise<[MaskAnswer]>;
-      const [answer] = await Promise.race([answered, this.#death(worker, over), this.#timeOut(over), ...ended]);
+      const answer = await Promise.race([answered, this.#timeOut(over), ...ended]);
       if ('failed' in answer) throw new Error(`masking failed: ${answer.failed}`);
       this.#endWhenIdle();
       return answer;
@@ -143,16 +146,6 @@ export class Masker {
     }
   }
 
-  async #death(worker: Worker, over: AbortSignal): Promise<never> {
-    // Its error is not told, since its message may hold a piece of the text.
-    await Promise.race([once(worker, 'exit', { signal: over }), once(worker, 'messageerror', { signal: over })]).catch(
-      (error: { code?: string }) => {
-        throw new Error(`masking ended: ${error.code ?? 'an error'}`);
-      },
-    );
-    throw new Error('masking ended');
-  }
-
   async #timeOut(over: AbortSignal): Promise<never> {
     const { pieceMs } = this.#limits;
     await this.#deps.runtime.sleep(pieceMs, over);
@@ -161,9 +154,17 @@ export class Masker {
 
   #start(): Worker {
     const worker = new Worker(this.#deps.workerPath, { resourceLimits: heapMb, env: {}, execArgv: [] });
-    worker.on('error', () => {}); // told to who waits for it
+    // What comes of one that was ended is for nobody.
+    const isCurrent = () => this.#worker === worker;
+    worker.on('message', (answer: MaskAnswer) => isCurrent() && this.#asked?.resolve(answer));
+    // Nothing else is told of the error: its message may hold a piece of the text.
+    worker.on('error', ({ code = 'an error' }: { code?: string }) => {
+      if (isCurrent()) this.#asked?.reject(new Error(`masking ended: ${code}`));
+    });
     worker.on('exit', () => {
-      if (this.#worker === worker) this.#worker = undefined;
+      if (!isCurrent()) return;
+      this.#worker = undefined;
+      this.#asked?.reject(new Error('masking ended'));
     });
     return worker;
   }
@@ -185,17 +186,13 @@ export class Masker {
   }
 }
 
-/** Rejects when the signal fires, with its reason unless there is another; no more once `over` has. */
-function rejection(signal: AbortSignal, over: AbortSignal, error?: () => Error): Promise<never> {
+/** Rejects when the signal fires, with its reason; no more once `over` has. */
+function rejection(signal: AbortSignal, over: AbortSignal): Promise<never> {
   const ended = new Promise<never>((_, reject) => {
-    const end = () => reject(error ? error() : signal.reason);
+    const end = () => reject(signal.reason);
     if (signal.aborted) end();
     else signal.addEventListener('abort', end, { signal: over, once: true });
   });
   ended.catch(() => {}); // nobody may wait for it any more
   return ended;
-}
-
-function closed(): RefusedError {
-  return new RefusedError(refuse('ShuttingDown', 'masking was ended', {}));
 }

@@ -6,13 +6,14 @@ import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import type { Right } from '../../protocol/capability.ts';
 import type { Client } from '../../protocol/client.ts';
-import type { ReplicaItem } from '../../protocol/outbox.ts';
+import type { Batch, ReplicaItem, SinkStatus } from '../../protocol/outbox.ts';
 import type { Running as Daemon } from '../support/daemon.ts';
 import { afterTest, startDaemon } from '../support/daemon.ts';
 import { within } from '../support/deadline.ts';
 import type { Home } from '../support/home.ts';
 import { pathOf } from './capability-support.ts';
-import { clientOf, cliHome } from './run-cli.ts';
+import { clientOf, cliHome, run } from './run-cli.ts';
+import { jsonLines } from './tail-support.ts';
 
 export type Host = {
   home: Home;
@@ -92,4 +93,15 @@ export async function until<T>(what: string, read: () => Promise<T>, isSo: (valu
     return last;
   };
   return within(what, reading(), () => last);
+}
+
+export const batchesOf = async (home: Home, ...args: string[]) =>
+  jsonLines((await run(home, ['outbox', '--json', ...args])).stdout) as unknown as Batch[];
+export const sinksOf = async (home: Home) =>
+  JSON.parse((await run(home, ['sink', 'ls', '--json'])).stdout) as SinkStatus[];
+export const sinkOf = async (home: Home, name: string) => (await sinksOf(home)).find((sink) => sink.name === name)!;
+
+/** Adds a sink whose other side takes no token. */
+export function addTo(home: Home, name: string, url: string, ...options: string[]) {
+  return run(home, ['sink', 'add', name, url, ...options, '--host-token-file', '-'], { input: 'a.token\n' });
 }

@@ -1,8 +1,19 @@
 // Whole sessions, sent in pieces where a journal does not hold their events any more (PROTOCOL.md 7).
 import { describe, expect, it } from 'vitest';
+import { Pruner } from '../../daemon/store/pruner.ts';
 import type { ReplicaItem } from '../../protocol/outbox.ts';
 import { allEvents, op, owner, readTables } from '../support/records.ts';
-import { batchOf, expectSame, expectSound, homeAndHost, itemsOf, kinds, send, snapshotOf } from '../support/replica.ts';
+import {
+  asHeld,
+  batchOf,
+  expectSame,
+  expectSound,
+  homeAndHost,
+  itemsOf,
+  kinds,
+  send,
+  snapshotOf,
+} from '../support/replica.ts';
 
 describe('a snapshot', () => {
   it('brings a session whole, in pieces, and ops go on behind it', async () => {
@@ -34,6 +45,9 @@ describe('a snapshot', () => {
     expect({ ...readTables(home).get('ses_a')!.session, version: 0 }).toMatchObject({ ...session, version: 0 });
     expectSound(host);
     // The ids of what went with it are not taken: a home that was put back may have them.
+    expect([host.tables.findMessage('msg_a'), host.tables.isTaken('msg_a'), host.tables.isTaken('prt_a')]).toEqual([
+      ...[undefined, false, false],
+    ]);
     const again = itemsOf(home).slice(0, -2);
     expect((await send(host, batchOf(home, snapshotOf(home, 'ses_a', 'snap2')))).rejected).toEqual([]);
     expect((await send(host, batchOf(home, again))).duplicates).toHaveLength(again.length);
@@ -112,5 +126,29 @@ describe('a snapshot', () => {
     expectSound(host);
     expect((await send(host, batchOf(home, [whole!]))).rejected).toEqual([]);
     expectSame(home, host);
+  });
+
+  it('is as old as the session is, whenever it was made', async () => {
+    const { home, host } = await homeAndHost();
+    const pieces = snapshotOf(home, 'ses_a', 'snap', 4);
+    for (const { events } of pieces) for (const event of events) event.at = 4_000;
+    await send(host, batchOf(home, pieces));
+    expect(readTables(host).get('ses_a')!.session.updatedAt).toBe(readTables(home).get('ses_a')!.session.updatedAt);
+    expectSame(home, host);
+  });
+
+  it('leaves nothing behind of what it replaced, once retention has passed it', async () => {
+    const { home, host } = await homeAndHost();
+    await send(host, batchOf(home, itemsOf(home)));
+    await send(host, batchOf(home, snapshotOf(home, 'ses_a', 'snap')));
+    const pruner = new Pruner(host.db, host.journal);
+    while (pruner.cut(host.journal.head.seq, 3));
+    expect(host.journal.count()).toBe(0);
+    expect(asHeld(readTables(host).get('ses_a'))).toEqual(asHeld(readTables(home).get('ses_a')));
+    const needed = ['turn', 'message', 'part', 'chunk', 'blocker', 'artifact'].map(
+      (table) => `SELECT body FROM ${table}`,
+    );
+    const stray = host.db.prepare(`SELECT seq FROM body WHERE seq NOT IN (${needed.join(' UNION ALL ')})`);
+    expect(stray.all()).toEqual([]);
   });
 });

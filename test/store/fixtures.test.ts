@@ -2,6 +2,7 @@
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { GuestRows } from '../../daemon/store/guest-rows.ts';
 import { shippedMigrations } from '../../daemon/store/open.ts';
 import { SourceRows } from '../../daemon/store/source-rows.ts';
 import { root } from '../support/build.ts';
@@ -22,7 +23,8 @@ test.each(kept)('%s opens, holds what was written, and goes on', async (name) =>
   const records = openRecords(data);
   const held = readTables(records);
   expect(viewTables(foldJournal(records))).toEqual(held);
-  expect(new Set(held.keys())).toEqual(new Set(['ses_a', 'ses_b']));
+  const schema = Number(/\d+/.exec(name)![0]);
+  expect([...held.keys()].sort()).toEqual(['ses_a', 'ses_b', ...(schema >= 7 ? ['ses_replica'] : [])]);
   const { session, messages, artifacts } = held.get('ses_a')!;
   expect(session).toMatchObject({ title: 'Mend the roof', messageCount: 2, usage: { output: 5, costUsd: 0.25 } });
   expect(messages.map(({ parts }) => parts.map((part) => (part as { text?: string }).text))).toEqual([
@@ -30,7 +32,7 @@ test.each(kept)('%s opens, holds what was written, and goes on', async (name) =>
     ['streamed text 𝄞'],
   ]);
   expect(artifacts).toHaveLength(1);
-  if (Number(/\d+/.exec(name)![0]) >= 3) {
+  if (schema >= 3) {
     const { session: waiting, turns, blockers } = held.get('ses_b')!;
     expect(waiting).toMatchObject({ status: 'waiting', pendingBlockers: 1, agent: 'fixture' });
     expect(turns.map(({ id, state }) => [id, state])).toEqual([
@@ -43,6 +45,10 @@ test.each(kept)('%s opens, holds what was written, and goes on', async (name) =>
     ]);
     await records.writer.appendOne(owner, op('turn/finish', { turnId: 'trn_open', state: 'completed' }));
   }
+  const [guestOp] = new GuestRows(records.db).waitingFor('home');
+  expect([records.writer.isReplica('ses_replica'), guestOp?.id]).toEqual(
+    schema >= 7 ? [true, 'gop_a'] : [false, undefined],
+  );
   const added = { name: 'pi-2', kind: 'pi', path: '/transcripts', removed: false };
   expect(new SourceRows(records.db).all()).toEqual(name === 'schema-1.db' ? [] : [added]);
   // The ledger is kept too, and ids stay taken.
