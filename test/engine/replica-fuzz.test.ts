@@ -10,7 +10,7 @@ import { makeHome } from '../support/home.ts';
 import { walk } from '../support/model-walk.ts';
 import type { Listed, Records } from '../support/records.ts';
 import { allEvents, HandRuntime, op, openRecords, owner, readTables, viewTables } from '../support/records.ts';
-import { asHeld, batchOf, expectSound, send } from '../support/replica.ts';
+import { asHeld, batchOf, expectSound, itemsOf, send, work } from '../support/replica.ts';
 import { craft, follow, mutations } from '../support/replica-attack.ts';
 import { delivery, historyOf, Sender } from '../support/replica-walk.ts';
 
@@ -100,9 +100,11 @@ test('whatever is sent as a replica, the tables stay sound, and no session of th
       const runtime = new HandRuntime();
       let host = openRecords(here.paths.data, runtime);
       try {
+        await work(home, 'ses_base');
+        // Something of everything is there to be attacked.
+        await send(host, batchOf(home, itemsOf(home)));
         const { items, pieces } = await historyOf(home, steps);
         const all = [...items, ...[...pieces.values()].flat()];
-        if (all.length === 0) return;
         await ownSession(host);
         const own = readTables(host).get('ses_own');
         let at = 0;

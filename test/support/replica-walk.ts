@@ -17,7 +17,7 @@ export async function historyOf(home: Records, steps: Step[]): Promise<History> 
   const model = new Model();
   const deck = new Deck();
   const pieces = new Map<string, ReplicaItem[]>();
-  let seq = 0;
+  let seq = home.journal.head.seq;
   for (const step of steps) {
     const runtime = home.runtime;
     runtime.time = Math.max(0, runtime.time + step.clock);
