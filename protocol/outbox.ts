@@ -38,7 +38,7 @@ export const SinkStatus = z.object({
 });
 export type SinkStatus = z.infer<typeof SinkStatus>;
 
-/** `rejected`: what the other side did not take of it. `items`: how many ops; 0 once it was acknowledged. */
+/** `rejected`: what the other side did not take of it. `items`: how many ops. */
 export const Batch = z.object({
   batchId,
   sink: sinkName,

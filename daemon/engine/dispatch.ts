@@ -67,6 +67,17 @@ export class Dispatch {
     return this.#running.get(name)?.outlet;
   }
 
+  /** A sink, not one of `except`, by which the session is sent there already. */
+  sending(sessionId: string, url: string, except: readonly string[]): string | undefined {
+    return this.#outlets().find(
+      ({ row, host }) =>
+        host !== undefined &&
+        row.url.replace(/\/+$/, '') === url &&
+        !except.includes(row.name) &&
+        this.#deps.rows.markOf(row.name, sessionId) !== undefined,
+    )?.row.name;
+  }
+
   /** What is shown at a url by a sink that is there; not by one of `except`, whose tokens are for one session. */
   tokenFor(url: string, except: readonly string[]): string | undefined {
     const rows = this.#outlets().map(({ row }) => row);
@@ -126,7 +137,9 @@ export class Dispatch {
 
   async pause(name: string): Promise<SinkStatus> {
     const { outlet } = this.#held(name);
-    await outlet.change({ state: 'paused' }, false);
+    // What went wrong before is not why it is paused.
+    const { state, lastError } = outlet.row;
+    await outlet.change({ state: 'paused', lastError: state === 'paused' ? lastError : null }, false);
     return this.#status(outlet);
   }
 

@@ -1,4 +1,4 @@
-// Masks secrets in what goes out (P29), in a worker: it takes a fifth of a second for each MB. It lives only while it is
+// Masks secrets in what goes out (P29), in a worker: it takes a quarter of a second for each MB. It lives only while it is
 // used. What fails is rejected and nothing of it is given back, so that unmasked text never goes on.
 import { Worker } from 'node:worker_threads';
 import { RefusedError, refuse } from '../../protocol/errors.ts';

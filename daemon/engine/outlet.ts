@@ -43,6 +43,8 @@ export type OutletDeps = ResyncDeps & {
 /** Acknowledged batches that are still listed, and those of which something was not taken. */
 const keptWhole = 100;
 const keptPartly = 1_000;
+/** No delay before the next try is longer, ms. */
+const maxWaitMs = 3_600_000;
 /** Events that a sink may have passed without one for it, before it is written down how far it is. */
 const passedEvents = 1_000;
 
@@ -125,7 +127,7 @@ export class Outlet {
         // No await between these: a ring, or a word from outside, in between would be missed.
         if (batch === 'later') continue;
         if (!batch) await this.#nextRing(signal);
-        else if ((batch.nextRetryAt ?? 0) > this.#deps.runtime.now()) await this.#waitFor(batch, signal);
+        else if (this.#waitMs(batch) > 0) await this.#sleep(this.#waitMs(batch), signal);
         else await this.#deliver(batch, signal);
       }
     } finally {
@@ -143,7 +145,7 @@ export class Outlet {
       const { runtime, backoff } = this.#deps;
       if (!(error instanceof RefusedError)) runtime.log.error({ err: error, sink: this.row.name }, 'a sink waits');
       const lastError = error instanceof RefusedError ? error.message : 'what is to be sent could not be made ready';
-      Object.assign(this.row, { state: 'failing', lastError });
+      if (this.row.state !== 'paused') Object.assign(this.row, { state: 'failing', lastError });
       await this.#sleep(backoff.baseMs * 2, signal);
       return 'later';
     }
@@ -348,7 +350,9 @@ export class Outlet {
       ...{ state: 'acked', attempts: batch.attempts + 1, items: '', rejected: JSON.stringify(rejected) },
       ...{ nextRetryAt: null, lastError: null },
     };
-    const moved = { cursor: batch.through, seq: batch.toSeq, state: 'active' as const, lastError: null };
+    const [first] = rejected;
+    const lastError = first ? `${rejected.length} of ${batch.count} ops were not taken: ${first.reason}` : null;
+    const moved = { cursor: batch.through, seq: batch.toSeq, state: 'active' as const, lastError };
     failpoint('beforeSettle');
     await this.#save({ ...moved, ...(held !== undefined && { held }) }, () => {
       rows.setBatch(acked);
@@ -431,8 +435,10 @@ export class Outlet {
     this.#deps.rows.setSink(this.row);
   }
 
-  async #waitFor({ nextRetryAt }: BatchRow, signal: AbortSignal): Promise<void> {
-    await this.#sleep(nextRetryAt! - this.#deps.runtime.now(), signal);
+  /** None where it would be longer than anybody asks for: the clock was put back. */
+  #waitMs({ nextRetryAt }: BatchRow): number {
+    const ms = (nextRetryAt ?? 0) - this.#deps.runtime.now();
+    return ms > maxWaitMs ? 0 : ms;
   }
 
   /** Until the time is over, or it is woken. */

@@ -104,6 +104,11 @@ export class Shares {
       const message = `it is shared there already: a link that allows less is made of that one by \`sessiond attenuate\`, another after \`sessiond unshare ${twin.id}\``;
       throw new RefusedError(refuse('AlreadyExists', message, { what: 'share', id: twin.id }));
     }
+    const sender = dispatch.sending(sessionId, url, [...this.#rows.keys()]);
+    if (sender !== undefined) {
+      const message = `the sink ${sender} sends it there already: a link to it is made there, by \`sessiond grant --session ${sessionId}\``;
+      throw new RefusedError(refuse('AlreadyExists', message, { what: 'sink', id: sender }));
+    }
     const id = runtime.newId('shr');
     const guestRights = [...new Set<ShareRight>(['read', ...rights])];
     const guests = { label: `guests of ${id}`, rights: guestRights, sessions: [sessionId], expiresAt };

@@ -360,3 +360,15 @@ test('a guest does no more than the share allows, whatever the host lets through
   );
   await expect(guest.call('guest/append', put('late', 'ses_a'))).rejects.toThrow();
 });
+
+test('a session that a sink sends to that host already is not shared there beside it: the host could not tell who is its home', async () => {
+  const { home, url, token } = await sharePair();
+  await makeSession(home.client, 'ses_a');
+  await home.client.call('sink/add', { name: 'mirror', kind: 'http', url, token });
+  await eventually(
+    'all to be sent',
+    () => home.client.call('sink/list', {}),
+    ({ items }) => items[0]!.lag === 0,
+  );
+  await expect(share(home.client, { sessionId: 'ses_a', host: url, rights: ['read'] })).rejects.toThrow(/mirror/);
+});

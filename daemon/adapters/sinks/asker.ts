@@ -92,9 +92,7 @@ function refusalOf({ status, headers, text }: Posted, url: string, clock: Clock)
   }
   switch (status) {
     case 401:
-      return refused(
-        `${url} does not take the token${said}: have another made there (sessiond grant), and resume with it`,
-      );
+      return refused(`${url} does not take the token${said}: have another made there (sessiond grant)`);
     case 403:
       return refused(`${url} refuses to be asked by this name${said}`);
     case 404:

@@ -147,7 +147,7 @@ function failedOf({ code, message, data }: WireError, url: string): Failed {
     return { kind: 'retry', reason, atLeastMs: retryAfterOf(data) };
   }
   if (kind === 'Unauthorized') {
-    return { kind: 'refused', reason: `${reason}: have another token made there (sessiond grant), and resume with it` };
+    return { kind: 'refused', reason: `${reason}: have another token made there (sessiond grant)` };
   }
   if (kind === 'Forbidden') return { kind: 'refused', reason: `${reason}: its token must allow more` };
   if (code === jsonRpcCodes.methodNotFound) {
