@@ -145,22 +145,29 @@ const texts: [name: string, make: (length: number) => string][] = [
   ['quotes escaped less and less often', (length) => filled(levels.toReversed().join(''), length)],
 ];
 
-/** The best of some, ms. */
+/** Of the processor, ms, and the best of some: what else the machine does is no part of it. */
 function timeOf(rule: Rule, text: string): number {
   let best = Number.POSITIVE_INFINITY;
   for (let run = 0; run < 2; run += 1) {
-    const begin = performance.now();
+    const begin = process.cpuUsage();
     for (const _ of rule(text)) {
       // all of it is looked at
     }
-    best = Math.min(best, performance.now() - begin);
+    best = Math.min(best, process.cpuUsage(begin).user / 1_000);
   }
   return best;
 }
 
-/** How much longer it takes for a text so many times as long. What takes less than 5 ms is too short to tell. */
-function growth(rule: Rule, make: (length: number) => string, length: number, times: number): number {
-  return timeOf(rule, make(length * times)) / Math.max(timeOf(rule, make(length)), 5);
+/**
+ * How much longer it takes for a text so many times as long. What takes less than 5 ms is too short to tell. One that is over
+ * `limit` is measured again: what was collected or compiled meanwhile is not there each time, and what is quadratic is.
+ */
+function growth(rule: Rule, make: (length: number) => string, length: number, times: number, limit: number): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 4 && least >= limit; round += 1) {
+    least = Math.min(least, timeOf(rule, make(length * times)) / Math.max(timeOf(rule, make(length)), 5));
+  }
+  return least;
 }
 
 test.each(allRules.map((rule, index) => [index, rule] as const))(
@@ -168,8 +175,8 @@ test.each(allRules.map((rule, index) => [index, rule] as const))(
   (_, rule) => {
     for (const [name, make] of texts) {
       // What is quadratic takes 16 times as long for four times the text, and is not tried with more of it.
-      expect(growth(rule, make, 1 << 14, 4), name.slice(0, 40)).toBeLessThan(14);
-      expect(growth(rule, make, 1 << 14, 16), name.slice(0, 40)).toBeLessThan(64);
+      expect(growth(rule, make, 1 << 14, 4, 14), name.slice(0, 40)).toBeLessThan(14);
+      expect(growth(rule, make, 1 << 14, 16, 64), name.slice(0, 40)).toBeLessThan(64);
     }
   },
   300_000,
@@ -179,7 +186,7 @@ test('[P29] masking a megabyte takes no longer for each letter than masking less
   const masks: Rule = (text) => (masking.mask(text) === '' ? [] : []);
   for (const piece of ['password=', 'PASSWORD="', 'eyJ', '://a:', '-----BEGIN PRIVATE KEY-----\n', '\\"', 'Cookie: a='])
     expect(
-      growth(masks, (length) => filled(piece, length), 1 << 17, 8),
+      growth(masks, (length) => filled(piece, length), 1 << 17, 8, 32),
       piece,
     ).toBeLessThan(32);
 }, 300_000);
