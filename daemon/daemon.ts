@@ -170,6 +170,7 @@ export class Daemon {
       auditRule: options.audit ?? defaultAudit,
       onEnded: (ids) => {
         for (const peer of this.#peers) if (peer.grant && ids.has(peer.grant.capability.id)) peer.endActing('revoked');
+        this.#ownWriting(this.#shares.endOver());
       },
       writer: this.#writer,
       runtime,
@@ -204,6 +205,7 @@ export class Daemon {
         openReader: openReaderNow,
         onLoop,
         isReplica,
+        isSharedBeside: (id, sink) => this.#shares.isBeside(id, sink),
       },
       mask: (items, signal) => masker.mask(items, signal),
     });

@@ -122,13 +122,14 @@ export type NotTaken = { opId: string; reason: string };
  * How a delivery ended. `acked`: it is on the other side's disk, but for what it does not take; `held`: the cursor that it says
  * that it holds, where it says one. `retry`: nobody knows whether it
  * arrived; it is sent again, no earlier than the other side asked for. `refused`: sending it again is of no use; somebody must
- * look. `behind`: the other side does not hold what comes before this batch (it was put back, say); `held` is the cursor of the
+ * look. `tooLarge`: the same, for what is as large as this. `behind`: the other side does not hold what comes before this batch (it was put back, say); `held` is the cursor of the
  * origin's that it holds, undefined where it holds none; `sessions` those in which something is missing before the batch.
  */
 export type Delivered =
   | { kind: 'acked'; rejected: readonly NotTaken[]; held?: string | undefined }
   | { kind: 'retry'; reason: string; atLeastMs?: number | undefined }
   | { kind: 'refused'; reason: string }
+  | { kind: 'tooLarge'; reason: string }
   | { kind: 'behind'; held: string | undefined; sessions: readonly string[] };
 
 /** A place that events go out to. Contract suite: test/contract/sink.ts. */
@@ -172,5 +173,7 @@ export type AskedOfHost = {
   label: string;
   rights: readonly Right[];
   sessions: readonly string[];
+  /** Op types; without it all that the rights allow. */
+  ops?: readonly string[];
   expiresAt: number | null;
 };

@@ -38,6 +38,8 @@ export class Dispatch {
   readonly #deps: DispatchDeps;
   readonly #running = new Map<string, Running>();
   #isStarted = false;
+  /** What is changed from outside, one after another: two at a time would leave two loops of one sink, or one that was removed. */
+  #changing: Promise<unknown> = Promise.resolve();
   /** Rows that are not started yet. */
   #rows: SinkRow[];
 
@@ -78,6 +80,21 @@ export class Dispatch {
     )?.row.name;
   }
 
+  /** A session that was left to another sink is this one's now: it is sent whole by all that are for it and go there. */
+  async sendWhole(sessionId: string, url: string): Promise<void> {
+    const { rows, writer, walk } = this.#deps;
+    const outlets = this.#outlets().filter(({ row, host, filter }) => {
+      if (host === undefined || row.url !== url || (filter.sessions && !filter.sessions.includes(sessionId)))
+        return false;
+      return walk.step({ ...filter, sessions: [sessionId] }, 0, walk.lastKey).ids.length > 0;
+    });
+    if (outlets.length === 0) return;
+    await writer.write(() => {
+      for (const { row } of outlets) rows.setMark(row.name, sessionId, { version: 0, seen: 0, state: 'stale' });
+    });
+    for (const outlet of outlets) outlet.wake();
+  }
+
   /** What is shown at a url by a sink that is there; not by one of `except`, whose tokens are for one session. */
   tokenFor(url: string, except: readonly string[]): string | undefined {
     const rows = this.#outlets().map(({ row }) => row);
@@ -85,17 +102,21 @@ export class Dispatch {
   }
 
   /** Throws AlreadyExists, LimitExceeded, or InvalidParams for a url that is none. */
-  async add(asked: NewSink): Promise<SinkStatus> {
-    const row = this.newRow(asked);
-    await this.#deps.writer.write((onRollback) => this.addRow(row, onRollback));
-    return this.#status(this.find(row.name)!);
+  add(asked: NewSink): Promise<SinkStatus> {
+    return this.#change(async () => {
+      const row = this.newRow(asked);
+      await this.#deps.writer.write((onRollback) => this.addRow(row, onRollback));
+      return this.#status(this.find(row.name)!);
+    });
   }
 
   /** What a new sink begins as. Throws as `add` does. */
-  newRow({ name, kind, url, token, filter, mask = kind !== 'file' }: NewSink): SinkRow {
+  newRow({ name, kind, url: asked, token, filter, mask = kind !== 'file' }: NewSink): SinkRow {
     const { journal, runtime } = this.#deps;
+    // One place is named in one way.
+    const url = kind === 'file' || !URL.canParse(asked) ? asked : new URL(asked).href.replace(/\/+$/, '');
     const begin = journal.floorSeq === 0 ? journal.beginning : journal.earliest;
-    this.#make(kind, url, token).close();
+    void this.#make(kind, url, token).close();
     return {
       ...{ name, kind, url, token: token ?? null, filter: filter ? JSON.stringify(filter) : null, mask },
       ...{ state: 'active', cursor: formatCursor(begin), seq: begin.seq, held: null, resync: begin.seq > 0 },
@@ -107,11 +128,12 @@ export class Dispatch {
   addRow(row: SinkRow, onRollback: OnRollback): void {
     const taken = this.#running.has(row.name);
     const twin = this.#outlets().find((other) => other.row.url === row.url && other.row.token === row.token);
-    if (taken || (twin && row.kind !== 'file')) {
+    if (taken || twin) {
       const id = taken ? row.name : twin!.row.name;
+      const sent = row.kind === 'file' ? 'is written into that file' : 'sends there with the same token';
       const message = taken
         ? `there is a sink ${id}: remove it first, or take another name`
-        : `the sink ${id} sends there with the same token: give each a token of its own`;
+        : `the sink ${id} ${sent}: give each ${row.kind === 'file' ? 'a file' : 'a token'} of its own`;
       throw new RefusedError(refuse('AlreadyExists', message, { what: 'sink', id }));
     }
     if (this.#running.size >= maxSinks) {
@@ -124,18 +146,24 @@ export class Dispatch {
   }
 
   /** Throws NotFound. */
-  async remove(name: string): Promise<void> {
-    this.#held(name);
-    await this.#deps.writer.write(() => this.#deps.rows.dropSink(name));
-    await this.#stop(name);
+  remove(name: string): Promise<void> {
+    return this.#change(async () => {
+      this.#held(name);
+      await this.#deps.writer.write(() => this.#deps.rows.dropSink(name));
+      await this.#stop(name);
+    });
   }
 
   /** Ends its loop; what is written down of it stays. */
-  async halt(name: string): Promise<void> {
-    await this.#stop(name);
+  halt(name: string): Promise<void> {
+    return this.#change(() => this.#stop(name));
   }
 
-  async pause(name: string): Promise<SinkStatus> {
+  pause(name: string): Promise<SinkStatus> {
+    return this.#change(() => this.#pause(name));
+  }
+
+  async #pause(name: string): Promise<SinkStatus> {
     const { outlet } = this.#held(name);
     // What went wrong before is not why it is paused.
     const { state, lastError } = outlet.row;
@@ -144,7 +172,11 @@ export class Dispatch {
   }
 
   /** Goes on at once, also with what was set aside. */
-  async resume(name: string, token?: string): Promise<SinkStatus> {
+  resume(name: string, token?: string): Promise<SinkStatus> {
+    return this.#change(() => this.#resume(name, token));
+  }
+
+  async #resume(name: string, token: string | undefined): Promise<SinkStatus> {
     const { outlet } = this.#held(name);
     await outlet.change({ state: 'active', lastError: null, ...(token !== undefined && { token, held: null }) }, true);
     if (token !== undefined) {
@@ -165,17 +197,26 @@ export class Dispatch {
   }
 
   /** Throws NotFound, or InvalidTransition for one that is acknowledged or on its way now. */
-  async retry(batchId: string): Promise<Batch> {
-    const { outlet, row } = this.#changeable(batchId, 'pending');
-    const patch = { state: 'active' as const, lastError: null };
-    await outlet.change(patch, true);
-    return this.#batchOf(this.#deps.rows.find(batchId) ?? row);
+  retry(batchId: string): Promise<Batch> {
+    return this.#change(async () => {
+      const { outlet, row } = this.#changeable(batchId, 'pending');
+      await outlet.change({ state: 'active', lastError: null }, true);
+      return this.#batchOf(this.#deps.rows.find(batchId) ?? row);
+    });
   }
 
   /** Throws as `retry` does. */
-  async discard(batchId: string): Promise<void> {
-    const { outlet, row } = this.#changeable(batchId, 'discarded');
-    await outlet.discard(row);
+  discard(batchId: string): Promise<void> {
+    return this.#change(async () => {
+      const { outlet, row } = this.#changeable(batchId, 'discarded');
+      await outlet.discard(row);
+    });
+  }
+
+  #change<T>(work: () => Promise<T>): Promise<T> {
+    const changed = this.#changing.then(work);
+    this.#changing = changed.catch(() => {});
+    return changed;
   }
 
   /** Throws NotFound. */

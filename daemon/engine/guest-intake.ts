@@ -36,17 +36,24 @@ export async function takeGuestsHome(
   signal: AbortSignal,
 ): Promise<void> {
   const { runtime, backoff, storeId } = deps;
+  /** Answers one after another that came at once and brought nothing new: a host that waits for nobody. */
+  let idle = 0;
   for (let attempts = 0; !signal.aborted; ) {
     try {
+      const begin = runtime.monotonic();
       const asked = await within(runtime, answerMs, signal, (either) => host.takeGuestOps(storeId, waitMs, either));
       const results: GuestResult[] = [];
       for (const given of asked) {
         const result = await applied(deps, of, given);
         if (result) results.push(result);
       }
+      const isNew = results.some(({ duplicate }) => !duplicate);
+      idle = isNew || runtime.monotonic() - begin > waitMs / 2 ? 0 : idle + 1;
       if (results.length > 0)
         await within(runtime, answerMs, signal, (either) => host.ackGuestOps(storeId, results, either));
       attempts = 0;
+      if (idle > 1)
+        await runtime.sleep(retryDelayMs(idle, backoff, runtime.random(), backoff.baseMs), signal).catch(() => {});
     } catch (error) {
       if (signal.aborted) return;
       const isHosts = error instanceof HostError;

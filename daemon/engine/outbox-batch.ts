@@ -76,7 +76,7 @@ function itemOf(
     seen,
     state,
   } = mark.state === 'unknown' ? { version: before, seen: before, state: 'at' } : mark;
-  if (state === 'gone' || (state === 'at' && version <= seen)) return undefined;
+  if (state === 'gone' || state === 'large' || (state === 'at' && version <= seen)) return undefined;
   if (state === 'stale' || before > seen) return 'gap';
   if (!deltas && type === 'part/delta') return { item: undefined, mark: { version: sent, seen: version, state: 'at' } };
   const isEnd = type === 'session/deleted';

@@ -44,7 +44,12 @@ export class Resync {
         const mark = rows.markOf(this.#sink, id);
         const session = lists.findSession(id);
         const version = session === undefined ? undefined : (JSON.parse(session) as { version: number }).version;
-        if (mark?.state === 'gone' || (mark?.state === 'at' && version !== undefined && mark.seen >= version)) continue;
+        if (
+          mark?.state === 'gone' ||
+          mark?.state === 'large' ||
+          (mark?.state === 'at' && version !== undefined && mark.seen >= version)
+        )
+          continue;
         if (version === undefined && mark === undefined) continue;
         return id;
       }

@@ -11,6 +11,8 @@ export type SnapshotOf = {
   /** The head at that moment. */
   seq: number;
   maxBytes: number;
+  /** False: without text that is streamed: half a secret is none that a rule knows. It comes when its part or turn is done. */
+  streamed?: boolean;
 };
 
 /** `version`: of the session. `isLast`: no other follows. */
@@ -29,7 +31,7 @@ type Draft = { type: string; actorId: string; data: unknown };
 export function* snapshotPieces(lists: Lists, of: SnapshotOf): Generator<SnapshotPiece, void> {
   let index = 0;
   let version = 0;
-  for (const { text, last } of sessionItems(lists, of.sessionId, true, of.maxBytes)) {
+  for (const { text, last } of sessionItems(lists, of.sessionId, true, of.maxBytes, of.streamed)) {
     const records = JSON.parse(text) as Records;
     const { session } = records;
     const drafts = draftsOf(records);

@@ -38,11 +38,15 @@ export type OutletDeps = ResyncDeps & {
   openReader(): Reader;
   /** Whether a session's home is another store. */
   isReplica(sessionId: string): boolean;
+  /** Whether a share sends it to the same host. */
+  isSharedBeside(sessionId: string, sink: Pick<SinkRow, 'name' | 'url'>): boolean;
 };
 
 /** Acknowledged batches that are still listed, and those of which something was not taken. */
 const keptWhole = 100;
 const keptPartly = 1_000;
+/** How often it is looked whether a host to which nothing is sent still holds what it said, ms. */
+const checkMs = 15 * 60_000;
 /** No delay before the next try is longer, ms. */
 const maxWaitMs = 3_600_000;
 /** Events that a sink may have passed without one for it, before it is written down how far it is. */
@@ -52,7 +56,7 @@ export class Outlet {
   readonly row: SinkRow;
   readonly #deps: OutletDeps;
   readonly #sink: Sink;
-  readonly #filter: SessionFilter;
+  readonly filter: SessionFilter;
   /** How far the journal was looked at. */
   #lookedAt: Cursor;
   #resync: Resync | undefined;
@@ -60,6 +64,8 @@ export class Outlet {
   readonly #passed = new Map<string, Mark>();
   /** What is on its way now. */
   #inFlight: string | undefined;
+  /** When (monotonic, ms) it was last looked whether the other side still holds what it said. */
+  #checkedAt: number | undefined;
   /** How often one after another the other side was behind. */
   #timesBehind = 0;
   #wake: () => void = () => {};
@@ -68,7 +74,10 @@ export class Outlet {
     this.#deps = deps;
     this.row = row;
     this.#sink = sink;
-    this.#filter = row.filter === null ? {} : (JSON.parse(row.filter) as SessionFilter);
+    this.tried = new Promise((resolve) => {
+      this.#hasTried = resolve;
+    });
+    this.filter = row.filter === null ? {} : (JSON.parse(row.filter) as SessionFilter);
     this.#lookedAt = deps.journal.cursorAt(Math.max(row.seq, deps.rows.lastSeq(row.name) ?? 0));
   }
 
@@ -76,6 +85,10 @@ export class Outlet {
   get host(): Sink['host'] {
     return this.#sink.host;
   }
+
+  /** Resolves when the first delivery has ended, however it did. */
+  readonly tried: Promise<void>;
+  #hasTried: () => void = () => {};
 
   isInFlight(batchId: string): boolean {
     return this.#inFlight === batchId;
@@ -97,9 +110,9 @@ export class Outlet {
   /** A batch was given up: what was looked at is looked at no more, and what waits behind it is as it was. */
   async discard(batch: BatchRow): Promise<void> {
     const { rows } = this.#deps;
-    await this.#save({ cursor: batch.through, seq: Math.max(this.row.seq, batch.toSeq) }, () =>
-      rows.dropBatch(batch.id),
-    );
+    const isOver = this.row.state === 'failing';
+    const moved = { cursor: batch.through, seq: Math.max(this.row.seq, batch.toSeq) };
+    await this.#save({ ...moved, ...(isOver && { state: 'active', lastError: null }) }, () => rows.dropBatch(batch.id));
     this.wake();
   }
 
@@ -111,7 +124,10 @@ export class Outlet {
     const { rows, writer } = this.#deps;
     await writer.write((onRollback) => {
       this.#patch(patch, onRollback);
-      if (revive) rows.revive(this.row.name);
+      if (revive) {
+        rows.revive(this.row.name);
+        rows.reviveLarge(this.row.name);
+      }
     });
     this.wake();
   }
@@ -126,8 +142,9 @@ export class Outlet {
         if (signal.aborted) break;
         // No await between these: a ring, or a word from outside, in between would be missed.
         if (batch === 'later') continue;
-        if (!batch) await this.#nextRing(signal);
-        else if (this.#waitMs(batch) > 0) await this.#sleep(this.#waitMs(batch), signal);
+        if (!batch) {
+          if (await this.#nextRing(signal)) await this.#check(signal);
+        } else if (this.#waitMs(batch) > 0) await this.#sleep(this.#waitMs(batch), signal);
         else await this.#deliver(batch, signal);
       }
     } finally {
@@ -157,7 +174,7 @@ export class Outlet {
     const { head } = journal;
     await this.#save({ cursor: formatCursor(head), seq: head.seq, held: null, resync: true }, () => {
       rows.dropUnsent(this.row.name);
-      rows.setMarks(this.row.name, 'stale');
+      rows.setMarks(this.row.name, 'stale', true);
     });
     this.#lookedAt = head;
   }
@@ -181,7 +198,7 @@ export class Outlet {
         continue;
       }
       const query = {
-        ...{ filter: this.#filter, deltas: !this.row.mask, limits },
+        ...{ filter: this.filter, deltas: !this.row.mask, limits },
         markOf: (id: string) => (this.#isForeign(id) ? noMore : this.#markOf(id)),
       };
       const { through, items, marks, whole } = cutBatch(journal, this.#lookedAt, query);
@@ -200,9 +217,10 @@ export class Outlet {
     return undefined;
   }
 
-  /** A replica is handed on by its home alone, but for what is written down here. */
+  /** A replica is handed on by its home alone, but for what is written down here; and a host is sent a session by one sink. */
   #isForeign(id: string): boolean {
-    return this.#sink.host !== undefined && this.#deps.isReplica(id);
+    const { isReplica, isSharedBeside } = this.#deps;
+    return this.#sink.host !== undefined && (isReplica(id) || isSharedBeside(id, this.row));
   }
 
   #markOf(id: string): Mark | undefined {
@@ -234,7 +252,13 @@ export class Outlet {
   async #addSnapshot(sessionId: string, signal: AbortSignal): Promise<void> {
     const { rows, journal, runtime, writer, limits, openReader, mask } = this.#deps;
     const { name, cursor, seq } = this.row;
-    const of = { sessionId, id: runtime.newId('snp'), seq: journal.head.seq, maxBytes: limits.maxBytes };
+    const of = {
+      sessionId,
+      id: runtime.newId('snp'),
+      seq: journal.head.seq,
+      maxBytes: limits.maxBytes,
+      streamed: !this.row.mask,
+    };
     // At the same moment as the head: there is no await in between.
     const reader = openReader();
     const add = async (piece: string, mark: Mark | undefined) => {
@@ -268,14 +292,16 @@ export class Outlet {
   async #resyncFurther(signal: AbortSignal): Promise<void> {
     const { rows } = this.#deps;
     const { name } = this.row;
-    this.#resync ??= new Resync(this.#deps, name, this.#filter, (id) => this.#isForeign(id));
+    this.#resync ??= new Resync(this.#deps, name, this.filter, (id) => this.#isForeign(id));
     const session = await this.#resync.next(signal);
     if (session !== undefined) return this.#addSnapshot(session, signal);
     if (signal.aborted) return;
     // All that was there when it began is acknowledged: one waits for the other.
     const { head } = this.#resync;
     this.#resync = undefined;
-    await this.#save({ cursor: formatCursor(head), seq: head.seq, resync: false }, () => rows.setMarks(name, 'at'));
+    await this.#save({ cursor: formatCursor(head), seq: head.seq, resync: false }, () =>
+      rows.setMarks(name, 'at', false),
+    );
     this.#passed.clear();
     this.#lookedAt = head;
   }
@@ -303,6 +329,8 @@ export class Outlet {
       if (!(error instanceof RefusedError)) throw error;
       // The disk is full: it is sent again, and is a duplicate then.
       await this.#sleep(this.#deps.backoff.baseMs * 2, signal);
+    } finally {
+      this.#hasTried();
     }
   }
 
@@ -322,6 +350,10 @@ export class Outlet {
         const failed = { ...batch, attempts, nextRetryAt: runtime.now() + delay, lastError: delivered.reason };
         return this.#save({ state: 'failing', lastError: delivered.reason }, () => rows.setBatch(failed));
       }
+      case 'tooLarge':
+        // Of several the limit is too small for what is sent at all; one alone is set aside, and its session with it.
+        if (batch.count > 1) return this.#settle(batch, { kind: 'refused', reason: delivered.reason });
+        return this.#setAside(batch, delivered.reason);
       case 'refused': {
         const { reason: lastError } = delivered;
         const failed = {
@@ -336,12 +368,26 @@ export class Outlet {
     }
   }
 
+  /** What is behind it in its session would leave a hole there: nothing more is sent of that until the sink is resumed. */
+  async #setAside(batch: BatchRow, reason: string): Promise<void> {
+    const { rows } = this.#deps;
+    const { name } = this.row;
+    const [item] = JSON.parse(batch.items) as { opId: string; sessionId: string }[];
+    const { opId, sessionId } = item!;
+    const rejected = [{ opId, reason }];
+    await this.#acked(batch, rejected, undefined, [], () => {
+      rows.dropUnsentOf(name, sessionId);
+      rows.setMark(name, sessionId, { ...(this.#markOf(sessionId) ?? noMark), state: 'large' });
+    });
+  }
+
   /** `stale`: sessions of which something was missing before it: what is in it of them is sent whole, later. */
   async #acked(
     batch: BatchRow,
     rejected: readonly { opId: string; reason: string }[],
     held: string | undefined,
     stale: readonly string[],
+    also: () => void = () => {},
   ): Promise<void> {
     const { rows } = this.#deps;
     const { name } = this.row;
@@ -353,10 +399,12 @@ export class Outlet {
     const [first] = rejected;
     const lastError = first ? `${rejected.length} of ${batch.count} ops were not taken: ${first.reason}` : null;
     const moved = { cursor: batch.through, seq: batch.toSeq, state: 'active' as const, lastError };
+    this.#checkedAt = this.#deps.runtime.monotonic();
     failpoint('beforeSettle');
     await this.#save({ ...moved, ...(held !== undefined && { held }) }, () => {
       rows.setBatch(acked);
       for (const id of stale) rows.setMark(name, id, { ...(this.#markOf(id) ?? noMark), state: 'stale' });
+      also();
       rows.forget(name, keptWhole, keptPartly);
       failpoint('settling');
     });
@@ -369,7 +417,6 @@ export class Outlet {
    */
   async #behind(batch: BatchRow, held: string | undefined, sessions: readonly string[]): Promise<void> {
     const { rows, runtime, backoff } = this.#deps;
-    const { name } = this.row;
     if (this.#timesBehind > 3) {
       const nextRetryAt = runtime.now() + retryDelayMs(this.#timesBehind, backoff, runtime.random());
       const lastError = 'the other side says again and again that it lacks what was sent';
@@ -378,12 +425,19 @@ export class Outlet {
       );
       if (this.#timesBehind % 2 === 0) return;
     }
-    if (sessions.length > 0) return this.#acked(batch, [], held, sessions);
+    if (sessions.length > 0) return this.#acked(batch, [], held, sessionsIn(batch, sessions));
+    return this.#putBack(held);
+  }
+
+  /** Another cursor is held there than was acknowledged. What was deleted here may be there again. */
+  async #putBack(held: string | undefined): Promise<void> {
+    const { rows } = this.#deps;
+    const { name } = this.row;
     const cursor = this.#place(held);
     if (cursor === undefined || isRefusal(cursor)) {
       await this.#save({ resync: true, held: held ?? null }, () => {
         rows.dropUnsent(name);
-        rows.setMarks(name, 'stale');
+        rows.setMarks(name, 'stale', true);
       });
       this.#resync = undefined;
     } else if (cursor.seq >= this.row.seq) {
@@ -393,7 +447,7 @@ export class Outlet {
     } else {
       await this.#save({ cursor: held!, seq: cursor.seq, held: held! }, () => {
         rows.dropUnsent(name);
-        rows.setMarks(name, 'unknown');
+        rows.setMarks(name, 'unknown', true);
       });
       this.#lookedAt = cursor;
     }
@@ -449,17 +503,58 @@ export class Outlet {
     this.#wake = () => {};
   }
 
-  #nextRing(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.resolve();
+  /** True where the time has come to look whether the other side still holds what it said. */
+  #nextRing(signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return Promise.resolve(false);
+    const { bell, runtime } = this.#deps;
     return new Promise((resolve) => {
-      const cancel = this.#deps.bell.onRing(() => this.#wake());
-      this.#wake = () => {
+      const over = new AbortController();
+      const end = (isTime: boolean) => {
         cancel();
+        over.abort();
         this.#wake = () => {};
-        resolve();
+        resolve(isTime);
       };
+      const cancel = bell.onRing(() => end(false));
+      this.#wake = () => end(false);
+      const isHost = this.#sink.host !== undefined && this.row.held !== null && this.row.state === 'active';
+      const due = this.#checkedAt === undefined ? 0 : this.#checkedAt + checkMs - runtime.monotonic();
+      if (isHost)
+        runtime.sleep(Math.max(0, due), over.signal).then(
+          () => end(true),
+          () => {},
+        );
     });
   }
+
+  /** Where nothing is to be sent, a host that was put back would never be told what it has lost. */
+  async #check(signal: AbortSignal): Promise<void> {
+    const { journal, runtime, deliverMs } = this.#deps;
+    const { held } = this.row;
+    this.#checkedAt = runtime.monotonic();
+    if (held === null) return;
+    const asked = {
+      origin: journal.storeId,
+      batchId: runtime.newId('chk'),
+      expectedCursor: held,
+      through: held,
+      items: '[]',
+    };
+    try {
+      const told = await within(runtime, deliverMs, signal, (either) => this.#sink.deliver(asked, either));
+      if (told.kind === 'behind' && this.row.held === held) await this.#putBack(told.held);
+    } catch (error) {
+      // What goes wrong is told when there is something to send.
+      if (!(error instanceof RefusedError) && !signal.aborted)
+        runtime.log.warn({ err: error, sink: this.row.name }, 'a host could not be asked what it holds');
+    }
+  }
+}
+
+/** Those of `named` that were in the batch: who is sent one session must not ask for others. */
+function sessionsIn(batch: BatchRow, named: readonly string[]): string[] {
+  const sent = new Set((JSON.parse(batch.items) as { sessionId: string }[]).map(({ sessionId }) => sessionId));
+  return named.filter((id) => sent.has(id));
 }
 
 const noMore: Mark = { version: 0, seen: 0, state: 'gone' };

@@ -16,6 +16,7 @@ export function* sessionItems(
   sessionId: string,
   withMessages: boolean,
   maxBytes: number,
+  streamed = true,
 ): Generator<SessionItem, void> {
   const session = lists.findSession(sessionId);
   if (session === undefined) return;
@@ -23,7 +24,9 @@ export function* sessionItems(
     turns: (after) => lists.readRows('turn', { sessionId }, recordsAtOnce, after),
     blockers: (after) => lists.readRows('blocker', { sessionId }, recordsAtOnce, after),
     artifacts: (after) => lists.readArtifacts(sessionId, undefined, recordsAtOnce, after),
-    ...(withMessages && { messages: (after) => lists.readMessages(sessionId, 'asc', recordsAtOnce, after) }),
+    ...(withMessages && {
+      messages: (after) => lists.readMessages(sessionId, 'asc', recordsAtOnce, after, undefined, streamed),
+    }),
   };
   const begin = () => new Map(Object.keys(read).map((list) => [list, [] as string[]]));
   let held = begin();

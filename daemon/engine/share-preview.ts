@@ -29,7 +29,7 @@ export class SharePreview {
     const reader = openReader();
     let isThere = false;
     try {
-      const of = { sessionId, id: 'preview', seq: journal.head.seq, maxBytes: pieceBytes };
+      const of = { sessionId, id: 'preview', seq: journal.head.seq, maxBytes: pieceBytes, streamed: false };
       for (const { item } of snapshotPieces(reader.lists, of)) {
         isThere = true;
         items.push(...(await find([item], signal)));

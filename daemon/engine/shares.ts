@@ -1,6 +1,7 @@
 // Shares (PROTOCOL.md 7): a session, sent to a host by a sink of its own, and a link for guests there. A share is a row of its own:
 // it can be taken back when its session is deleted and while its host is away (P29).
 import { formatCursor } from '../../protocol/cursor.ts';
+import type { Refusal } from '../../protocol/errors.ts';
 import { RefusedError, refuse, refuseParams } from '../../protocol/errors.ts';
 import type { Share } from '../../protocol/outbox.ts';
 import type { AskedOfHost, ShareHost, Sink } from '../adapters/adapter.ts';
@@ -49,8 +50,12 @@ export type NewShare = {
   expiresAt?: number | null | undefined;
 };
 
+/** All that a guest may do: what is there may be put anew, and not be removed, renamed or hidden. */
+const guestOps = ['turn/start', 'turn/finish', 'message/put', 'part/put', 'part/delta', 'artifact/put', 'blocker/*'];
 /** How long a host may take to answer what somebody waits for, ms. */
 const answerMs = 15_000;
+/** How long the first of it may take to arrive before the link is given, ms. */
+const arrivalMs = 5_000;
 /** How often it is looked which shares are over, ms. */
 const expiryMs = 1_000;
 
@@ -69,8 +74,10 @@ export class Shares {
   /** Goes on with all that are there; behind the start of the sinks. */
   start(): void {
     for (const row of this.#rows.values()) {
-      if (row.endedAt === null) this.#takeGuests(row);
-      else this.#finish(row);
+      if (row.endedAt !== null) this.#finish(row);
+      else if (this.#deps.enabled) this.#takeGuests(row);
+      // Before it has begun.
+      else void this.#deps.dispatch.halt(row.id);
     }
     this.#deps.onLoop(this.#expire());
   }
@@ -82,8 +89,7 @@ export class Shares {
   async create(by: Author, { sessionId, host, rights, token, expiresAt = null }: NewShare) {
     const { dispatch, lists, writer, runtime, rows, capabilities, isReplica } = this.#deps;
     if (!this.#deps.enabled) {
-      const message = 'sharing is turned off: set enabled = true under [share] in config.toml and start sessiond again';
-      throw new RefusedError(refuse('Forbidden', message, { right: 'share', sessionId }));
+      throw new RefusedError(refuse('Forbidden', turnedOff, { right: 'share', sessionId }));
     }
     const session = lists.findSession(sessionId);
     if (session === undefined) {
@@ -99,22 +105,16 @@ export class Shares {
       throw new RefusedError(refuseParams('expiresAt: it is over already', { member: 'expiresAt' }));
     }
     const { url, shown } = this.#hostOf(host, token);
-    const twin = [...this.#rows.values()].find((row) => row.session === sessionId && row.host === url);
-    if (twin) {
-      const message = `it is shared there already: a link that allows less is made of that one by \`sessiond attenuate\`, another after \`sessiond unshare ${twin.id}\``;
-      throw new RefusedError(refuse('AlreadyExists', message, { what: 'share', id: twin.id }));
-    }
-    const sender = dispatch.sending(sessionId, url, [...this.#rows.keys()]);
-    if (sender !== undefined) {
-      const message = `the sink ${sender} sends it there already: a link to it is made there, by \`sessiond grant --session ${sessionId}\``;
-      throw new RefusedError(refuse('AlreadyExists', message, { what: 'sink', id: sender }));
-    }
+    const twin = this.#twinOf(sessionId, url);
+    if (twin) throw new RefusedError(twin);
     const id = runtime.newId('shr');
     const guestRights = [...new Set<ShareRight>(['read', ...rights])];
-    const guests = { label: `guests of ${id}`, rights: guestRights, sessions: [sessionId], expiresAt };
+    const scope = { rights: guestRights, sessions: [sessionId], expiresAt };
+    // Narrowed to ops, it brings no replicas: a guest with `append` must not be able to play home.
+    const guests: AskedOfHost = { label: `guests of ${id}`, ...scope, ops: guestOps };
     // What the session is sent with outlives its guests by what it takes to take it back there.
     const own: AskedOfHost = {
-      ...guests,
+      ...scope,
       label: `home of ${id}`,
       rights: [...guestRights, 'append', 'share'],
       expiresAt: null,
@@ -122,7 +122,10 @@ export class Shares {
     const mine = await this.#ask(url, shown, (there, signal) => there.attenuate(dedupe(own), signal));
     try {
       const link = await this.#ask(url, mine.token, (there, signal) => there.attenuate(guests, signal));
-      const capability = guestRights.length > 1 ? await capabilities.grant(by, guests) : undefined;
+      const capability =
+        guestRights.length > 1
+          ? await capabilities.grant(by, { label: guests.label, ...scope, ops: [...guestOps] })
+          : undefined;
       const filter = { sessions: [sessionId] };
       const sink = dispatch.newRow({ name: id, kind: 'http', url, token: mine.token, filter, mask: true });
       const row: ShareRow = {
@@ -134,10 +137,10 @@ export class Shares {
           createdAt: runtime.now(),
           expiresAt,
         },
-        ...{ capability: capability?.capability.id ?? null, endedAt: null },
+        ...{ maker: by.grant?.capability.id ?? null, capability: capability?.capability.id ?? null, endedAt: null },
       };
       await writer.write((onRollback) => {
-        const refusal = by.grant?.invalid();
+        const refusal = by.grant?.invalid() ?? this.#twinOf(sessionId, url);
         if (refusal) throw new RefusedError(refusal);
         rows.add(row);
         dispatch.addRow(sink, onRollback);
@@ -145,12 +148,30 @@ export class Shares {
         this.#rows.set(id, row);
       });
       this.#takeGuests(row);
+      // A link that is followed at once should find something.
+      const { signal } = this.#deps;
+      await within(runtime, arrivalMs, signal, (either) => untilEither(dispatch.find(id)?.tried, either)).catch(
+        () => {},
+      );
       return { shareId: id, url: `${url}/#${link.token}`, token: link.token };
     } catch (error) {
       // Nobody has it; where it cannot be taken back now, nobody ever will.
       await this.#ask(url, mine.token, (there, signal) => there.revoke(mine.capabilityId, signal)).catch(() => {});
       throw error;
     }
+  }
+
+  /** Why a session is not shared there once more: a host could not tell who is its home. */
+  #twinOf(sessionId: string, url: string): Refusal | undefined {
+    const twin = [...this.#rows.values()].find((row) => row.session === sessionId && row.host === url);
+    if (twin) {
+      const message = `it is shared there already: a link that allows less is made of that one at the host, by \`sessiond attenuate\`, another after \`sessiond unshare ${twin.id}\``;
+      return refuse('AlreadyExists', message, { what: 'share', id: twin.id });
+    }
+    const sender = this.#deps.dispatch.sending(sessionId, url, [...this.#rows.keys()]);
+    if (sender === undefined) return undefined;
+    const message = `the sink ${sender} sends it there already: a link to it is made there, by \`sessiond grant --session ${sessionId}\``;
+    return refuse('AlreadyExists', message, { what: 'sink', id: sender });
   }
 
   /** In the order of their creation. `sessions`: which the caller may know of; undefined: all. */
@@ -205,7 +226,7 @@ export class Shares {
     this.#deps.onLoop(this.#finishing(row).finally(() => this.#ending.delete(row.id)));
   }
 
-  async #finishing({ id, session }: ShareRow): Promise<void> {
+  async #finishing({ id, session, host }: ShareRow): Promise<void> {
     const { journal, runtime, backoff, outbox, makeSink, signal, writer, rows, dispatch } = this.#deps;
     await dispatch.halt(id);
     const row = outbox.sinks().find(({ name }) => name === id);
@@ -223,13 +244,14 @@ export class Shares {
         };
         const delivered = await within(runtime, answerMs, signal, (either) => sink.deliver(outgoing, either));
         if (delivered.kind === 'retry') throw new HostError(delivered.reason, false, delivered.atLeastMs);
+        // What does not take the replica away takes back who may read it all the same.
         const [capabilityId] = row.token.split('.');
         await within(runtime, answerMs, signal, (either) => sink.host!.revoke(capabilityId!, either));
         break;
       } catch (error) {
         if (signal.aborted) return;
-        // It does not know the token any more: nobody can do anything with it there.
-        if (error instanceof HostError && error.refused) break;
+        // Also where it is refused: a door before the host may say so, and the host still have the link. That the host itself
+        // does not know the token any more is no error here.
         this.#lastErrors.set(id, (error as Error).message);
         const atLeastMs = error instanceof HostError ? error.atLeastMs : undefined;
         await runtime.sleep(retryDelayMs(attempts, backoff, runtime.random(), atLeastMs), signal).catch(() => {});
@@ -252,6 +274,17 @@ export class Shares {
     }
     this.#rows.delete(id);
     this.#lastErrors.delete(id);
+    await dispatch.sendWhole(session, host).catch((error: unknown) => {
+      if (!(error instanceof RefusedError)) throw error;
+    });
+  }
+
+  /** Whether a share of the session goes there, which is no other than `sink` itself. */
+  isBeside(sessionId: string, { name, url }: { name: string; url: string }): boolean {
+    for (const { id, session, host } of this.#rows.values()) {
+      if (session === sessionId && host === url && id !== name) return true;
+    }
+    return false;
   }
 
   /** Why the host of a share that ends could not be told. */
@@ -266,32 +299,52 @@ export class Shares {
     this.#deps.onLoop(takeGuestsHome(this.#deps, host, { shareId: id, capabilityId: capability }, signal));
   }
 
-  /** Takes back what is over. */
+  /** Takes back what is over, by its time or with the capability that it was made with. */
   async #expire(): Promise<void> {
     const { runtime, signal } = this.#deps;
     while (!signal.aborted) {
-      const now = runtime.now();
-      for (const row of this.#rows.values()) {
-        if (row.endedAt !== null || row.expiresAt === null || row.expiresAt > now) continue;
-        await this.#end({ principal: 'system', actorId: 'system' }, row).catch((error: unknown) => {
-          if (!(error instanceof RefusedError)) throw error;
-        });
-      }
+      await this.endOver();
       await runtime.sleep(expiryMs, signal).catch(() => {});
+    }
+  }
+
+  /** Takes back at once what is over. Resolves when that is on disk; what cannot be written is tried again. */
+  async endOver(): Promise<void> {
+    const now = this.#deps.runtime.now();
+    for (const row of this.#rows.values()) {
+      const isOver = (row.expiresAt !== null && row.expiresAt <= now) || this.#isMakerOver(row);
+      if (row.endedAt !== null || !isOver) continue;
+      await this.#end({ principal: 'system', actorId: 'system' }, row).catch((error: unknown) => {
+        if (!(error instanceof RefusedError)) throw error;
+      });
+    }
+  }
+
+  #isMakerOver({ maker }: ShareRow): boolean {
+    if (maker === null) return false;
+    try {
+      this.#deps.capabilities.actWith(maker);
+      return false;
+    } catch {
+      return true;
     }
   }
 
   /** Where a host is, and what is shown there: given with it, or in its url, or what a sink there shows already. */
   #hostOf(host: string, token: string | undefined): { url: string; shown: string } {
-    let parsed: URL;
-    try {
-      parsed = new URL(host);
-    } catch {
-      throw new RefusedError(refuseParams('host: expected a url, as https://host.example:7433', { member: 'host' }));
+    const wrong = (message: string) => new RefusedError(refuseParams(`host: ${message}`, { member: 'host' }));
+    if (!URL.canParse(host)) throw wrong('expected a url, as https://host.example:7433');
+    const parsed = new URL(host);
+    if (parsed.username || parsed.password || parsed.search) {
+      throw wrong('give where it is alone; the token stands behind #, or by itself');
     }
-    const inUrl = decodeURIComponent(parsed.hash.slice(1));
-    parsed.hash = '';
-    const url = parsed.href.replace(/\/+$/, '');
+    let inUrl: string;
+    try {
+      inUrl = decodeURIComponent(parsed.hash.slice(1));
+    } catch {
+      throw wrong('what stands behind # is no token');
+    }
+    const url = `${parsed.origin}${parsed.pathname}`.replace(/\/+$/, '');
     const known = this.#deps.dispatch.tokenFor(url, [...this.#rows.keys()]);
     const shown = token ?? (inUrl === '' ? known : inUrl);
     if (shown !== undefined) return { url, shown };
@@ -320,11 +373,18 @@ export class Shares {
     return {
       ...{ id, sessionId: session, host, createdAt, expiresAt, rights: JSON.parse(rights) as Share['rights'] },
       title: record === undefined ? null : (JSON.parse(record) as { title: string | null }).title,
-      state: endedAt !== null ? 'ending' : (outlet?.row.state ?? 'failing'),
+      state: endedAt !== null ? 'ending' : (outlet?.row.state ?? 'paused'),
       lag: outlet && endedAt === null ? outlet.lag : 0,
-      lastError: endedAt === null ? (outlet?.row.lastError ?? null) : (this.#lastErrors.get(id) ?? null),
+      lastError: endedAt === null ? (outlet ? outlet.row.lastError : turnedOff) : (this.#lastErrors.get(id) ?? null),
     };
   }
+}
+
+const turnedOff = 'sharing is turned off: set enabled = true under [share] in config.toml and start sessiond again';
+
+function untilEither(first: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+  const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  return Promise.race([first ?? Promise.resolve(), ended]);
 }
 
 function dedupe(asked: AskedOfHost): AskedOfHost {

@@ -25,7 +25,11 @@ export function outboxHandlers({ journal, dispatch, shares, preview, pages }: Ou
       return {};
     },
     'sink/pause': async ({ name }) => ({ sink: await dispatch.pause(name) }),
-    'sink/resume': async ({ name, token }) => ({ sink: await dispatch.resume(name, token) }),
+    'sink/resume': async ({ name, token }) => {
+      // That of a share is for its session alone, and known to nobody but its host.
+      if (token !== undefined) shares.checkFree(name);
+      return { sink: await dispatch.resume(name, token) };
+    },
     'outbox/list': ({ sink, state, limit = 100, pageToken }, peer) => {
       const place = pages.placeOf(peer, pageToken, 'index');
       const found = dispatch.batches(sink, state, limit + 1, place === undefined ? 0 : Number(place));

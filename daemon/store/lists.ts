@@ -228,13 +228,17 @@ export class Lists {
     return [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, head.get() as number, maxKey as number];
   }
 
-  /** Messages with their parts, none behind the index `last`; undefined when there is no such session. */
+  /**
+   * Messages with their parts, none behind the index `last`; undefined when there is no such session. `streamed`: with text that
+   * was streamed since a part was last put.
+   */
   readMessages(
     sessionId: string,
     order: 'asc' | 'desc',
     limit: number,
     after: string | undefined,
     last = Number.MAX_SAFE_INTEGER,
+    streamed = true,
   ): Page | undefined {
     const key = this.#key(sessionId);
     if (key === undefined) return undefined;
@@ -247,7 +251,7 @@ export class Lists {
       const rows = this.#sql[order].all(key, place, wanted) as { idx: number; json: string }[];
       for (const row of rows) {
         if (row.idx > last) return { items, next: undefined };
-        const item = `{"message":${row.json},"parts":[${this.#parts.readTexts(key, row.idx).join(',')}]}`;
+        const item = `{"message":${row.json},"parts":[${this.#parts.readTexts(key, row.idx, streamed).join(',')}]}`;
         const size = Buffer.byteLength(item);
         if (items.length > 0 && bytes + size > maxPageBytes) return { items, next: String(place) };
         items.push(item);

@@ -21,7 +21,7 @@ export type SinkRow = {
 };
 
 /** How far a session was put into batches for a sink; see sql/0007.sql. */
-export type Mark = { version: number; seen: number; state: 'at' | 'unknown' | 'stale' | 'gone' };
+export type Mark = { version: number; seen: number; state: 'at' | 'unknown' | 'stale' | 'gone' | 'large' };
 
 /** Covers the events behind `fromSeq` up to and with `toSeq`, of which `through` is the cursor. Times in ms since the epoch. */
 export type BatchRow = {
@@ -72,7 +72,12 @@ export class OutboxRows {
       dropMarks: db.prepare('DELETE FROM sink_session WHERE sink = ?'),
       mark: db.prepare('SELECT version, seen, state FROM sink_session WHERE sink = ? AND session = ?'),
       setMark: db.prepare('INSERT OR REPLACE INTO sink_session VALUES (?, ?, ?, ?, ?)'),
-      setMarks: db.prepare(`UPDATE sink_session SET state = $state WHERE sink = $sink AND state <> 'gone'`),
+      setMarks: db.prepare(`
+        UPDATE sink_session SET state = $state WHERE sink = $sink AND state <> 'large' AND ($gone OR state <> 'gone')`),
+      reviveLarge: db.prepare(`UPDATE sink_session SET state = 'stale' WHERE sink = ? AND state = 'large'`),
+      dropUnsentOf: db.prepare(`
+        DELETE FROM batch WHERE sink = $sink AND state <> 'acked'
+           AND NOT EXISTS (SELECT 1 FROM json_each(items) WHERE value ->> 'sessionId' <> $session)`),
       stale: db.prepare(`SELECT session FROM sink_session WHERE sink = ? AND state = 'stale' LIMIT 1`).pluck(),
       marked: db
         .prepare('SELECT session FROM sink_session WHERE sink = ? AND session > ? ORDER BY session LIMIT ?')
@@ -130,9 +135,19 @@ export class OutboxRows {
     this.#sql.setMark.run(sink, session, version, seen, state);
   }
 
-  /** Of all its sessions, but for those of which nothing more is sent. */
-  setMarks(sink: string, state: Mark['state']): void {
-    this.#sql.setMarks.run({ sink, state });
+  /** Of all its sessions but those that are too large; with `gone` also of those of which nothing more is sent. */
+  setMarks(sink: string, state: Mark['state'], gone: boolean): void {
+    this.#sql.setMarks.run({ sink, state, gone: Number(gone) });
+  }
+
+  /** Those that were too large are to be sent whole. */
+  reviveLarge(sink: string): void {
+    this.#sql.reviveLarge.run(sink);
+  }
+
+  /** Those that are not acknowledged and hold nothing but this session. */
+  dropUnsentOf(sink: string, session: string): void {
+    this.#sql.dropUnsentOf.run({ sink, session });
   }
 
   /** A session that must be sent whole. */

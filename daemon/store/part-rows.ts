@@ -75,9 +75,9 @@ export class PartRows {
   }
 
   /** The parts of a message, in order, each as its whole JSON text. */
-  readTexts(session: number, message: number): string[] {
+  readTexts(session: number, message: number, streamed = true): string[] {
     const rows = this.#sql.inMessage.all(session, message) as PartRow[];
-    return rows.map((row) => this.#whole(row));
+    return rows.map((row) => (streamed ? this.#whole(row) : row.json));
   }
 
   /** The parts of a message with streamed text, or of tools that are still at work, whole. */

@@ -8,6 +8,7 @@ export type ShareRow = {
   session: string;
   host: string;
   rights: string;
+  maker: string | null;
   capability: string | null;
   createdAt: number;
   expiresAt: number | null;
@@ -20,10 +21,10 @@ export class ShareRows {
   constructor(db: Db) {
     this.#sql = {
       all: db.prepare(`
-        SELECT id, session, host, rights, capability, created_at AS createdAt, expires_at AS expiresAt, ended_at AS endedAt
+        SELECT id, session, host, rights, maker, capability, created_at AS createdAt, expires_at AS expiresAt, ended_at AS endedAt
           FROM share ORDER BY created_at, id`),
       add: db.prepare(
-        'INSERT INTO share VALUES ($id, $session, $host, $rights, $capability, $createdAt, $expiresAt, $endedAt)',
+        'INSERT INTO share VALUES ($id, $session, $host, $rights, $maker, $capability, $createdAt, $expiresAt, $endedAt)',
       ),
       end: db.prepare('UPDATE share SET ended_at = ? WHERE id = ?'),
       drop: db.prepare('DELETE FROM share WHERE id = ?'),

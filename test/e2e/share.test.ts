@@ -1,8 +1,11 @@
 // Sharing between two real daemons: what is at home is at the host, once and in order, whatever happens between them.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import type { Client } from '../../protocol/client.ts';
 import type { Params } from '../../protocol/methods.ts';
-import { connectTo } from '../support/daemon.ts';
+import { afterTest, connectTo } from '../support/daemon.ts';
 import { comparable, eventually, Side, sharePair } from '../support/share-pair.ts';
 
 const text = (value: string) => ({ type: 'text' as const, text: value });
@@ -371,4 +374,86 @@ test('a session that a sink sends to that host already is not shared there besid
     ({ items }) => items[0]!.lag === 0,
   );
   await expect(share(home.client, { sessionId: 'ses_a', host: url, rights: ['read'] })).rejects.toThrow(/mirror/);
+});
+
+test("[P29] a door before the host that refuses does not end a share: only the host's own word does", async () => {
+  const { home, host, proxy, url, token } = await sharePair();
+  await makeSession(home.client, 'ses_a');
+  const made = await share(home.client, { sessionId: 'ses_a', host: url, token, rights: ['read'] });
+  await inSync(home, host, 'ses_a');
+  const door = createServer((_, response) => response.writeHead(404).end('no backend'));
+  door.listen(0, '127.0.0.1');
+  await once(door, 'listening');
+  afterTest(() => door.close());
+  proxy.to((door.address() as AddressInfo).port);
+  proxy.cutAll();
+  await home.client.call('share/revoke', { shareId: made.shareId });
+  await eventually(
+    'the trouble to be told',
+    () => home.client.call('share/list', {}),
+    ({ items }) => items[0]?.state === 'ending' && items[0].lastError !== null,
+  );
+  proxy.to(host.port);
+  proxy.cutAll();
+  await eventually(
+    'the share to be gone',
+    () => home.client.call('share/list', {}),
+    ({ items }) => items.length === 0,
+  );
+  const guest = await connectTo(host.home);
+  await expect(guest.call('capability/redeem', { token: made.token })).rejects.toThrow(/revoked/);
+});
+
+test('a guest cannot play home: not before the first batch has arrived, and not behind it', async () => {
+  const { home, host, url, token } = await sharePair();
+  await makeSession(home.client, 'ses_a');
+  const made = await share(home.client, { sessionId: 'ses_a', host: url, token, rights: ['append', 'answer'] });
+  await inSync(home, host, 'ses_a');
+  const guest = await connectTo(host.home);
+  await guest.call('capability/redeem', { token: made.token });
+  const { storeId: origin } = await home.client.call('daemon/status', {});
+  await expect(guest.call('replica/append', { origin, batchId: 'b', items: [] })).rejects.toThrow(/narrowed/);
+  await expect(guest.call('guest/take', { origin })).rejects.toMatchObject({ error: { code: -32002 } });
+});
+
+test('a share ends with the capability that it was made with', async () => {
+  const { home, host, url, token } = await sharePair();
+  await makeSession(home.client, 'ses_a');
+  const held = await home.client.call('capability/grant', {
+    ...{ label: 'c', rights: ['read', 'share'], sessions: ['ses_a'] },
+  });
+  const maker = await connectTo(home.home);
+  await maker.call('capability/redeem', { token: held.token });
+  await share(maker, { sessionId: 'ses_a', host: url, token, rights: ['read'] });
+  await inSync(home, host, 'ses_a');
+  await home.client.call('capability/revoke', { capabilityId: held.capability.id, mode: 'revoke' });
+  await home.client.call('session/update', { sessionId: 'ses_a', title: 'not for them' });
+  await eventually(
+    'the share to be gone',
+    () => home.client.call('share/list', {}),
+    ({ items }) => items.length === 0,
+  );
+  expect(JSON.stringify(await host.events('ses_a'))).not.toContain('not for them');
+});
+
+test('a session that is shared beside a mirror to the same host is left to the share, and is the mirror`s when that is taken back', async () => {
+  const { home, host, url, token } = await sharePair();
+  await makeSession(home.client, 'ses_a');
+  const made = await share(home.client, { sessionId: 'ses_a', host: url, token, rights: ['read'] });
+  await inSync(home, host, 'ses_a');
+  await home.client.call('sink/add', { name: 'mirror', kind: 'http', url, token });
+  await home.client.call('session/create', { sessionId: 'ses_b' });
+  await inSync(home, host, 'ses_b');
+  await home.client.call('session/update', { sessionId: 'ses_a', title: 'two' });
+  await inSync(home, host, 'ses_a');
+  const { items } = await home.client.call('outbox/list', {});
+  expect(items.flatMap(({ rejected }) => rejected)).toEqual([]);
+  await home.client.call('share/revoke', { shareId: made.shareId });
+  await eventually(
+    'the mirror to hold it',
+    () => host.client.call('session/list', {}),
+    ({ items: there }) => there.find(({ id }) => id === 'ses_a')?.title === 'two',
+  );
+  const guest = await connectTo(host.home);
+  await expect(guest.call('capability/redeem', { token: made.token })).rejects.toThrow(/revoked/);
 });

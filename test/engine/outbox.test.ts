@@ -91,6 +91,7 @@ function open(others: Record<string, Other>, options: Options = {}) {
     mask: options.mask ?? (async (items) => [...items]),
     openReader: () => openReader(`${folder}/store.db`),
     isReplica: () => false,
+    isSharedBeside: () => false,
     makeSink: (_kind, url) => others[url]!,
     signal: ended.signal,
     onLoop: (loop) => void loops.push(loop),
@@ -464,12 +465,16 @@ describe('what the other side lacks', () => {
     const before = other.items.length;
     other.answers.push({ kind: 'behind', held: 'another.7.abc', sessions: [] });
     await home.rename('ses_a', 'B');
-    await until(() => other.items.filter(({ snapshot }) => snapshot?.done).length === 2);
+    await until(() => other.items.filter(({ snapshot }) => snapshot?.done).length === 3);
     await home.caughtUp('one');
-    expect(other.items.slice(before + 1).map(({ sessionId, version }) => [sessionId, version])).toEqual([
+    const whole = other.items.slice(before + 1);
+    expect(whole.map(({ sessionId, version }) => [sessionId, version])).toEqual([
       ['ses_a', 2],
       ['ses_b', 1],
+      ['ses_c', 2],
     ]);
+    // Where the other side was put back it may be there again.
+    expect(whole.at(-1)!.events.map(({ type }) => type)).toEqual(['session/deleted']);
   });
 
   test('[P18] a long session is sent whole in pieces of a bounded size, which end in one that says so', async () => {
@@ -519,5 +524,105 @@ describe('what is changed from outside', () => {
     await home.add('one');
     await home.caughtUp('one');
     expect(other.sent[1]!.batchId).not.toBe(other.sent[0]!.batchId);
+  });
+});
+
+describe('whoever is at the other side', () => {
+  test('who is sent one session cannot have another by saying that it lacks that', async () => {
+    const other = new Other();
+    const home = open({ one: other });
+    await home.session('ses_private');
+    await home.session('ses_public');
+    await home.add('one', { filter: { sessions: ['ses_public'] } });
+    await until(() => other.sent.length === 1);
+    other.answers.push({ kind: 'behind', held: undefined, sessions: ['ses_private', 'ses_public'] });
+    await home.rename('ses_public', 'B');
+    await home.rename('ses_public', 'C');
+    await until(() => other.items.some(({ snapshot }) => snapshot?.done));
+    await home.caughtUp('one');
+    expect(new Set(other.items.map(({ sessionId }) => sessionId))).toEqual(new Set(['ses_public']));
+  });
+
+  test('what is too large for it is set aside with its session, and the others go on; resumed, it is sent whole', async () => {
+    const other = new Other();
+    const home = open({ one: other });
+    await home.session('ses_a');
+    await home.session('ses_b');
+    await home.add('one');
+    await home.caughtUp('one');
+    other.answers.push({ kind: 'tooLarge', reason: '413' });
+    await home.rename('ses_a', 'large');
+    await home.caughtUp('one');
+    await home.rename('ses_a', 'more');
+    await home.rename('ses_b', 'B');
+    await home.caughtUp('one');
+    expect(other.items.slice(3).map(({ sessionId, version }) => [sessionId, version])).toEqual([['ses_b', 2]]);
+    expect(home.dispatch.list()[0]).toMatchObject({ state: 'active' });
+    expect(home.dispatch.batches('one', 'acked', 10, 0).flatMap(({ batch }) => batch.rejected)).toMatchObject([
+      { reason: '413' },
+    ]);
+    await home.dispatch.resume('one');
+    await until(() => other.items.some(({ snapshot }) => snapshot?.done));
+    expect(other.items.at(-1)).toMatchObject({ sessionId: 'ses_a', version: 3 });
+  });
+
+  test('a sink that is resumed, removed and resumed at once has one loop, or none', async () => {
+    const other = new Other();
+    const home = open({ one: other });
+    await home.add('one');
+    await Promise.allSettled([
+      home.dispatch.resume('one', 't1'),
+      home.dispatch.resume('one', 't2'),
+      home.dispatch.remove('one'),
+      home.dispatch.resume('one', 't3'),
+    ]);
+    expect(home.dispatch.list()).toEqual([]);
+    await home.session('ses_a');
+    await home.add('one');
+    await Promise.all([home.dispatch.resume('one', 't4'), home.dispatch.resume('one', 't5')]);
+    await home.caughtUp('one');
+    await home.rename('ses_a', 'B');
+    await home.caughtUp('one');
+    expect(other.items.map(({ version }) => version)).toEqual([1, 2]);
+  });
+
+  test('[P29] half a secret is not sent with a session that is sent whole: streamed text comes when its part is done', async () => {
+    const other = new Other();
+    const home = open({ one: other });
+    await home.session('ses_a');
+    await home.append(
+      ['message/put', { sessionId: 'ses_a', messageId: 'msg_a', role: 'user' }],
+      ['part/put', { sessionId: 'ses_a', messageId: 'msg_a', partId: 'prt_a', part: { type: 'text', text: 'is ' } }],
+      ['part/delta', { sessionId: 'ses_a', partId: 'prt_a', field: 'text', offset: 3, text: 'ghp_half' }],
+    );
+    const pruner = new Pruner(home.db, home.journal);
+    const { seq } = home.journal.head;
+    while (home.journal.floorSeq < seq) await home.writer.write(() => pruner.cut(seq, 100));
+    await home.add('one', { mask: true });
+    await until(() => other.items.some(({ snapshot }) => snapshot?.done));
+    expect(JSON.stringify(other.items)).toContain('"is "');
+    expect(JSON.stringify(other.items)).not.toContain('ghp_half');
+  });
+
+  test('a host to which nothing is sent is asked now and then whether it still holds what it said', async () => {
+    const other = new Other();
+    Object.assign(other, { host: {} });
+    const home = open({ one: other });
+    await home.add('one');
+    await home.session('ses_a');
+    await home.append(['session/delete', { sessionId: 'ses_a' }]);
+    await home.caughtUp('one');
+    const held = other.sent.at(-1)!.through;
+    const quarter = async () => {
+      await until(() => home.runtime.nextIn(16 * 60_000) !== undefined);
+      home.runtime.pass(15 * 60_000);
+    };
+    await quarter();
+    await until(() => other.sent.at(-1)!.items === '[]');
+    expect(other.sent.at(-1)).toMatchObject({ expectedCursor: held, through: held });
+    other.answers.push({ kind: 'behind', held: 'another.1.x', sessions: [] });
+    await quarter();
+    await until(() => other.items.at(-1)?.snapshot?.done === true);
+    expect(other.items.at(-1)!.events.map(({ type }) => type)).toEqual(['session/deleted']);
   });
 });

@@ -35,6 +35,11 @@ export class FaultyProxy {
     this.#target = port;
   }
 
+  /** Whoever is connected must come anew. */
+  cutAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   close(): void {
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();

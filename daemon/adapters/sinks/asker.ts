@@ -59,7 +59,9 @@ export async function post(
       maxAnswerBytes,
     );
     if (text === undefined) return { kind: 'unanswered', reason: `${url} answered more than ${maxAnswerBytes} bytes` };
-    return status === 200 ? await read(text) : refusalOf({ status, headers, text }, url, clock);
+    if (status === 200) return await read(text);
+    const said = unauthorizedIn(status, text);
+    return said ? { kind: 'error', error: said } : refusalOf({ status, headers, text }, url, clock);
   } catch (error) {
     if (signal.aborted) return { kind: 'unanswered', reason: 'it was stopped' };
     if (late.signal.aborted) return { kind: 'unanswered', reason: `${url} did not answer within ${ms / 1_000} s` };
@@ -67,6 +69,12 @@ export async function post(
   } finally {
     over.abort();
   }
+}
+
+/** What a sessiond says of a token, and not a door before it. */
+function unauthorizedIn(status: number, text: string): WireError | undefined {
+  const error = status === 401 ? errorIn(text) : {};
+  return isWireError(error) && error.data?.kind === 'Unauthorized' ? error : undefined;
 }
 
 /** One without a message has a code. */

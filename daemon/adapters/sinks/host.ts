@@ -50,7 +50,7 @@ export class HostSink implements Sink, ShareHost {
       case 'unanswered':
         return { kind: 'retry', reason: asked.reason, atLeastMs: asked.atLeastMs };
       case 'refused':
-        return { kind: 'refused', reason: asked.reason };
+        return { kind: asked.status === 413 ? 'tooLarge' : 'refused', reason: asked.reason };
       case 'error':
         return asked.error.data?.kind === 'VersionConflict'
           ? this.#behind(outgoing, signal)
@@ -58,8 +58,9 @@ export class HostSink implements Sink, ShareHost {
     }
   }
 
-  async attenuate({ label, rights, sessions, expiresAt }: AskedOfHost, signal: AbortSignal) {
-    const params = { token: this.#token, label, rights, sessions, ...(expiresAt !== null && { expiresAt }) };
+  async attenuate({ label, rights, sessions, ops, expiresAt }: AskedOfHost, signal: AbortSignal) {
+    const scope = { rights, sessions, ...(ops && { ops }), ...(expiresAt !== null && { expiresAt }) };
+    const params = { token: this.#token, label, ...scope };
     const { capability, token } = await this.#get('capability/attenuate', params, signal);
     return { capabilityId: capability.id, token };
   }
@@ -156,7 +157,7 @@ function failedOf({ code, message, data }: WireError, url: string): Failed {
   return { kind: 'refused', reason };
 }
 
+/** The host itself says that nobody can act with it any more. A door that refuses (a proxy, say) says nothing of that. */
 function isOver({ data }: WireError): boolean {
-  if (data?.kind === 'NotFound') return true;
-  return data?.kind === 'Unauthorized' && (data.reason === 'revoked' || data.reason === 'expired');
+  return data?.kind === 'NotFound' || data?.kind === 'Unauthorized';
 }

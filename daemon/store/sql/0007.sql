@@ -20,7 +20,8 @@ CREATE TABLE sink (
 ) STRICT, WITHOUT ROWID;
 
 -- How far each session was put into batches for a sink: up to `version`; up to `seen` the rest is not for it. `state`: 'at'; or
--- 'unknown', the next op tells; 'stale': it must be sent whole; 'gone': nothing more is sent of it.
+-- 'unknown', the next op tells; 'stale': it must be sent whole; 'gone': nothing more is sent of it; 'large': neither, since the
+-- other side takes nothing as large.
 CREATE TABLE sink_session (
   sink TEXT NOT NULL,
   session TEXT NOT NULL,
@@ -51,6 +52,7 @@ CREATE TABLE batch (
 CREATE INDEX batch_sink ON batch (sink, key);
 
 -- Sessions shared through a host. Rows of their own: they outlive their session (P29). The sink of the same name sends it.
+-- `maker`: the capability that it was made with, null for the owner: it ends with that.
 -- `capability`: here, what its guests may do; null where they may but read. `ended_at`: revoked here; the row goes when the host
 -- knows.
 CREATE TABLE share (
@@ -58,6 +60,7 @@ CREATE TABLE share (
   session TEXT NOT NULL,
   host TEXT NOT NULL,
   rights TEXT NOT NULL,
+  maker TEXT,
   capability TEXT,
   created_at INTEGER NOT NULL,
   expires_at INTEGER,
