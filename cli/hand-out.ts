@@ -15,13 +15,14 @@ import { endTimes, futureTime, wordList } from './option-values.ts';
 import { givenLines } from './render/capability.ts';
 import { shownPath } from './render/path.ts';
 import { wrap } from './render/width.ts';
-import { resolveTargets } from './resolve.ts';
+import { resolveTargets, wholeSessionId } from './resolve.ts';
 
 const rights = ['read', 'append', 'answer', 'share', 'admin'] as const satisfies Right[];
 
 export type HandOutOptions = {
   rights?: Right[];
   session?: string[];
+  replica?: string[];
   allSessions?: boolean;
   ops?: string[];
   expires?: string;
@@ -32,6 +33,8 @@ export type HandOutOptions = {
 export type Share = {
   rights: Right[] | undefined;
   sessions: '*' | string[] | undefined;
+  /** Whole ids of sessions that are not here yet. */
+  replicas: string[];
   ops: string[] | undefined;
   expiresAt: number | undefined;
 };
@@ -54,6 +57,11 @@ export function addHandOutOptions(command: Command, what: string): Command {
     .argument('<label>', what, readLabel)
     .option('--rights <RIGHTS>', 'what it allows, with commas between them', wordList('--rights', rights))
     .option('--session <ID>', 'a session it is for; as often as there are some', wordList('--session'))
+    .option(
+      '--replica <ID>',
+      'a session that its home is to send here, by its whole id there; as often as there are some',
+      wordList('--replica'),
+    )
     .option('--all-sessions', 'for all sessions, those to come too')
     .option('--ops <OPS>', 'of what may be appended, only these op types, with commas between them', readOps)
     .option('--expires <WHEN>', `when it ends: ${endTimes}`)
@@ -65,13 +73,14 @@ export function addHandOutOptions(command: Command, what: string): Command {
 
 /** Fails as wrong usage (2). */
 export function shareOf({ now }: Context, options: HandOutOptions): Share {
-  const { rights, session, allSessions, ops, expires } = options;
-  if (session && allSessions)
+  const { rights, session, replica = [], allSessions, ops, expires } = options;
+  if ((session || replica.length > 0) && allSessions)
     throw new CliError(exitCodes.usage, 'it is for --all-sessions or for a --session, not both');
   if (ops && rights && !needsOneOf(ops, rights)) throw opsOfNoUse(rights);
   return {
     rights,
-    sessions: allSessions ? '*' : session,
+    sessions: allSessions ? '*' : (session ?? (replica.length > 0 ? [] : undefined)),
+    replicas: replica.map((id) => wholeSessionId(id)),
     ops,
     expiresAt: expires === undefined ? undefined : futureTime('--expires', now)(expires),
   };
@@ -129,8 +138,9 @@ export function asTooMuch(error: unknown): never {
 }
 
 async function paramsOf(context: Context, connected: Connected, share: Share): Promise<ShareParams> {
-  const { sessions: given, rights, ops, expiresAt } = share;
-  const sessions = Array.isArray(given) ? (await resolveTargets(context, connected, given)).map(({ id }) => id) : given;
+  const { sessions: given, replicas, rights, ops, expiresAt } = share;
+  const targets = Array.isArray(given) ? await resolveTargets(context, connected, given) : [];
+  const sessions = Array.isArray(given) ? [...targets.map(({ id }) => id), ...replicas] : given;
   return {
     ...(rights && { rights }),
     ...(sessions && { sessions }),

@@ -12,6 +12,7 @@ import { blockerText } from '../render/blocker.ts';
 import { cleanLine } from '../render/clean.ts';
 import { entryLines } from '../render/inbox.ts';
 import { loadWidths } from '../render/width.ts';
+import { onItsWay, sendResolution } from '../resolution.ts';
 import { findSession } from '../resolve.ts';
 
 type Options = { message?: string; session?: string };
@@ -51,8 +52,9 @@ export function configure(command: Command, context: Context): void {
         }
         const hint = `what is asked: ${context.commandLine(`answer ${cleanLine(blockerId)}`)}`;
         const answer = unlessLate(blocker, late, () => readAnswer(request, choices, message, hint));
-        const call = client.call('blocker/answer', { sessionId, blockerId, answer });
-        const { duplicate } = await call.catch((error) => throwWinner(context, connected, blockerId, error));
+        const sent = sendResolution(client, { type: 'blocker/answer', params: { sessionId, blockerId, answer } });
+        const { duplicate, isPending } = await sent.catch((error) => throwWinner(context, connected, blockerId, error));
+        if (isPending && !context.json) return out.line(`${cleanLine(blockerId)} ${onItsWay}`);
         const told = (await findBlocker(client, blockerId)) ?? blocker;
         if (context.json) return out.json(told);
         await out.line(`${cleanLine(blockerId)} ${duplicate ? 'was' : 'is'} ${blockerText(told)}`);
@@ -83,8 +85,8 @@ async function answerUnread(
   const { blockerId, sessionId } = typedBlocker(given, session);
   if (choices.length === 0) throw new CliError(exitCodes.usage, notAnswered, help);
   const answer = typedAnswer(choices, message, help);
-  const call = connected.client.call('blocker/answer', { sessionId, blockerId, answer });
-  const { duplicate } = await call.catch((error) => throwWinner(context, connected, blockerId, error));
+  const sent = sendResolution(connected.client, { type: 'blocker/answer', params: { sessionId, blockerId, answer } });
+  const { duplicate } = await sent.catch((error) => throwWinner(context, connected, blockerId, error));
   const told = { state: 'answered', kind: null, request: null, resolvedBy: null, resolution: answer } as const;
   if (json) await out.json({ id: blockerId, sessionId, state: told.state, resolution: answer });
   else await out.line(`${cleanLine(blockerId)} ${duplicate ? 'was' : 'is'} ${blockerText(told)}`);

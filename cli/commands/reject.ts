@@ -5,6 +5,7 @@ import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { exitCodes } from '../exit.ts';
 import { cleanLine } from '../render/clean.ts';
+import { onItsWay, sendResolution } from '../resolution.ts';
 
 export function configure(command: Command, context: Context): void {
   const { program, out } = context;
@@ -28,9 +29,11 @@ export function configure(command: Command, context: Context): void {
         };
         const { blockerId, sessionId } = canRead ? await find() : typedBlocker(given, session);
         const told = reason === undefined ? {} : { reason: reason.toWellFormed() };
-        const call = client.call('blocker/reject', { sessionId, blockerId, ...told });
-        const { duplicate } = await call.catch((error) => throwWinner(context, connected, blockerId, error));
+        const params = { sessionId, blockerId, ...told };
+        const sent = sendResolution(client, { type: 'blocker/reject', params });
+        const { duplicate, isPending } = await sent.catch((error) => throwWinner(context, connected, blockerId, error));
         if (context.json) await out.json({ blockerId, ...told });
+        else if (isPending) await out.line(`${cleanLine(blockerId)} ${onItsWay}`);
         else await out.line(`${cleanLine(blockerId)} ${duplicate ? 'was rejected before' : 'is rejected'}`);
       });
     });

@@ -8,6 +8,7 @@ import { batchTransitions } from '../core/outbox.ts';
 import type { BatchEntry, BatchRow, SinkRow } from '../store/outbox-rows.ts';
 import type { OutletDeps } from './outlet.ts';
 import { Outlet } from './outlet.ts';
+import { within } from './within.ts';
 import type { OnRollback } from './writer.ts';
 
 /** Makes what speaks to a place. Throws Error, with what to do, for a url that is none. */
@@ -33,6 +34,8 @@ export type NewSink = {
 type Running = { outlet: Outlet; stop: AbortController; ended: Promise<void> };
 
 const maxSinks = 1_000;
+/** How long the other side may take to say that it refuses, ms. */
+const doorMs = 5_000;
 
 export class Dispatch {
   readonly #deps: DispatchDeps;
@@ -105,9 +108,31 @@ export class Dispatch {
   add(asked: NewSink): Promise<SinkStatus> {
     return this.#change(async () => {
       const row = this.newRow(asked);
+      await this.#checkDoor(row);
       await this.#deps.writer.write((onRollback) => this.addRow(row, onRollback));
       return this.#status(this.find(row.name)!);
     });
+  }
+
+  /** What the other side refuses already is told at once. One that is away may come. */
+  async #checkDoor({ kind, url, token }: SinkRow): Promise<void> {
+    const { journal, runtime, signal } = this.#deps;
+    const sink = this.#make(kind as SinkKind, url, token ?? undefined);
+    if (!sink.host) return sink.close();
+    const asked = {
+      origin: journal.storeId,
+      batchId: runtime.newId('chk'),
+      through: formatCursor(journal.head),
+      items: '[]',
+    };
+    try {
+      const told = await within(runtime, doorMs, signal, (either) => sink.deliver(asked, either));
+      if (told.kind === 'refused') throw new RefusedError(refuseParams(told.reason, { member: 'token' }));
+    } catch (error) {
+      if (error instanceof RefusedError) throw error;
+    } finally {
+      await sink.close();
+    }
   }
 
   /** What a new sink begins as. Throws as `add` does. */

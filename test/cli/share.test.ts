@@ -1,5 +1,5 @@
 // share and unshare: by the real command, from one real daemon to another.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { findingTable, shareTable } from '../../cli/render/share.ts';
 import { makeStyle } from '../../cli/render/style.ts';
@@ -217,4 +217,45 @@ test('what others say is safe to print, and fits a narrow terminal', async () =>
     expectSafe(lines.join('\n'), `at ${width}`, false);
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);
   }
+});
+
+test('answer and reject at the host go to the home of the session, by its owner and by a guest', async () => {
+  const { home, host } = await homeAndHost();
+  const { stdout } = await run(home, [...shareArgs(host, 'shop'), '--answer']);
+  const client = await clientOf(home);
+  const ask = (blockerId: string) => {
+    const request = { permission: 'deploy' };
+    return client.call('blocker/ask', { sessionId: 'ses_shop', blockerId, kind: 'permission', request });
+  };
+  for (const id of ['blk_one00000', 'blk_two00000']) await ask(id);
+  const there = () => host.client.call('blocker/list', { sessionId: 'ses_shop' });
+  await until('the questions to arrive', there, ({ items }) => items.length === 2);
+  writeFileSync(pathOf(host.home, 'link.token'), stdout.trim().split('#')[1]!, { mode: 0o600 });
+  const answered = await run(host.home, ['answer', 'blk_one00000', 'once', '--token-file', 'link.token']);
+  expect(answered).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^blk_one00000 is answered by cap_.*: once/),
+  });
+  const rejected = await run(host.home, ['reject', 'blk_two00000']);
+  expect(rejected).toMatchObject({ code: 0, stdout: expect.stringMatching(/^blk_two00000 is rejected/) });
+  const late = await run(host.home, ['answer', 'blk_one00000', 'deny']);
+  expect(late.code).toBe(8);
+  const { items } = await client.call('blocker/list', { sessionId: 'ses_shop' });
+  expect(items.map(({ state }) => state)).toEqual(['answered', 'rejected']);
+});
+
+test('grant --replica names a session that is not here yet, by its whole id', async () => {
+  const host = await hostDaemon();
+  const granted = await run(host.home, [
+    'grant',
+    'x',
+    '--rights',
+    'read,append,share',
+    '--replica',
+    'ses_there000',
+    '--json',
+  ]);
+  expect(JSON.parse(granted.stdout).capability.sessions).toEqual(['ses_there000']);
+  const both = await run(host.home, ['grant', 'x', '--rights', 'read', '--replica', 'ses_there000', '--all-sessions']);
+  expect(both.code).toBe(2);
 });

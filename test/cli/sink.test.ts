@@ -219,10 +219,12 @@ test('a sink that was refused is paused: it is told why and what to do, and goes
 });
 
 test('a batch is sent again, or given up, by the start of its id; one that is not there says where to look', async () => {
-  let answer: { status: number } | { rejected: [] } = { status: 404 };
+  // What is refused at once is not added; what is away may come.
+  let answer: { status: number } | { rejected: [] } = { status: 503 };
   const url = await fakeHost(() => answer);
   const home = await homeWith('a');
   await addTo(home, 'other', url);
+  answer = { status: 404 };
   const failed = async () =>
     (
       await until(
@@ -231,14 +233,14 @@ test('a batch is sent again, or given up, by the start of its id; one that is no
         ([first]) => first?.state === 'failed',
       )
     )[0]!;
-  const { batchId } = await failed();
+  const { batchId, attempts: before } = await failed();
   const again = await run(home, ['outbox', 'retry', batchId.slice(4, 20)]);
   expect(again).toEqual({
     code: 0,
     stdout: `${batchId} is sent to other again\nhow it goes: ${shownProgram} outbox\n`,
     stderr: '',
   });
-  await until('it to be tried again', failed, ({ attempts }) => attempts === 2);
+  await until('it to be tried again', failed, ({ attempts }) => attempts === before + 1);
   expect(await run(home, ['outbox', 'discard', batchId])).toEqual({
     code: 0,
     stdout: `${batchId} is given up: it is not sent to other\nother is paused; to go on: ${shownProgram} sink resume other\n`,
@@ -384,4 +386,13 @@ test('completion offers sinks and the batches that wait', async () => {
   )) as [Batch];
   expect((await run(home, ['__complete', 'sinks', 'a'])).stdout).toBe(`away\t${nobody}\n`);
   expect((await run(home, ['__complete', 'batches'])).stdout).toContain(`${batchId}\taway\n`);
+});
+
+test('sink add of a place that refuses already is an error, and adds nothing', async () => {
+  const url = await fakeHost(() => ({ status: 404 }));
+  const home = await homeWith('a');
+  const added = await addTo(home, 'other', url);
+  expect(added.code).not.toBe(0);
+  expect(added.stderr).toContain('there is no sessiond at');
+  expect(await sinksOf(home)).toEqual([]);
 });
