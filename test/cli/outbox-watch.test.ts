@@ -25,13 +25,14 @@ test('outbox --watch tells each try, and what became of it; Ctrl-C ends it with 
 });
 
 test('outbox --watch --json prints a batch a line: when it is tried, when it arrived, when it was given up', async () => {
-  let answer: { status: number } | { rejected: [] } = { status: 404 };
+  let answer: { status: number } | { rejected: [] } = { status: 503 };
   const url = await fakeHost(() => answer);
   const home = await homeWith('a');
   await addTo(home, 'other', url);
+  answer = { status: 404 };
   const watch = start(home, ['outbox', '--watch', '--json', '--sink', 'other']);
   await watch.printed(/"state":"failed"/);
-  const [{ batchId }] = jsonLines(watch.stdout()) as [{ batchId: string }];
+  const { batchId } = jsonLines(watch.stdout()).at(-1) as { batchId: string };
   await run(home, ['outbox', 'discard', batchId]);
   await watch.printed(/"discarded":true/);
   await run(home, ['rename', 'a', 'another']);

@@ -52,7 +52,7 @@ test('sink add of a path, named as the shell would, sends the record there; what
   );
   expect((await run(home, ['outbox'])).stdout).toBe('Nothing waits for arch.\n');
   expect((await run(home, ['outbox', '--all'])).stdout).toMatch(
-    /^arch {2}active, has everything {2}.*\n {2}bat_\w+ {2}arrived\n/,
+    /^arch {2}active, has everything {2}.*\n {2}bat_[\w-]+ {2}arrived\n/,
   );
   expect((await batchesOf(home, '--all')).every(({ state }) => state === 'acked')).toBe(true);
   expect(await batchesOf(home)).toEqual([]);
