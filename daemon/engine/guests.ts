@@ -3,7 +3,7 @@
 // once for each principal and op id, over restarts.
 import { formatCursor } from '../../protocol/cursor.ts';
 import type { Refusal, Rejection } from '../../protocol/errors.ts';
-import { isRefusal, refuse, toRejection } from '../../protocol/errors.ts';
+import { isRefusal, RefusedError, refuse, toRejection } from '../../protocol/errors.ts';
 import type { GuestResult } from '../../protocol/outbox.ts';
 import type { Op } from '../../protocol/schema.ts';
 import { judgeGuestOp } from '../core/guest.ts';
@@ -15,14 +15,14 @@ import type { ReplicaRow, ReplicaRows } from '../store/replica-rows.ts';
 import { KeyedBell } from './bell.ts';
 import type { Grant } from './grant.ts';
 import { unauthorized } from './grant.ts';
+import type { GuestLimits } from './guest-room.ts';
+import { GuestRoom } from './guest-room.ts';
 import type { Author } from './op-applier.ts';
 import { contentDigest } from './op-applier.ts';
 import type { Kin } from './replica-batch.ts';
+import { noHome } from './replica-batch.ts';
 import type { Runtime } from './runtime.ts';
 import type { AppendResult, Writer } from './writer.ts';
-
-/** Of the ops that wait for their home. */
-export type GuestLimits = { maxGuestOps: number; maxSessionGuestOps: number; maxGuestUnits: number };
 
 export type GuestsDeps = {
   rows: GuestRows;
@@ -30,7 +30,8 @@ export type GuestsDeps = {
   records: Records;
   journal: Pick<Journal, 'head'>;
   audit: Pick<AuditRows, 'add'>;
-  kin: Kin;
+  /** `rootOf`: what the owner gave of which a capability came. */
+  kin: Kin & { rootOf(id: string): string };
   writer: Pick<Writer, 'write'>;
   runtime: Pick<Runtime, 'now' | 'newId'>;
   limits: GuestLimits;
@@ -54,11 +55,12 @@ export class Guests {
 
   /** Keeps ops, each for itself and in order. Resolves when they are on disk. */
   async keep(author: Author, ops: Op[]): Promise<KeptOp[]> {
-    const { writer, replicas } = this.#deps;
-    const kept = await writer.write(
-      () => ops.map((op) => this.#keep(author, op)),
-      () => ops.length,
-    );
+    const { writer, replicas, rows, kin, limits } = this.#deps;
+    const work = () => {
+      const room = new GuestRoom(rows.waiting(), (capability) => kin.rootOf(capability), limits);
+      return ops.map((op) => this.#keep(author, op, room));
+    };
+    const kept = await writer.write(work, () => ops.length);
     const sessions = new Set(kept.flatMap((each) => ('session' in each ? each.session : [])));
     this.arrivals.ring(new Set([...sessions].flatMap((session) => replicas.find(session)?.origin ?? [])));
     return kept;
@@ -96,8 +98,12 @@ export class Guests {
     return { result, isSettled };
   }
 
-  /** Ops that wait for a home which the caller sends, as GuestOp in JSON: the oldest, at most `limit` and about `maxUnits` of text. */
+  /**
+   * Ops that wait for a home which the caller sends, as GuestOp in JSON: the oldest, at most `limit` and about `maxUnits` of text.
+   * Throws Forbidden.
+   */
   take({ grant }: Author, origin: string, limit: number, maxUnits: number): string[] {
+    checkHome(grant);
     const texts: string[] = [];
     let units = 0;
     for (const { id, capability } of this.#deps.rows.waitingFor(origin)) {
@@ -113,10 +119,14 @@ export class Guests {
     return texts;
   }
 
-  /** Keeps what became of ops. Those that are not known, or not of a home which the caller sends, are passed over. */
+  /**
+   * Keeps what became of ops. Those that are not known, or not of a home which the caller sends, are passed over. Rejects with
+   * Forbidden.
+   */
   async settle({ grant }: Author, origin: string, results: readonly GuestResult[]): Promise<void> {
     const { writer, rows, replicas } = this.#deps;
     const work = () => {
+      checkHome(grant);
       const sessions = new Set<string>();
       for (const { guestOpId, ...result } of results) {
         const row = rows.find(guestOpId);
@@ -130,8 +140,8 @@ export class Guests {
     this.news.ring(await writer.write(work, () => results.length));
   }
 
-  #keep(author: Author, op: Op): KeptOp {
-    const kept = this.#judge(author, op);
+  #keep(author: Author, op: Op, room: GuestRoom): KeptOp {
+    const kept = this.#judge(author, op, room);
     const { grant, actorId } = author;
     if (grant) {
       const sessionId =
@@ -150,7 +160,7 @@ export class Guests {
     return kept;
   }
 
-  #judge(author: Author, op: Op): KeptOp {
+  #judge(author: Author, op: Op, room: GuestRoom): KeptOp {
     const { rows, replicas, records, runtime } = this.#deps;
     const { grant, principal, actorId } = author;
     const { opId } = op;
@@ -167,10 +177,11 @@ export class Guests {
       const message = `the opId ${opId} was used before with other content: use a new one`;
       return { opId, refusal: refuse('OpIdReused', message, { opId }) };
     }
-    const sent = this.#asOfHome(op, replicas.find(sessionId)!);
+    const replica = replicas.find(sessionId)!;
+    const sent = this.#asOfHome(op, replica);
     if (isRefusal(sent)) return { opId, refusal: sent };
     const text = JSON.stringify(sent);
-    const full = this.#full(sessionId, text.length);
+    const full = room.take(replica, text.length);
     if (full) return { opId, refusal: full };
     if (held) rows.drop(held.id);
     const id = runtime.newId('gop');
@@ -188,19 +199,6 @@ export class Guests {
     return refuse('VersionConflict', message, { sessionId: session, expected, actual });
   }
 
-  #full(session: string, units: number): Refusal | undefined {
-    const { rows, limits } = this.#deps;
-    const { maxGuestOps, maxSessionGuestOps, maxGuestUnits } = limits;
-    const message = 'too much waits for the home of the session: send it again when that was there';
-    const full = (limit: number, what: string) => refuse('LimitExceeded', message, { limit, what });
-    if (rows.waiting(session).count >= maxSessionGuestOps)
-      return full(maxSessionGuestOps, 'ops of guests in a session');
-    const all = rows.waiting();
-    if (all.count >= maxGuestOps) return full(maxGuestOps, 'ops of guests');
-    if (all.units + units > maxGuestUnits) return full(maxGuestUnits, 'UTF-16 units of ops of guests');
-    return undefined;
-  }
-
   /** Whether what the caller acts with is what brings a replica, or that came of it. */
   #isHome(grant: Grant | undefined, capability: string): boolean {
     const own = grant?.capability.id;
@@ -213,6 +211,11 @@ export class Guests {
     if (seq === null || !replica || replica.state === 'discarded') return true;
     return replica.state === 'held' && replica.version >= version;
   }
+}
+
+function checkHome(grant: Grant | undefined): void {
+  const refusal = grant && noHome(grant.capability);
+  if (refusal) throw new RefusedError(refusal);
 }
 
 function over(grant: Grant | undefined, { capabilityEpoch }: Op): Refusal | undefined {

@@ -1,11 +1,13 @@
 // What another store sent of its sessions, applied inside the writer's transaction (PROTOCOL.md 7): each op once, in the order of
 // its home, with the versions and times that it has there. An item that does not fit leaves no trace and stops no other.
 import { createHash } from 'node:crypto';
+import type { Capability } from '../../protocol/capability.ts';
 import { formatCursor, parseCursor } from '../../protocol/cursor.ts';
 import type { Refusal } from '../../protocol/errors.ts';
 import { isRefusal, RefusedError, refuse, refuseParams, toRejection } from '../../protocol/errors.ts';
 import type { ReplicaItem } from '../../protocol/outbox.ts';
 import { sees } from '../core/capability.ts';
+import type { ReplicaStand } from '../core/replica.ts';
 import { draftOf, eventMisfit, judgeItem } from '../core/replica.ts';
 import type { Ledger } from '../store/ledger.ts';
 import type { ReplicaRow, ReplicaRows } from '../store/replica-rows.ts';
@@ -44,6 +46,9 @@ export type ReplicaApplierDeps = {
   /** Does all that `work` does, or nothing where it throws. */
   atomically(work: () => void): void;
 };
+
+/** `stand`: how far it is held, for who sends now; undefined where it is not. */
+type Bound = { capability: string; stand: ReplicaStand | undefined };
 
 type Around = { author: Author; origin: string; kin: Kin; at: number; onRollback: OnRollback };
 
@@ -130,16 +135,17 @@ export class ReplicaApplier {
     const { opId, sessionId } = item;
     const { rows } = this.#deps;
     const row = rows.find(sessionId);
-    const holder = this.#holder(item, row, around);
-    if (isRefusal(holder)) return { outcome: 'refused', refusal: holder };
-    const judged = judgeItem(item, row);
+    const bound = this.#bind(item, row, around);
+    if (isRefusal(bound)) return { outcome: 'refused', refusal: bound };
+    const judged = judgeItem(item, bound.stand);
     if (isRefusal(judged)) return { outcome: 'refused', refusal: judged };
     const ids = { sessionId };
     if (judged === 'duplicate') {
       return { outcome: 'duplicate', entry: { opId, seq: null, version: this.#versionHere(row!), ids } };
     }
-    const blank = { session: sessionId, version: 0, ahead: 0, snapshot: null, piece: 0, state: 'held' as const };
-    const next: ReplicaRow = { ...blank, ...row, origin: around.origin, capability: holder };
+    const { capability, stand } = bound;
+    const blank = { version: 0, ahead: 0, snapshot: null, piece: 0, state: 'held' as const };
+    const next: ReplicaRow = { session: sessionId, ...(stand ?? blank), origin: around.origin, capability };
     let entry: Applied | undefined;
     const write = () => {
       entry = { opId, ids, ...this.#write(item, next, around) };
@@ -155,8 +161,8 @@ export class ReplicaApplier {
     return { outcome: 'applied', entry: entry! };
   }
 
-  /** The capability that the replica is bound to from here, '' for the owner; or why it is not taken from who sends it. */
-  #holder({ sessionId, snapshot }: ReplicaItem, row: ReplicaRow | undefined, around: Around): string | Refusal {
+  /** What the replica is bound to from here, '' for the owner; or why it is not taken from who sends it. */
+  #bind({ sessionId, snapshot }: ReplicaItem, row: ReplicaRow | undefined, around: Around): Bound | Refusal {
     const { author, origin, kin } = around;
     const { tables } = this.#deps;
     const { grant } = author;
@@ -166,19 +172,24 @@ export class ReplicaApplier {
     }
     const taken = () =>
       refuse('AlreadyExists', `the session id ${sessionId} is taken`, { what: 'session', id: sessionId });
-    if (!row) return tables.isTaken(sessionId) ? taken() : own;
+    if (!row) return tables.isTaken(sessionId) ? taken() : { capability: own, stand: undefined };
     if (row.state === 'discarded') return taken();
     const isSameHome = row.origin === origin;
-    // A home that was put back has another storeId, and then sends all of a session anew.
-    const mayCome = isSameHome || snapshot?.index === 0;
     const { capability } = row;
-    if (!grant || own === capability || kin.isUnder(capability, own)) return mayCome ? capability : taken();
+    // A home that was put back has another storeId, and then sends all of a session anew.
+    if (own === capability) return isSameHome || snapshot?.index === 0 ? { capability, stand: row } : taken();
+    if (!grant || kin.isUnder(capability, own)) {
+      // It may be made up by somebody that they let in: nothing goes on from it but all of it anew, which is theirs from there.
+      const blank = { version: 0, ahead: this.#versionHere(row), snapshot: null, piece: 0, state: 'arriving' as const };
+      return { capability: own, stand: blank };
+    }
     if (kin.isUnder(own, capability)) {
       const message = `session ${sessionId} is a replica: only its home sends it; send ops with guest/append`;
       return refuse('Forbidden', message, { right: 'append', sessionId });
     }
-    const isLeft = capability !== '' && kin.isOver(capability);
-    return isLeft && mayCome && (isSameHome || !tables.findSession(sessionId)) ? own : taken();
+    if (capability === '' || !kin.isOver(capability)) return taken();
+    const isTheirs = isSameHome || (snapshot?.index === 0 && !tables.findSession(sessionId));
+    return isTheirs ? { capability: own, stand: row } : taken();
   }
 
   /** Writes an item that was judged new. `row`: as it was; a blank one where there was none. Throws RefusedError. */
@@ -237,8 +248,13 @@ function holderOf({ grant }: Author): string {
 
 function forbidden({ capability }: Grant, epoch: number | undefined): Refusal | undefined {
   if (epoch !== undefined && epoch < capability.epoch) return unauthorized('staleEpoch');
-  if (capability.ops === undefined) return undefined;
-  return refuse('Forbidden', 'a capability that is narrowed to some ops brings no replicas', { right: 'append' });
+  return noHome(capability);
+}
+
+/** Why what is narrowed to some ops, as guests of a share are, does nothing that is a home's: it brings none and takes none. */
+export function noHome({ ops }: Capability): Refusal | undefined {
+  if (ops === undefined) return undefined;
+  return refuse('Forbidden', 'a capability that is narrowed to some ops is no home of replicas', { right: 'append' });
 }
 
 function cursorAt(origin: string, seq: number): string {

@@ -41,9 +41,15 @@ export type Limits = {
   maxTcpConnections: number;
   /** Named subscribers of a principal: each may hold the journal back. */
   maxNames: number;
-  /** Ops of guests that wait for their home, in all and of one session, and the text of all, in UTF-16 units. */
-  maxGuestOps: number;
+  /**
+   * Ops of guests that wait for their home, and their text, in UTF-16 units: of one session, of all that came of one capability
+   * of the owner's, and in all.
+   */
   maxSessionGuestOps: number;
+  maxSessionGuestUnits: number;
+  maxHomeGuestOps: number;
+  maxHomeGuestUnits: number;
+  maxGuestOps: number;
   maxGuestUnits: number;
   /** How long a guest waits to be told what became of their ops. */
   guestWaitMs: number;
@@ -73,8 +79,11 @@ export const defaultLimits: Limits = {
   requestMs: 60_000,
   maxTcpConnections: 512,
   maxNames: 1_000,
-  maxGuestOps: 10_000,
   maxSessionGuestOps: 1_000,
+  maxSessionGuestUnits: 4 * 1024 * 1024,
+  maxHomeGuestOps: 5_000,
+  maxHomeGuestUnits: 16 * 1024 * 1024,
+  maxGuestOps: 10_000,
   maxGuestUnits: 64 * 1024 * 1024,
   guestWaitMs: 10_000,
 };

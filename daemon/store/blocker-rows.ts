@@ -23,8 +23,6 @@ export class BlockerRows {
         SELECT b.json FROM blocker k JOIN body b ON b.seq = k.body
          WHERE k.session = ? AND k.turn = ? AND k.state = 'pending' ORDER BY k.idx`)
         .pluck(),
-      ofSession: db.prepare('SELECT id, body FROM blocker WHERE session = ?'),
-      drop: db.prepare('DELETE FROM blocker WHERE session = ?'),
     };
   }
 
@@ -47,14 +45,6 @@ export class BlockerRows {
 
   pendingOfTurn(session: number, turn: number): Blocker[] {
     return (this.#sql.pendingOfTurn.all(session, turn) as string[]).map((json) => JSON.parse(json) as Blocker);
-  }
-
-  /** Removes the blockers of a session; returns their ids. */
-  removeAll(session: number): string[] {
-    const rows = this.#sql.ofSession.all(session) as { id: string; body: number }[];
-    this.#sql.drop.run(session);
-    for (const { body } of rows) this.#journal.releaseBody(body);
-    return rows.map(({ id }) => id);
   }
 
   #row(id: string): HeldBlocker | undefined {

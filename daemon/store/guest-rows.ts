@@ -14,8 +14,8 @@ export type GuestRow = {
   result: string | null;
 };
 
-/** How many wait, and how long their text is, in UTF-16 units. */
-export type Waiting = { count: number; units: number };
+/** How many wait in a session, how long their text is, in UTF-16 units, and what brings the session. */
+export type Waiting = { session: string; capability: string; count: number; units: number };
 
 const columns = 'id, session, principal, actor, op_id AS opId, digest, op, result';
 
@@ -23,15 +23,16 @@ export class GuestRows {
   readonly #sql;
 
   constructor(db: Db) {
-    const waiting = 'SELECT count(*) AS count, ifnull(sum(units), 0) AS units FROM guest_op WHERE result IS NULL';
     this.#sql = {
       find: db.prepare(`SELECT ${columns} FROM guest_op WHERE id = ?`),
       findOp: db.prepare(`SELECT ${columns} FROM guest_op WHERE principal = ? AND op_id = ?`),
       add: db.prepare('INSERT INTO guest_op VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)'),
       drop: db.prepare('DELETE FROM guest_op WHERE id = ?'),
       settle: db.prepare(`UPDATE guest_op SET result = ?, op = '', units = 0 WHERE id = ? AND result IS NULL`),
-      waiting: db.prepare(waiting),
-      waitingOf: db.prepare(`${waiting} AND session = ?`),
+      waiting: db.prepare(`
+        SELECT w.*, r.capability FROM replica r JOIN (
+          SELECT session, count(*) AS count, sum(units) AS units FROM guest_op WHERE result IS NULL GROUP BY session
+        ) w ON w.session = r.session`),
       waitingFor: db.prepare(`
         SELECT g.id, r.capability FROM guest_op g JOIN replica r ON r.session = g.session
          WHERE g.result IS NULL AND r.origin = ? ORDER BY g.key`),
@@ -63,9 +64,9 @@ export class GuestRows {
     this.#sql.settle.run(result, id);
   }
 
-  /** All that wait, or those of a session. */
-  waiting(session?: string): Waiting {
-    return (session === undefined ? this.#sql.waiting.get() : this.#sql.waitingOf.get(session)) as Waiting;
+  /** Of each session that has any. */
+  waiting(): Waiting[] {
+    return this.#sql.waiting.all() as Waiting[];
   }
 
   /** Those that wait for a home, the oldest first, each with what brings the replica of its session. */

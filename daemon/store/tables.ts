@@ -16,6 +16,10 @@ type HeldSession = { key: number; session: Session; nextMessage: number; changed
 type HeldMessage = { session: number; idx: number; body: number; nextPart: number; message: Message };
 
 const maxActors = 512;
+/** What hangs on a session: what points to others stands before them. */
+const bodyTables = ['chunk', 'part', 'message', 'blocker', 'turn', 'artifact'];
+/** Those of them that have ids. */
+const recordTables = ['part', 'message', 'blocker', 'turn'];
 
 export class Tables implements Records {
   readonly #journal: Journal;
@@ -59,7 +63,6 @@ export class Tables implements Records {
       addMessage: db.prepare('INSERT INTO message VALUES (?, ?, ?, ?, ?)'),
       saveMessage: db.prepare('UPDATE message SET turn = ?, body = ? WHERE session = ? AND idx = ?'),
       dropMessage: db.prepare('DELETE FROM message WHERE session = ? AND idx = ?'),
-      messagesOf: db.prepare('SELECT id, idx, body FROM message WHERE session = ?'),
       messagesOfTurn: db.prepare('SELECT id FROM message WHERE session = ? AND turn = ? ORDER BY idx').pluck(),
       findArtifact: db.prepare(`
         SELECT a.body, b.json FROM artifact a JOIN session s ON s.key = a.session JOIN body b ON b.seq = a.body
@@ -68,7 +71,13 @@ export class Tables implements Records {
         'INSERT INTO artifact VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body',
       ),
       dropArtifact: db.prepare('DELETE FROM artifact WHERE session = ? AND kind = ? AND key = ?'),
-      artifactsOf: db.prepare('SELECT kind, key, body FROM artifact WHERE session = ?'),
+      // Of a session that goes, all at once: a statement for each row of 60,000 messages holds everybody up for seconds. What
+      // points to others goes before them.
+      takeIdsOf: db.prepare(`
+        INSERT OR IGNORE INTO removed SELECT id FROM (${eachOf(recordTables, 'id')}) ORDER BY id`),
+      releaseBodiesOf: db.prepare(`
+        DELETE FROM body WHERE seq IN (${eachOf(bodyTables, 'body', 'AND body <= $floor')})`),
+      dropAllOf: bodyTables.map((table) => db.prepare(`DELETE FROM ${table} WHERE session = ?`)),
       findActor: db.prepare('SELECT key FROM actor WHERE name = ?').pluck(),
       addActor: db.prepare('INSERT INTO actor (name) VALUES (?)'),
     };
@@ -234,7 +243,7 @@ export class Tables implements Records {
         this.#putMessage(held, event.data, event.seq);
         return;
       case 'message/removed':
-        this.#removeMessage(event.data.messageId, true);
+        this.#removeMessage(event.data.messageId);
         return;
       case 'part/updated':
         this.#putPart(event.data, event.seq);
@@ -293,12 +302,12 @@ export class Tables implements Records {
     message.nextPart = Math.max(message.nextPart, part.index + 1);
   }
 
-  /** `takes`: the ids of what goes stay taken. */
-  #removeMessage(id: string, takes: boolean): void {
+  /** The ids of what goes stay taken. */
+  #removeMessage(id: string): void {
     const row = this.#message(id)!;
     const partIds = this.#parts.removeAll(row.session, row.idx);
     this.#sql.dropMessage.run(row.session, row.idx);
-    if (takes) for (const taken of [...partIds, id]) this.#sql.takeId.run(taken);
+    for (const taken of [...partIds, id]) this.#sql.takeId.run(taken);
     this.#journal.releaseBody(row.body);
     this.#messages.delete(id);
   }
@@ -309,17 +318,12 @@ export class Tables implements Records {
   }
 
   /** All that a session has goes; `takes`: the ids of it stay taken. */
-  #clear(held: HeldSession, id: string, takes: boolean): void {
-    for (const message of this.#sql.messagesOf.all(held.key) as { id: string }[]) {
-      this.#removeMessage(message.id, takes);
-    }
-    // Behind what points to them.
-    const others = [...this.#blockers.removeAll(held.key), ...this.#turns.removeAll(held.key)];
-    if (takes) for (const taken of others) this.#sql.takeId.run(taken);
-    for (const row of this.#sql.artifactsOf.all(held.key) as { kind: string; key: string; body: number }[]) {
-      this.#journal.releaseBody(row.body);
-      this.#sql.dropArtifact.run(held.key, row.kind, row.key);
-    }
+  #clear({ key }: HeldSession, id: string, takes: boolean): void {
+    if (takes) this.#sql.takeIdsOf.run({ key });
+    this.#sql.releaseBodiesOf.run({ key, floor: this.#journal.floorSeq });
+    for (const drop of this.#sql.dropAllOf) drop.run(key);
+    for (const [messageId, { session }] of this.#messages) if (session === key) this.#messages.delete(messageId);
+    this.#turns.forget(key);
     this.#sessions.delete(id);
   }
 
@@ -343,4 +347,8 @@ export class Tables implements Records {
     const { json, ...place } = row;
     return this.#messages.remember(id, { ...place, message: JSON.parse(json) as Message });
   }
+}
+
+function eachOf(tables: readonly string[], column: string, and = ''): string {
+  return tables.map((table) => `SELECT ${column} FROM ${table} WHERE session = $key ${and}`).join(' UNION ALL ');
 }

@@ -22,8 +22,6 @@ export class TurnRows {
       countOpen: db
         .prepare(`SELECT count(*) FROM turn WHERE session = ? AND state IN ('created', 'streaming')`)
         .pluck(),
-      ofSession: db.prepare('SELECT id, body FROM turn WHERE session = ?'),
-      drop: db.prepare('DELETE FROM turn WHERE session = ?'),
     };
   }
 
@@ -53,15 +51,9 @@ export class TurnRows {
     return this.#sql.countOpen.get(session) as number;
   }
 
-  /** Removes the turns of a session, which nothing points to any more; returns their ids. */
-  removeAll(session: number): string[] {
-    const rows = this.#sql.ofSession.all(session) as { id: string; body: number }[];
-    this.#sql.drop.run(session);
-    for (const { id, body } of rows) {
-      this.#journal.releaseBody(body);
-      this.#cache.delete(id);
-    }
-    return rows.map(({ id }) => id);
+  /** The turns of a session are gone. */
+  forget(session: number): void {
+    for (const [id, held] of this.#cache) if (held.session === session) this.#cache.delete(id);
   }
 
   trim(): void {

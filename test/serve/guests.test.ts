@@ -5,7 +5,7 @@ import type { GuestOp } from '../../protocol/outbox.ts';
 import type { Op } from '../../protocol/schema.ts';
 import { daemonInProcess, testHome } from '../support/daemon.ts';
 import { op, openRecords, owner } from '../support/records.ts';
-import { batchOf, itemsOf } from '../support/replica.ts';
+import { batchOf, itemsOf, snapshotOf } from '../support/replica.ts';
 import type { Anything, Wire } from '../support/wire.ts';
 import { request, wireInMemory } from '../support/wire.ts';
 
@@ -292,6 +292,32 @@ describe('guest/append', () => {
     expect(await what(host, [update('ses_b'), update('ses_b')])).toEqual([['LimitExceeded', 3]]);
   });
 
+  it('has room for the guests of one home beside those of another', async () => {
+    const small = { maxSessionGuestUnits: 600, maxHomeGuestOps: 3, maxHomeGuestUnits: 1_200 };
+    const { home, guest, host, guestOf, connect } = await setUp({ guestWaitMs: 1, ...small });
+    const update = (sessionId: string, units = 1) => op('session/update', { sessionId, title: 'x'.repeat(units) });
+    const what = async (wire: Wire, ops: Op[]) =>
+      (await ok(wire, 'guest/append', { ops })).rejected.map(({ kind, data }: Anything) => [kind, data.limit]);
+    const { wire: both } = await guestOf({ sessions: ['ses_a', 'ses_b'] });
+    expect(await what(guest, [update('ses_a', 400), update('ses_a', 400)])).toEqual([['LimitExceeded', 600]]);
+    expect(await what(both, [update('ses_b', 300), update('ses_b'), update('ses_a')])).toEqual([['LimitExceeded', 3]]);
+    // Another home, of another capability that the owner gave: all that came of that is one.
+    const { token } = await ok(host, 'capability/grant', {
+      ...{ label: 'other', rights: ['read', 'append', 'share'], sessions: '*' },
+    });
+    const share = async (sessionId: string) => {
+      const made = await ok(host, 'capability/attenuate', { label: 's', token, sessions: [sessionId] });
+      await home.writer.appendOne(owner, op('session/create', { sessionId }));
+      const sent = await ok(await connect(made.token), 'replica/append', batchOf(home, itemsOf(home).slice(-1)));
+      expect(sent.rejected).toEqual([]);
+    };
+    for (const id of ['ses_c', 'ses_d', 'ses_e']) await share(id);
+    expect(await what(host, [update('ses_c', 400), update('ses_d', 400)])).toEqual([]);
+    expect(await what(host, [update('ses_e', 400), update('ses_e')])).toEqual([['LimitExceeded', 1_200]]);
+    await ok(host, 'session/delete', { sessionId: 'ses_c' });
+    expect(await what(host, [update('ses_e', 200), update('ses_e')])).toEqual([['LimitExceeded', 3]]);
+  });
+
   it('[P18] ends with its connection and with its capability, and what was kept is still kept', async () => {
     const { guest, host, held, take, guestOf } = await setUp();
     const { wire: gone } = await guestOf();
@@ -348,6 +374,37 @@ describe('guest/take and guest/ack', () => {
     expect(await taken(sender)).toHaveLength(1);
     const { wire: reader } = await guestOf({ rights: ['read'] });
     expect(await refusal(reader, 'guest/take', { origin })).toEqual({ kind: 'Forbidden', right: 'append' });
+  });
+
+  it('are refused to what is narrowed to some ops, as guests of a share are', async () => {
+    const { guest, guestOf, origin, take } = await setUp({ guestWaitMs: 1 });
+    await ok(guest, 'guest/append', { ops: [answer()] });
+    const [{ guestOpId }] = (await take()) as [GuestOp];
+    const { wire: narrow } = await guestOf({ ops: ['message/*', 'blocker/*'] });
+    const results = [{ guestOpId, duplicate: { opId: 'x', seq: null, version: 1, ids: {} } }];
+    const forbidden = { kind: 'Forbidden', right: 'append' };
+    expect(await refusal(narrow, 'guest/take', { origin })).toEqual(forbidden);
+    expect(await refusal(narrow, 'guest/take', { origin, waitMs: 60_000 })).toEqual(forbidden);
+    expect(await refusal(narrow, 'guest/ack', { origin, results })).toEqual(forbidden);
+    expect(await take()).toHaveLength(1);
+  });
+
+  it('are for a guest who played home no longer than until the home has sent', async () => {
+    const { home, host, sender, guestOf, take, origin, connect, token } = await setUp({ guestWaitMs: 1 });
+    await home.writer.appendOne(owner, op('session/create', { sessionId: 'ses_c', title: 'true' }));
+    const { wire: thief } = await guestOf({ sessions: ['ses_c'] });
+    const [last] = itemsOf(home).slice(-1);
+    expect((await ok(thief, 'replica/append', batchOf(home, [last!]))).applied).toHaveLength(1);
+    expect((await ok(sender, 'replica/append', batchOf(home, [last!]))).rejected[0].kind).toBe('VersionConflict');
+    expect((await ok(sender, 'replica/append', batchOf(home, snapshotOf(home, 'ses_c', 's')))).rejected).toEqual([]);
+    const { wire: other } = await guestOf({ sessions: ['ses_c'] });
+    await ok(other, 'guest/append', { ops: [op('session/update', { sessionId: 'ses_c', title: 'secret' })] });
+    const taken = async (wire: Wire) => (await ok(wire, 'guest/take', { origin })).items as GuestOp[];
+    expect(await taken(thief)).toEqual([]);
+    const [{ guestOpId }] = (await take()) as [GuestOp];
+    const duplicate = { opId: 'x', seq: null, version: 1, ids: {} };
+    await ok(thief, 'guest/ack', { origin, results: [{ guestOpId, duplicate }] });
+    for (const wire of [sender, host, await connect(token)]) expect(await taken(wire)).toHaveLength(1);
   });
 
   it('hand out the oldest first, up to a limit, until they are acknowledged; the first result stands', async () => {

@@ -1,5 +1,6 @@
 // replica/append over the wire: who may send what, and how a reader of the host sees it (PROTOCOL.md 7).
 import { describe, expect, it } from 'vitest';
+import type { ReplicaItem } from '../../protocol/outbox.ts';
 import { daemonInProcess, testHome } from '../support/daemon.ts';
 import { op, openRecords, owner } from '../support/records.ts';
 import { batchOf, itemsOf, snapshotOf } from '../support/replica.ts';
@@ -146,13 +147,79 @@ describe('replica/append', () => {
     };
     expect(await next(guest.wire, 1)).toEqual(['Forbidden', 'ses_a']);
     expect(await next(stranger.wire, 1)).toEqual(['AlreadyExists', 'ses_a']);
-    expect(await next(top.wire, 1)).toBe('applied');
-    expect(await next(host, 2)).toBe('applied');
-    expect(await next(bringer.wire, 3)).toBe('applied');
+    // Nothing says that what came of theirs told the truth.
+    expect(await next(top.wire, 1)).toEqual(['VersionConflict', 'ses_a']);
+    expect(await next(host, 1)).toEqual(['VersionConflict', 'ses_a']);
+    expect(await next(bringer.wire, 1)).toBe('applied');
     expect(await refusal(guest.wire, 'session/update', { sessionId: 'ses_a', title: 'mine' })).toMatchObject({
       kind: 'Forbidden',
     });
+    const pieces = snapshotOf(home, 'ses_a', 'snap', 3);
+    const whole = await ok(top.wire, 'replica/append', batchOf(home, pieces));
+    expect(whole.applied).toHaveLength(pieces.length);
+    await home.writer.appendOne(owner, op('session/update', { sessionId: 'ses_a', title: 'two' }));
+    const [last] = itemsOf(home).slice(-1);
+    items.push(last!);
+    expect(await next(bringer.wire, items.length - 1)).toEqual(['Forbidden', 'ses_a']);
+    expect(await next(top.wire, items.length - 1)).toBe('applied');
+    expect((await ok(host, 'replica/append', batchOf(home, snapshotOf(home, 'ses_a', 'own')))).rejected).toEqual([]);
+    expect(await next(top.wire, items.length - 1)).toEqual(['AlreadyExists', 'ses_a']);
   });
+
+  /** What somebody makes up of a session: that it is far ahead of its home. */
+  const forged = (home: Awaited<ReturnType<typeof setUp>>['home'], more: Partial<ReplicaItem> = {}): ReplicaItem => {
+    const [piece] = snapshotOf(home, 'ses_a', 'forged', 1);
+    Object.assign(piece!.events[0]!.data, { title: 'FORGED' });
+    return { ...piece!, version: 1_000_000, snapshot: { id: 'forged', index: 0, done: true }, ...more };
+  };
+  const [whole, begun] = [true, false].map((done) => ({ snapshot: { id: 'forged', index: 0, done } }));
+
+  for (const [origin, what, more] of [
+    ['the same', 'whole', whole],
+    ['another', 'whole', whole],
+    ['the same', 'begun', begun],
+    ['the same', 'deleted', 'deleted'],
+  ] as const) {
+    it(`is the home's, whatever came before by what was made of its own (origin: ${origin}, ${what})`, async () => {
+      const { home, host, hold, daemon } = await setUp();
+      const mine = await hold();
+      const made = await ok(host, 'capability/attenuate', {
+        ...{ label: 'guest', token: mine.token, rights: ['read', 'append'], sessions: ['ses_a'] },
+      });
+      const guest = wireInMemory(daemon);
+      await ok(guest, 'capability/redeem', { token: made.token });
+      const forge = (id: string) => {
+        const items = [forged(home, what === 'deleted' ? whole : more)];
+        if (what === 'deleted') {
+          const data = { sessionId: 'ses_a' };
+          const deletion = { ...items[0]!.events[0]!, type: 'session/deleted', data };
+          items.push({ ...forged(home), snapshot: { id: 'gone', index: 0, done: true }, events: [deletion] as never });
+        }
+        const given = { batchId: id, ...(origin === 'another' && { origin: 'elsewhere' }) };
+        return ok(guest, 'replica/append', batchOf(home, items, given));
+      };
+      expect((await forge('first')).rejected).toEqual([]);
+      const items = itemsOf(home).filter(({ sessionId }) => sessionId === 'ses_a');
+      const { applied, duplicates, rejected } = await ok(mine.wire, 'replica/append', batchOf(home, items));
+      expect([applied, duplicates]).toEqual([[], []]);
+      expect(rejected.map(({ kind, data }: Anything) => [kind, data.sessionId, data.actual])).toEqual(
+        items.map(() => ['VersionConflict', 'ses_a', 0]),
+      );
+      // Under the forged id too: one that is sent whole is never there already.
+      const [piece, ...rest] = snapshotOf(home, 'ses_a', 'forged', 3);
+      expect((await ok(mine.wire, 'replica/append', batchOf(home, [piece!]))).applied).toHaveLength(1);
+      expect((await forge('between')).rejected[0]).toMatchObject({ kind: 'Forbidden', data: { sessionId: 'ses_a' } });
+      // While it arrives nothing is there already, whatever version was made up.
+      expect((await ok(mine.wire, 'replica/append', batchOf(home, items))).duplicates).toEqual([]);
+      expect((await ok(mine.wire, 'replica/append', batchOf(home, rest))).rejected).toEqual([]);
+      expect((await forge('again')).rejected[0].kind).toBe('Forbidden');
+      await home.writer.appendOne(owner, op('session/update', { sessionId: 'ses_a', title: 'true' }));
+      const sent = await ok(mine.wire, 'replica/append', batchOf(home, itemsOf(home).slice(-1)));
+      expect(sent.applied).toHaveLength(1);
+      const { session } = await ok(host, 'session/get', { sessionId: 'ses_a' });
+      expect([session.title, session.messageCount]).toEqual(['true', 1]);
+    });
+  }
 
   it('is taken over by another capability when that which brought it is over', async () => {
     const { home, host, hold } = await setUp();
