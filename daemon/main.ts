@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
-import { agentFolders, PathError, pathsFrom } from '../protocol/node/paths.ts';
+import { agentFolders, PathError, pathsFrom, socketFolder } from '../protocol/node/paths.ts';
 import { loadConfig } from './config.ts';
 import { ConfigError } from './config-error.ts';
 import { Daemon } from './daemon.ts';
@@ -55,7 +55,7 @@ async function main(): Promise<number> {
       http,
       outbox,
       sharing,
-      makeSink: sinkMaker(runtime),
+      makeSink: sinkMaker(runtime, [paths.data, socketFolder(paths), paths.log, dirname(paths.config)]),
       searchWorker: worker('search'),
       maskWorker: worker('mask'),
     });

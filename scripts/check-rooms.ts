@@ -23,8 +23,8 @@ const rooms: Room[] = [
     name: 'protocol/node',
     files: ['protocol/node/'],
     rooms: ['protocol'],
-    packages: ['node:*'],
-    instead: 'protocol/node is what Node clients need: it stands on protocol/ and node:* alone',
+    packages: ['node:*', 'ws'],
+    instead: 'protocol/node is what Node clients need: it stands on protocol/, node:* and ws alone',
   },
   {
     name: 'protocol',
@@ -43,8 +43,8 @@ const rooms: Room[] = [
   {
     name: 'sinks',
     files: ['daemon/adapters/sinks/'],
-    rooms: ['protocol', 'adapter'],
-    packages: ['capnweb', 'node:fs/promises', 'node:http', 'node:https', 'node:path', 'node:url'],
+    rooms: ['protocol', 'protocol/node', 'adapter'],
+    packages: ['capnweb', 'node:fs', 'node:fs/promises', 'node:http', 'node:https', 'node:path', 'node:url'],
     instead:
       'sinks bring to other programs what they are handed (adapters/adapter.ts): no store, and a clock as an argument',
   },

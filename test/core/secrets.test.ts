@@ -45,6 +45,15 @@ test.each([
     'git clone https://[masked:url-token]@example.com/a',
   ],
   ['what curl is told', `curl -u me:${password} https://x.y`, 'curl -u me:[masked:url-password] https://x.y'],
+  ['a client of a database', `mysql -u root -p${password} -h x`, 'mysql -u root -p[masked:url-password] -h x'],
+  ['what sshpass is told', `sshpass -p '${password}' ssh x`, "sshpass -p '[masked:url-password]' ssh x"],
+  ['a URL that is signed', `?X-Amz-Signature=${randomText(2, 64, '0123456789abcdef')}&a=1`, '?[masked:aws]&a=1'],
+  [
+    'a basic header in a URL',
+    'Authorization%3A%20Basic%20dXNlcjpodW50ZXIy%3D%3D%0A',
+    'Authorization%3A%20Basic%20[masked:basic-auth]%0A',
+  ],
+  ['a token of ours in a URL', `#cap_${randomText(8, 22)}%2E${randomText(9, 43)}&a`, '#[masked:sessiond]&a'],
   ['an environment', `DB_PASSWORD=${password}\nA=1`, 'DB_PASSWORD=[masked:assignment]\nA=1'],
   ['an exported variable', `export SECRET_KEY=ab(c,d;e1f&g`, 'export SECRET_KEY=[masked:assignment]'],
   ['a variable that ends with KEY', `STRIPE_KEY=${token}`, 'STRIPE_KEY=[masked:assignment]'],
@@ -180,6 +189,7 @@ test.each([
   ['prose', 'Enter a password: at least 8 characters. The bearer authentication-required error, a basic introduction.'],
   ['a cookie that is talked of', 'The cookie: we need it for 2 things'],
   ['a host and its port', 'http://localhost:3000/@scope/name and git@github.com:a/b.git'],
+  ['a client that is to ask', 'mysql -u root -p -h db.internal1 -P 3306; mysqldump -p app_db2 -port'],
   ['a file of secrets', 'secret: "/run/secrets/db_password_1" credentials: ./service-account-1.json'],
 ])('%s is no secret', (_, text) => {
   expect(masking.mask(text)).toBe(text);

@@ -1,7 +1,7 @@
 // Values that are secret because of the name they are given to: in code, settings, environments, JSON, arguments.
 import { isLikelySecret } from './likely.ts';
 import type { Found, Rule } from './rule.ts';
-import { matchesOf } from './rule.ts';
+import { eachMatch } from './rule.ts';
 
 const password = 'pass(?:word|wd|phrase|code)|pwd|(?<=[_-])pass|(?<![a-z])pw';
 const other =
@@ -32,13 +32,13 @@ const wide = /[^\s"'`\\]+/y;
 const environmentKey = /(?<=[A-Z0-9]_)KEY(?:_[A-Z0-9]{1,16})?=/g;
 const longestName = 80;
 
-export const assignments: Rule = (text) => {
+export const assignments: Rule = function* (text) {
   const values = new Values(text);
-  return [
-    ...matchesOf(assigned, text).flatMap((match) => values.at(match, false)),
-    ...matchesOf(argument, text).flatMap((match) => values.at(match, true)),
-    ...matchesOf(environmentKey, text).flatMap((match) => values.at(match, false)),
-  ];
+  for (const pattern of [assigned, argument, environmentKey])
+    for (const match of eachMatch(pattern, text)) {
+      const found = values.at(match, pattern === argument);
+      if (found) yield found;
+    }
 };
 
 /** Whether a value that stands alone is secret, `name` being what it is called. */
@@ -61,18 +61,18 @@ class Values {
   }
 
   /** The value behind a name, where it is a secret. */
-  at(match: RegExpExecArray, isArgument: boolean): Found[] {
+  at(match: RegExpExecArray, isArgument: boolean): Found | undefined {
     const text = this.#text;
     const from = match.index + match[0].length;
     opening.lastIndex = from;
     const opened = opening.exec(text);
     const start = opened ? from + opened[0].length : from;
-    if (this.#secret.start <= start && start < this.#secret.end) return [];
+    if (this.#secret.start <= start && start < this.#secret.end) return undefined;
     const isSet = opened !== null || isArgument || this.#isSetting(match, from);
     const end = opened ? quoteEnd(text, start, opened[1]!.length, opened[2]!) : this.#bareEnd(match, start);
-    if (end === undefined || !isLikelySecret(text.slice(start, end), match[1] !== undefined, isSet)) return [];
+    if (end === undefined || !isLikelySecret(text.slice(start, end), match[1] !== undefined, isSet)) return undefined;
     this.#secret = { start, end };
-    return [{ start, end, rule: 'assignment' }];
+    return { start, end, rule: 'assignment' };
   }
 
   #bareEnd(match: RegExpExecArray, start: number): number | undefined {

@@ -1,7 +1,7 @@
 // Secrets that stand in headers of HTTP, in URLs and in commands that send them.
 import { isLikelySecret, isRandom } from './likely.ts';
 import type { Found, Rule } from './rule.ts';
-import { matchesOf, patternRule } from './rule.ts';
+import { eachMatch, patternRule } from './rule.ts';
 
 const bearer = patternRule(
   'bearer',
@@ -9,10 +9,14 @@ const bearer = patternRule(
   (secret) => isRandom(secret),
 );
 
-const basic = patternRule('basic-auth', /\bbasic[ \t]{1,4}([A-Za-z0-9+/_-]{8,}={0,2})/gi, (secret) => {
-  const text = Buffer.from(secret, 'base64').toString();
-  return /^[\x20-\x7e\u00a0-\uffff]+$/.test(text) && !text.includes('\ufffd') && /^[^:]*:./.test(text);
-});
+const basic = patternRule(
+  'basic-auth',
+  /(?<![a-z])basic(?:[ \t+]|%20){1,4}((?:[A-Za-z0-9+/_-]|%2[BF]){8,}(?:=|%3D){0,2})/gi,
+  (secret) => {
+    const text = Buffer.from(decodeURIComponent(secret), 'base64').toString();
+    return /^[\x20-\x7e\u00a0-\uffff]+$/.test(text) && !text.includes('\ufffd') && /^[^:]*:./.test(text);
+  },
+);
 
 const cookies = patternRule(
   'cookie',
@@ -41,6 +45,13 @@ const users = patternRule(
   (secret) => isGiven(secret) && !secret.startsWith('//') && isLikelySecret(secret, true, true),
 );
 
+/** `mysql -pPASSWORD`, without a space, and what sshpass is given. */
+const clients = patternRule(
+  'url-password',
+  /\b(?:(?:mysql|mariadb)(?:-?(?:dump|admin|import))?(?=[ \t])[^\r\n|;&]{0,200}?[ \t]-p|sshpass[ \t]{1,4}-p[ \t]{0,4})["']?([^\s"'\\]{6,})/g,
+  (secret) => isGiven(secret) && isLikelySecret(secret, true, true),
+);
+
 const netrc = patternRule(
   'url-password',
   /\blogin(?:\s|\\n){1,8}\S{1,128}?(?:\s|\\n){1,8}password(?:\s|\\n){1,8}([^\s"'\\]{4,})/g,
@@ -53,14 +64,24 @@ const accessKey = /(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])/g;
 const maxAway = 400;
 
 const awsKeys: Rule = function* (text): Iterable<Found> {
-  const ids = matchesOf(accessKeyId, text).map(({ index }) => index);
+  const ids = Array.from(eachMatch(accessKeyId, text), ({ index }) => index);
   if (ids.length === 0) return;
   let at = 0;
-  for (const { index } of matchesOf(accessKey, text)) {
+  for (const { index } of eachMatch(accessKey, text)) {
     while (at < ids.length && ids[at]! < index - maxAway) at += 1;
     const isNear = at < ids.length && ids[at]! <= index + maxAway;
     if (isNear && isRandom(text.slice(index, index + 40))) yield { start: index, end: index + 40, rule: 'aws' };
   }
 };
 
-export const headers: readonly Rule[] = [bearer, basic, cookies, urlPasswords, urlTokens, users, netrc, awsKeys];
+export const headers: readonly Rule[] = [
+  bearer,
+  basic,
+  cookies,
+  urlPasswords,
+  urlTokens,
+  users,
+  clients,
+  netrc,
+  awsKeys,
+];

@@ -2,7 +2,6 @@
 // where agents chose them. What the records need to hold together is left as it is, so that they are the same records.
 import type { MaskFinding, ReplicaItem } from '../../../protocol/outbox.ts';
 import type { Event, Json } from '../../../protocol/schema.ts';
-import type { Masking } from './masking.ts';
 import { placeholdersOf } from './masking.ts';
 
 /** Members of records that tie them together, or of which the schema says what they may be. */
@@ -24,13 +23,16 @@ const ties: ReadonlySet<string> = new Set([
 /** Members of records that hold whatever an agent put there. */
 const free: ReadonlySet<string> = new Set(['metadata', 'input', 'output', 'error', 'value', 'data', 'files']);
 
+/** What masks a text. `name`: what it is called where it stands. */
+export type TextMask = { mask(text: string, name?: string): string };
+
 type Report = (finding: MaskFinding) => void;
 
 /**
  * The JSON text of a ReplicaItem with its secrets masked; itself where there are none. Throws for what is no such text, and
  * for a part/delta: a secret may be in several of them, and in none whole.
  */
-export function maskItem(text: string, masking: Masking, report: Report = () => {}): string {
+export function maskItem(text: string, masking: TextMask, report: Report = () => {}): string {
   const item = JSON.parse(text) as ReplicaItem;
   let isChanged = false;
   const events = item.events.map((event): Event => {
@@ -45,13 +47,13 @@ export function maskItem(text: string, masking: Masking, report: Report = () => 
 
 /** Through one record. */
 class Walk {
-  readonly #masking: Masking;
+  readonly #masking: TextMask;
   readonly #event: Event;
   readonly #report: Report;
   readonly #path: (string | number)[] = [];
   isChanged = false;
 
-  constructor(masking: Masking, event: Event, report: Report) {
+  constructor(masking: TextMask, event: Event, report: Report) {
     this.#masking = masking;
     this.#event = event;
     this.#report = report;

@@ -5,6 +5,12 @@ import type { Found, Rule } from './rule.ts';
 const placeholder = /\[masked:[a-z-]{1,40}\]/g;
 /** A secret may show only when what stood around it is masked; text in which there are always more is masked whole. */
 const maxPasses = 16;
+/** A longer text is searched in windows, so that what is found in it at once is bounded; in UTF-16 units. */
+const windowUnits = 1 << 19;
+/** What is around a place in its window, if it is there at all: no secret, with what tells of it, is longer, but private keys. */
+const marginUnits = 1 << 15;
+/** How what was cut off goes on. */
+const onward = /[^\s"'`\\,;<>(){}[\]&|]*/y;
 const encoded = /^data:(?!image\/|audio\/|video\/|font\/)[^,]{0,256};base64,/;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -12,6 +18,9 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 function placeholderOf(rule: string): string {
   return `[masked:${rule}]`;
 }
+
+/** In place of a whole text of which nobody can tell what in it is secret. */
+export const unclear = placeholderOf('unclear');
 
 export class Masking {
   readonly #rules: readonly Rule[];
@@ -31,7 +40,7 @@ export class Masking {
       if (next === masked) return masked;
       masked = next;
     }
-    return placeholderOf('unclear');
+    return unclear;
   }
 
   #maskEncoded(base64: string): string {
@@ -49,11 +58,13 @@ export class Masking {
   #pass(text: string, name: string | undefined): string {
     const found: Found[] = [];
     const barriers = placeholdersOf(text);
-    const add = ({ start, end, rule }: Found) => {
+    const add = (each: Found) => {
+      if (barriers.length === 0) return void found.push(each);
+      const { start, end, rule } = each;
       for (const range of uncovered(start, end, barriers)) found.push({ ...range, rule });
     };
     if (name !== undefined && isSecretOf(name, text)) add({ start: 0, end: text.length, rule: 'assignment' });
-    for (const rule of this.#rules) for (const each of rule(text)) add(each);
+    for (const rule of this.#rules) for (const each of rule.isForAll ? rule(text) : inWindows(rule, text)) add(each);
     if (found.length === 0) return text;
     const pieces: string[] = [];
     let behind = 0;
@@ -64,6 +75,29 @@ export class Masking {
     pieces.push(text.slice(behind));
     return pieces.join('');
   }
+}
+
+/** What a rule finds in a text of any length: as if it had been given all of it. */
+function* inWindows(rule: Rule, text: string): Iterable<Found> {
+  if (text.length <= windowUnits) return yield* rule(text);
+  const step = windowUnits - 2 * marginUnits;
+  for (let from = 0; from + 2 * marginUnits < text.length; from += step) {
+    const to = Math.min(from + windowUnits, text.length);
+    // What begins in the margins is found in the window before, or in the next: there they see what is around it.
+    const first = from === 0 ? 0 : from + marginUnits;
+    const last = to === text.length ? to : to - marginUnits;
+    for (const { start, end, rule: name } of rule(text.slice(from, to))) {
+      const [begin, behind] = [from + start, from + end];
+      if (begin >= first && begin < last)
+        yield { start: begin, end: behind < to ? behind : goesOn(text, to), rule: name };
+    }
+  }
+}
+
+/** Where a secret ends that the end of its window cut off. */
+function goesOn(text: string, to: number): number {
+  onward.lastIndex = to;
+  return to + onward.exec(text)![0].length;
 }
 
 /** The placeholders in a text. */
@@ -99,9 +133,9 @@ function firstBehind(start: number, barriers: readonly Range[]): number {
   return low;
 }
 
-/** What overlaps as one, named for the widest of it. */
-function union(found: readonly Found[]): Found[] {
-  const ordered = found.toSorted((a, b) => a.start - b.start || b.end - a.end);
+/** What overlaps as one, named for the widest of it; made of what is given, of which there may be a million. */
+function union(found: Found[]): Found[] {
+  const ordered = found.sort((a, b) => a.start - b.start || b.end - a.end);
   const whole: Found[] = [];
   let widest = 0;
   for (const each of ordered) {
@@ -112,7 +146,7 @@ function union(found: readonly Found[]): Found[] {
       last.end = Math.max(last.end, each.end);
       widest = Math.max(widest, width);
     } else {
-      whole.push({ ...each });
+      whole.push(each);
       widest = width;
     }
   }

@@ -1,6 +1,7 @@
 // Private keys as PEM and its like write them, over many lines; also where lines are numbered, joined by escapes, or only
 // the begin or the end of the key is there.
 import type { Found, Rule } from './rule.ts';
+import { eachMatch } from './rule.ts';
 
 const marker = /-----(BEGIN|END) (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----/g;
 /** A line of a key: no word is that long and has all of these, and few paths. */
@@ -13,15 +14,15 @@ const rest = /(?:[\s|→:\d"'+]|\\+[nrt])*[A-Za-z0-9+/=]*/y;
 
 type Marker = { start: number; end: number; isBegin: boolean };
 
-/** A marker alone, as code that reads keys has it, is none. */
-export const privateKeys: Rule = function* (text) {
+function* search(text: string): Iterable<Found> {
   if (!text.includes('PRIVATE KEY')) return;
-  const markers: Marker[] = [...text.matchAll(marker)].map((match) => {
+  const markers: Marker[] = Array.from(eachMatch(marker, text), (match) => {
     return { start: match.index, end: match.index + match[0].length, isBegin: match[1] === 'BEGIN' };
   });
   if (markers.length === 0) return;
-  const lines = [...text.matchAll(line)].filter(([found]) => mixed.test(found));
-  const bounds = lines.map((match) => ({ start: match.index, end: match.index + match[0].length }));
+  const bounds: { start: number; end: number }[] = [];
+  for (const { 0: found, index } of eachMatch(line, text))
+    if (mixed.test(found)) bounds.push({ start: index, end: index + found.length });
   let at = 0;
   for (const [index, { start, end, isBegin }] of markers.entries()) {
     const next = markers[index + 1];
@@ -48,7 +49,10 @@ export const privateKeys: Rule = function* (text) {
       if (from < start) yield key(from, end);
     }
   }
-};
+}
+
+/** A marker alone, as code that reads keys has it, is none. */
+export const privateKeys: Rule = Object.assign(search, { isForAll: true as const });
 
 function key(start: number, end: number): Found {
   return { start, end, rule: 'private-key' };

@@ -1,7 +1,7 @@
 // Secrets that are told by their own form: a prefix that whoever issued them gave them.
 import { isVaried } from './likely.ts';
 import type { Rule } from './rule.ts';
-import { matchesOf } from './rule.ts';
+import { eachMatch } from './rule.ts';
 
 /** What may stand before a token though it is a letter: an escape of JSON, of a URL, or of a terminal's colours. */
 const escapes = String.raw`\\[bfnrtv]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2}|\[[0-9;]{0,12}m`;
@@ -37,6 +37,8 @@ const forms: readonly (readonly [name: string, ...patterns: string[]])[] = [
     'aws',
     `(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])(?![A-Z0-9]{9}EXAMPLE)[A-Z0-9]{16}${end}`,
     `ABSK[A-Za-z0-9+/]{100,}={0,2}`,
+    `X-Amz-Signature(?:=|%3[Dd])[0-9A-Fa-f]{32,}`,
+    `X-Amz-Security-Token(?:=|%3[Dd])[A-Za-z0-9%+/=_-]{40,}`,
   ],
   ['google', `AIza${word}{35}`, `GOCSPX-${word}{20,}`, `ya29\\.${word}{20,}`, `${begin('1//0')}${word}{30,}`],
   ['stripe', `[sr]k_(?:live|test)_${alnum}{16,}`, `${begin('whsec_')}[A-Za-z0-9+/]{24,}={0,2}`],
@@ -53,7 +55,7 @@ const forms: readonly (readonly [name: string, ...patterns: string[]])[] = [
   ['twilio', `${begin('SK')}[0-9a-f]{32}${end}`],
   ['azure', `[A-Za-z0-9_~.]{3}\\dQ~[A-Za-z0-9_~.-]{31,}`, `[?&]sig=[A-Za-z0-9%+/]{30,}={0,2}`],
   ['age', 'AGE-(?:SECRET-KEY|PLUGIN-[A-Z0-9]{1,20})-1[0-9A-Z]{40,}'],
-  ['sessiond', `cap_${word}{1,64}\\.(?:\\d{1,15}\\.)?${word}{43,}`],
+  ['sessiond', `cap_${word}{1,64}(?:\\.|%2[Ee])(?:\\d{1,15}(?:\\.|%2[Ee]))?${word}{43,}`],
   [
     'discord',
     `${begin('[MNO][A-Za-z0-9_-]{23,27}\\.')}${word}{6}\\.${word}{27,}`,
@@ -104,9 +106,10 @@ const forms: readonly (readonly [name: string, ...patterns: string[]])[] = [
 /** All of them at once: one pass over a text instead of seventy. */
 const pattern = new RegExp(forms.map(([, ...patterns]) => `(${patterns.join('|')})`).join('|'), 'g');
 
-export const tokens: Rule = (text) =>
-  matchesOf(pattern, text).flatMap((match) => {
-    if (!isVaried(match[0])) return [];
+export const tokens: Rule = function* (text) {
+  for (const match of eachMatch(pattern, text)) {
+    if (!isVaried(match[0])) continue;
     const [rule] = forms[match.slice(1).findIndex((group) => group !== undefined)]!;
-    return [{ start: match.index, end: match.index + match[0].length, rule }];
-  });
+    yield { start: match.index, end: match.index + match[0].length, rule };
+  }
+};
