@@ -17,7 +17,9 @@ export type Delivery = { [N in NotificationName]: { type: N; params: Notificatio
  */
 export type Listener = (delivery: Delivery) => void | Promise<void>;
 
-export type Subscription = Result<'events/subscribe'> & { unsubscribe(): Promise<void> };
+/** What the daemon answers to a subscription. */
+export type Started = Result<'events/subscribe'>;
+export type Subscription = Started & { unsubscribe(): Promise<void> };
 
 type Incoming = { method?: unknown; params?: unknown };
 
@@ -28,7 +30,7 @@ export class Client {
   readonly #rpc: JSONRPCClient;
   readonly #listeners = new Map<string, Listener>();
   /** Listeners of subscribe calls under way, by request id: bound as their reply is read, before any frame behind it. */
-  readonly #starting = new Map<number, Listener>();
+  readonly #starting = new Map<number, { listener: Listener; onStarted: (started: Started) => void }>();
   #lastId = 0;
 
   /** Takes the transport over and reads from it until it ends. */
@@ -38,9 +40,16 @@ export class Client {
     this.closed = this.#read();
   }
 
-  /** Says who this client is. Optional: without it the connection speaks version 1 as the local owner. */
-  initialize(name: string, version: string): Promise<Result<'initialize'>> {
-    return this.call('initialize', { protocolVersion, client: { name, version } });
+  /**
+   * Says who this client is. Optional: without it the connection speaks version 1 as the local owner. `token`: of the
+   * capability that it acts with from here on.
+   */
+  initialize(name: string, version: string, token?: string): Promise<Result<'initialize'>> {
+    return this.call('initialize', {
+      protocolVersion,
+      client: { name, version },
+      ...(token !== undefined && { token }),
+    });
   }
 
   /** Rejects with RpcError for the daemon's refusals, with TransportClosedError when the connection ends first. */
@@ -53,12 +62,19 @@ export class Client {
     return this.#request(++this.#lastId, method, params);
   }
 
-  /** Starts a subscription. `listener` gets every delivery once, in order, the first maybe just before this resolves. */
-  async subscribe(params: Params<'events/subscribe'>, listener: Listener): Promise<Subscription> {
+  /**
+   * Starts a subscription. `listener` gets every delivery once, in order, the first maybe just before this resolves;
+   * `onStarted` is called before the first.
+   */
+  async subscribe(
+    params: Params<'events/subscribe'>,
+    listener: Listener,
+    onStarted: (started: Started) => void = () => {},
+  ): Promise<Subscription> {
     const id = ++this.#lastId;
-    this.#starting.set(id, listener);
+    this.#starting.set(id, { listener, onStarted });
     try {
-      const started = (await this.#request(id, 'events/subscribe', params)) as Result<'events/subscribe'>;
+      const started = (await this.#request(id, 'events/subscribe', params)) as Started;
       const { subscription } = started;
       const unsubscribe = async () => {
         await this.call('events/unsubscribe', { subscription });
@@ -95,9 +111,12 @@ export class Client {
   }
 
   #settle(response: JSONRPCResponse): void {
-    const listener = this.#starting.get(response.id as number);
-    const subscription = (response.result as { subscription?: string } | undefined)?.subscription;
-    if (listener && subscription) this.#listeners.set(subscription, listener);
+    const starting = this.#starting.get(response.id as number);
+    const started = response.result as Started | undefined;
+    if (starting && started?.subscription) {
+      this.#listeners.set(started.subscription, starting.listener);
+      starting.onStarted(started);
+    }
     this.#rpc.receive(response);
   }
 

@@ -44,6 +44,11 @@ export function pathsFrom(env: NodeJS.ProcessEnv, home: string = env.HOME || hom
   return paths;
 }
 
+/** The socket of this user's daemon, as the environment has it. Throws as pathsFrom does. */
+export function defaultSocket(): string {
+  return pathsFrom(process.env).socket;
+}
+
 function socketFrom(env: NodeJS.ProcessEnv, root: string | undefined, state: string): string {
   if (env.SESSIOND_SOCKET) return resolve(env.SESSIOND_SOCKET);
   if (root) return join(root, 'run', 'sessiond.sock');
