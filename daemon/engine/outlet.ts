@@ -1,41 +1,24 @@
 // One sink's loop (PROTOCOL.md 7): a durable cursor over the journal. What is next is written down, then sent, and sent again
 // unchanged until it is acknowledged; that, and how far the sink has come, are one transaction. Where the journal does not
 // hold what the sink lacks, sessions are sent whole.
-import type { Cursor } from '../../protocol/cursor.ts';
-import { formatCursor, parseCursor } from '../../protocol/cursor.ts';
-import type { Refusal } from '../../protocol/errors.ts';
-import { isRefusal, RefusedError } from '../../protocol/errors.ts';
+import { RefusedError } from '../../protocol/errors.ts';
 import type { Delivered, Sink } from '../adapters/adapter.ts';
 import type { Backoff } from '../core/outbox.ts';
 import { retryDelayMs } from '../core/outbox.ts';
-import type { Journal } from '../store/journal.ts';
-import type { BatchRow, Mark, OutboxRows, SinkRow } from '../store/outbox-rows.ts';
-import type { Reader } from '../store/reader.ts';
+import type { BatchRow, Mark, SinkRow } from '../store/outbox-rows.ts';
 import type { SessionFilter } from '../store/session-walk.ts';
 import type { Bell } from './bell.ts';
 import { failpoint } from './failpoint.ts';
-import type { OutboxLimits } from './outbox-batch.ts';
-import { cutBatch } from './outbox-batch.ts';
-import type { ResyncDeps } from './outbox-resync.ts';
-import { Resync } from './outbox-resync.ts';
-import { deletionPiece, snapshotPieces } from './outbox-snapshot.ts';
-import type { Runtime } from './runtime.ts';
+import type { OutletFillerDeps } from './outlet-filler.ts';
+import { OutletFiller } from './outlet-filler.ts';
+import { OutletState } from './outlet-state.ts';
 import { within } from './within.ts';
-import type { OnRollback, Writer } from './writer.ts';
 
-export type OutletDeps = ResyncDeps & {
-  rows: OutboxRows;
-  journal: Journal;
-  writer: Pick<Writer, 'write'>;
+export type OutletDeps = OutletFillerDeps & {
   bell: Bell;
-  runtime: Runtime;
   backoff: Backoff;
-  limits: OutboxLimits;
   /** How long one delivery may take, ms. */
   deliverMs: number;
-  /** Masks secrets in items; rejects rather than give one unmasked. */
-  mask(items: readonly string[], signal: AbortSignal): Promise<string[]>;
-  openReader(): Reader;
   /** Whether a session's home is another store. */
   isReplica(sessionId: string): boolean;
   /** Whether a share sends it to the same host. */
@@ -49,19 +32,15 @@ const keptPartly = 1_000;
 const checkMs = 15 * 60_000;
 /** No delay before the next try is longer, ms. */
 const maxWaitMs = 3_600_000;
-/** Events that a sink may have passed without one for it, before it is written down how far it is. */
-const passedEvents = 1_000;
 
 export class Outlet {
-  readonly row: SinkRow;
   readonly #deps: OutletDeps;
   readonly #sink: Sink;
-  readonly filter: SessionFilter;
-  /** How far the journal was looked at. */
-  #lookedAt: Cursor;
-  #resync: Resync | undefined;
-  /** Marks of what was looked at and is not for the sink: written with the next that is. */
-  readonly #passed = new Map<string, Mark>();
+  readonly #state: OutletState;
+  readonly #filler: OutletFiller;
+  /** Resolves when the first delivery has ended, however it did. */
+  readonly tried: Promise<void>;
+  #hasTried: () => void = () => {};
   /** What is on its way now. */
   #inFlight: string | undefined;
   /** When (monotonic, ms) it was last looked whether the other side still holds what it said. */
@@ -72,13 +51,14 @@ export class Outlet {
 
   constructor(deps: OutletDeps, row: SinkRow, sink: Sink) {
     this.#deps = deps;
-    this.row = row;
     this.#sink = sink;
+    this.#state = new OutletState(deps, row);
+    // A replica is handed on by its home alone, but for what is written down here; and a host is sent a session by one sink.
+    const isForeign = (id: string) => sink.host !== undefined && (deps.isReplica(id) || deps.isSharedBeside(id, row));
+    this.#filler = new OutletFiller(deps, this.#state, isForeign);
     this.tried = new Promise((resolve) => {
       this.#hasTried = resolve;
     });
-    this.filter = row.filter === null ? {} : (JSON.parse(row.filter) as SessionFilter);
-    this.#lookedAt = deps.journal.cursorAt(Math.max(row.seq, deps.rows.lastSeq(row.name) ?? 0));
   }
 
   /** Where the other side is a sessiond. */
@@ -86,9 +66,13 @@ export class Outlet {
     return this.#sink.host;
   }
 
-  /** Resolves when the first delivery has ended, however it did. */
-  readonly tried: Promise<void>;
-  #hasTried: () => void = () => {};
+  get row(): SinkRow {
+    return this.#state.row;
+  }
+
+  get filter(): SessionFilter {
+    return this.#filler.filter;
+  }
 
   isInFlight(batchId: string): boolean {
     return this.#inFlight === batchId;
@@ -99,7 +83,7 @@ export class Outlet {
     const { rows, journal } = this.#deps;
     if (this.row.resync) return journal.head.seq;
     const isWaiting = rows.lastSeq(this.row.name) !== undefined || this.row.state === 'paused';
-    return journal.head.seq - (isWaiting ? this.row.seq : this.#lookedAt.seq);
+    return journal.head.seq - (isWaiting ? this.row.seq : this.#filler.lookedAt);
   }
 
   /** Something about it was changed from outside. */
@@ -112,23 +96,15 @@ export class Outlet {
     const { rows } = this.#deps;
     const isOver = this.row.state === 'failing';
     const moved = { cursor: batch.through, seq: Math.max(this.row.seq, batch.toSeq) };
-    await this.#save({ ...moved, ...(isOver && { state: 'active', lastError: null }) }, () => rows.dropBatch(batch.id));
+    await this.#state.save({ ...moved, ...(isOver && { state: 'active', lastError: null }) }, () =>
+      rows.dropBatch(batch.id),
+    );
     this.wake();
   }
 
   /** Changes its state from outside. `revive`: what waits is sent now. Rejects with RefusedError when it cannot be written. */
-  async change(
-    patch: Partial<Pick<SinkRow, 'state' | 'token' | 'held' | 'lastError'>>,
-    revive: boolean,
-  ): Promise<void> {
-    const { rows, writer } = this.#deps;
-    await writer.write((onRollback) => {
-      this.#patch(patch, onRollback);
-      if (revive) {
-        rows.revive(this.row.name);
-        rows.reviveLarge(this.row.name);
-      }
-    });
+  async change(...given: Parameters<OutletState['change']>): Promise<void> {
+    await this.#state.change(...given);
     this.wake();
   }
 
@@ -156,7 +132,7 @@ export class Outlet {
   /** What could not be made ready (the disk is full, say) is tried again. */
   async #nextOrFail(signal: AbortSignal): Promise<BatchRow | 'later' | undefined> {
     try {
-      return await this.#next(signal);
+      return await this.#filler.next(signal);
     } catch (error) {
       if (signal.aborted) return undefined;
       const { runtime, backoff } = this.#deps;
@@ -166,144 +142,6 @@ export class Outlet {
       await this.#sleep(backoff.baseMs * 2, signal);
       return 'later';
     }
-  }
-
-  /** A store that was restored is another (PROTOCOL.md 2): nothing of its past says what the other side has of it. */
-  async #beginAnew(): Promise<void> {
-    const { rows, journal } = this.#deps;
-    const { head } = journal;
-    await this.#save({ cursor: formatCursor(head), seq: head.seq, held: null, resync: true }, () => {
-      rows.dropUnsent(this.row.name);
-      rows.setMarks(this.row.name, 'stale', true);
-    });
-    this.#lookedAt = head;
-  }
-
-  /** What is to be sent: what was written down before, else what is new in the journal; undefined where there is nothing. */
-  async #next(signal: AbortSignal): Promise<BatchRow | undefined> {
-    const { rows, journal, limits } = this.#deps;
-    const { name } = this.row;
-    if (!this.row.cursor.startsWith(`${journal.storeId}.`)) await this.#beginAnew();
-    while (!signal.aborted && this.row.state !== 'paused') {
-      const held = rows.next(name);
-      if (held) return held;
-      const stale = rows.stale(name);
-      if (stale !== undefined) {
-        await this.#addSnapshot(stale, signal);
-        continue;
-      }
-      if (this.#lookedAt.seq < journal.floorSeq && !this.row.resync) await this.#save({ resync: true });
-      if (this.row.resync) {
-        await this.#resyncFurther(signal);
-        continue;
-      }
-      const query = {
-        ...{ filter: this.filter, deltas: !this.row.mask, limits },
-        markOf: (id: string) => (this.#isForeign(id) ? noMore : this.#markOf(id)),
-      };
-      const { through, items, marks, whole } = cutBatch(journal, this.#lookedAt, query);
-      if (items.length > 0) {
-        await this.#addBatch(items, through, marks, signal);
-        continue;
-      }
-      for (const [id, mark] of marks) this.#passed.set(id, mark);
-      this.#lookedAt = through;
-      if (through.seq - this.row.seq >= passedEvents) await this.#saveAt(through);
-      if (whole !== undefined) await this.#addSnapshot(whole, signal);
-      else if (through.seq >= journal.head.seq) return undefined;
-      // A filter that matches nothing holds nobody up.
-      else await nextTurn();
-    }
-    return undefined;
-  }
-
-  /** A replica is handed on by its home alone, but for what is written down here; and a host is sent a session by one sink. */
-  #isForeign(id: string): boolean {
-    const { isReplica, isSharedBeside } = this.#deps;
-    return this.#sink.host !== undefined && (isReplica(id) || isSharedBeside(id, this.row));
-  }
-
-  #markOf(id: string): Mark | undefined {
-    return this.#passed.get(id) ?? this.#deps.rows.markOf(this.row.name, id);
-  }
-
-  async #addBatch(items: string[], through: Cursor, marks: Map<string, Mark>, signal: AbortSignal): Promise<void> {
-    const masked = this.row.mask ? await this.#deps.mask(items, signal) : items;
-    const batch = this.#newBatch(masked, formatCursor(through), through.seq);
-    await this.#deps.writer.write(() => {
-      this.#writePassed();
-      for (const [id, mark] of marks) this.#deps.rows.setMark(this.row.name, id, mark);
-      this.#deps.rows.addBatch(batch);
-    });
-    this.#passed.clear();
-    this.#lookedAt = through;
-  }
-
-  #newBatch(items: string[], through: string, toSeq: number): BatchRow {
-    const { runtime } = this.#deps;
-    return {
-      ...{ id: runtime.newId('bat'), sink: this.row.name, fromSeq: this.row.seq, toSeq, through, state: 'pending' },
-      ...{ attempts: 0, nextRetryAt: null, lastError: null, items: `[${items.join(',')}]`, count: items.length },
-      rejected: '[]',
-    };
-  }
-
-  /** Writes down what a session is now, to be sent next; does not move the cursor. */
-  async #addSnapshot(sessionId: string, signal: AbortSignal): Promise<void> {
-    const { rows, journal, runtime, writer, limits, openReader, mask } = this.#deps;
-    const { name, cursor, seq } = this.row;
-    const of = {
-      sessionId,
-      id: runtime.newId('snp'),
-      seq: journal.head.seq,
-      maxBytes: limits.maxBytes,
-      streamed: !this.row.mask,
-    };
-    // At the same moment as the head: there is no await in between.
-    const reader = openReader();
-    const add = async (piece: string, mark: Mark | undefined) => {
-      const items = this.row.mask ? await mask([piece], signal) : [piece];
-      const batch = this.#newBatch(items, cursor, seq);
-      await writer.write(() => {
-        rows.addBatch(batch);
-        if (mark) rows.setMark(name, sessionId, mark);
-      });
-    };
-    try {
-      let isThere = false;
-      for (const { item, version, isLast } of snapshotPieces(reader.lists, of)) {
-        isThere = true;
-        await add(item, isLast ? { version, seen: version, state: 'at' } : undefined);
-        signal.throwIfAborted();
-      }
-      if (isThere) return;
-      // Deleted: who holds nothing of it need not hear of it.
-      const sent = this.#markOf(sessionId)?.version ?? 0;
-      const gone: Mark = { version: sent, seen: sent, state: 'gone' };
-      if (sent > 0) await add(deletionPiece(of, sent, runtime.now()), gone);
-      else await writer.write(() => rows.setMark(name, sessionId, gone));
-    } finally {
-      reader.close();
-      this.#passed.delete(sessionId);
-    }
-  }
-
-  /** One session further in sending all of them whole. */
-  async #resyncFurther(signal: AbortSignal): Promise<void> {
-    const { rows } = this.#deps;
-    const { name } = this.row;
-    this.#resync ??= new Resync(this.#deps, name, this.filter, (id) => this.#isForeign(id));
-    const session = await this.#resync.next(signal);
-    if (session !== undefined) return this.#addSnapshot(session, signal);
-    if (signal.aborted) return;
-    // All that was there when it began is acknowledged: one waits for the other.
-    const { head } = this.#resync;
-    this.#resync = undefined;
-    await this.#save({ cursor: formatCursor(head), seq: head.seq, resync: false }, () =>
-      rows.setMarks(name, 'at', false),
-    );
-    this.#passed.clear();
-    this.#lookedAt = head;
   }
 
   async #deliver(batch: BatchRow, signal: AbortSignal): Promise<void> {
@@ -348,7 +186,7 @@ export class Outlet {
         const attempts = batch.attempts + 1;
         const delay = retryDelayMs(attempts, backoff, runtime.random(), delivered.atLeastMs);
         const failed = { ...batch, attempts, nextRetryAt: runtime.now() + delay, lastError: delivered.reason };
-        return this.#save({ state: 'failing', lastError: delivered.reason }, () => rows.setBatch(failed));
+        return this.#state.save({ state: 'failing', lastError: delivered.reason }, () => rows.setBatch(failed));
       }
       case 'tooLarge':
         // Of several the limit is too small for what is sent at all; one alone is set aside, and its session with it.
@@ -363,7 +201,7 @@ export class Outlet {
           nextRetryAt: null,
           lastError,
         };
-        return this.#save({ state: 'paused', lastError }, () => rows.setBatch(failed));
+        return this.#state.save({ state: 'paused', lastError }, () => rows.setBatch(failed));
       }
     }
   }
@@ -377,7 +215,7 @@ export class Outlet {
     const rejected = [{ opId, reason }];
     await this.#acked(batch, rejected, undefined, [], () => {
       rows.dropUnsentOf(name, sessionId);
-      rows.setMark(name, sessionId, { ...(this.#markOf(sessionId) ?? noMark), state: 'large' });
+      rows.setMark(name, sessionId, { ...(this.#filler.markOf(sessionId) ?? noMark), state: 'large' });
     });
   }
 
@@ -401,9 +239,9 @@ export class Outlet {
     const moved = { cursor: batch.through, seq: batch.toSeq, state: 'active' as const, lastError };
     this.#checkedAt = this.#deps.runtime.monotonic();
     failpoint('beforeSettle');
-    await this.#save({ ...moved, ...(held !== undefined && { held }) }, () => {
+    await this.#state.save({ ...moved, ...(held !== undefined && { held }) }, () => {
       rows.setBatch(acked);
-      for (const id of stale) rows.setMark(name, id, { ...(this.#markOf(id) ?? noMark), state: 'stale' });
+      for (const id of stale) rows.setMark(name, id, { ...(this.#filler.markOf(id) ?? noMark), state: 'stale' });
       also();
       rows.forget(name, keptWhole, keptPartly);
       failpoint('settling');
@@ -420,73 +258,13 @@ export class Outlet {
     if (this.#timesBehind > 3) {
       const nextRetryAt = runtime.now() + retryDelayMs(this.#timesBehind, backoff, runtime.random());
       const lastError = 'the other side says again and again that it lacks what was sent';
-      await this.#save({ state: 'failing', lastError }, () =>
+      await this.#state.save({ state: 'failing', lastError }, () =>
         rows.setBatch({ ...batch, attempts: batch.attempts + 1, nextRetryAt, lastError }),
       );
       if (this.#timesBehind % 2 === 0) return;
     }
     if (sessions.length > 0) return this.#acked(batch, [], held, sessionsIn(batch, sessions));
-    return this.#putBack(held);
-  }
-
-  /** Another cursor is held there than was acknowledged. What was deleted here may be there again. */
-  async #putBack(held: string | undefined): Promise<void> {
-    const { rows } = this.#deps;
-    const { name } = this.row;
-    const cursor = this.#place(held);
-    if (cursor === undefined || isRefusal(cursor)) {
-      await this.#save({ resync: true, held: held ?? null }, () => {
-        rows.dropUnsent(name);
-        rows.setMarks(name, 'stale', true);
-      });
-      this.#resync = undefined;
-    } else if (cursor.seq >= this.row.seq) {
-      // It holds what was given up here, say.
-      await this.#save({ held: held! });
-      return;
-    } else {
-      await this.#save({ cursor: held!, seq: cursor.seq, held: held! }, () => {
-        rows.dropUnsent(name);
-        rows.setMarks(name, 'unknown', true);
-      });
-      this.#lookedAt = cursor;
-    }
-    this.#passed.clear();
-  }
-
-  /** Where in this journal it is that the other side holds; undefined or a refusal where that is nowhere. */
-  #place(held: string | undefined): Cursor | Refusal | undefined {
-    const { journal } = this.#deps;
-    const given = held === undefined ? undefined : parseCursor(held);
-    if (given?.storeId === journal.storeId && given.seq === 0 && journal.floorSeq === 0) return journal.beginning;
-    return held === undefined ? undefined : journal.check(held);
-  }
-
-  /** Passes on what is behind, where none of it was for the sink. */
-  async #saveAt(through: Cursor): Promise<void> {
-    await this.#save({ cursor: formatCursor(through), seq: through.seq }, () => this.#writePassed());
-    this.#passed.clear();
-  }
-
-  #writePassed(): void {
-    for (const [id, mark] of this.#passed) this.#deps.rows.setMark(this.row.name, id, mark);
-  }
-
-  /** Rejects with RefusedError where the disk is full. What was paused meanwhile stays so. */
-  async #save({ state, ...patch }: Partial<SinkRow>, work: () => void = () => {}): Promise<void> {
-    await this.#deps.writer.write((onRollback) => {
-      work();
-      const isHalted = state === undefined || this.row.state === 'paused';
-      this.#patch(isHalted ? patch : { ...patch, state }, onRollback);
-    });
-  }
-
-  /** Memory and disk together, in the order of the writes: else of two at a time the later could be overruled. */
-  #patch(patch: Partial<SinkRow>, onRollback: OnRollback): void {
-    const before = { ...this.row };
-    onRollback(() => Object.assign(this.row, before));
-    Object.assign(this.row, patch);
-    this.#deps.rows.setSink(this.row);
+    return this.#filler.goOnFrom(held);
   }
 
   /** None where it would be longer than anybody asks for: the clock was put back. */
@@ -542,7 +320,7 @@ export class Outlet {
     };
     try {
       const told = await within(runtime, deliverMs, signal, (either) => this.#sink.deliver(asked, either));
-      if (told.kind === 'behind' && this.row.held === held) await this.#putBack(told.held);
+      if (told.kind === 'behind' && this.row.held === held) await this.#filler.goOnFrom(told.held);
     } catch (error) {
       // What goes wrong is told when there is something to send.
       if (!(error instanceof RefusedError) && !signal.aborted)
@@ -557,9 +335,4 @@ function sessionsIn(batch: BatchRow, named: readonly string[]): string[] {
   return named.filter((id) => sent.has(id));
 }
 
-const noMore: Mark = { version: 0, seen: 0, state: 'gone' };
 const noMark: Mark = { version: 0, seen: 0, state: 'at' };
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
