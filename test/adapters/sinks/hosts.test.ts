@@ -129,7 +129,6 @@ describe.each(kinds)('a %s sink is told', (kind) => {
     ['Forbidden', failed('Forbidden', { right: 'append' }), /must allow more/],
     ['404', { status: 404, body: '' }, /no sessiond at http/],
     ['410', { status: 410, body: '' }, /no sessiond at http/],
-    ['413', { status: 413, body: '' }, /as large/],
     ['a method that is not there', { error: { code: -32601, message: 'Method not found' } }, /older/],
     ['what does not fit', { error: { code: -32602, message: 'items: \u001b[31mno\u202e' } }, /items: {2}\[31mno $/],
     ['another batch by its id', failed('OpIdReused', { opId: 'a' }), /OpIdReused/],
@@ -142,6 +141,11 @@ describe.each(kinds)('a %s sink is told', (kind) => {
     const { delivered, heard } = await deliver(said);
     expect(delivered).toEqual({ kind: 'refused', reason: expect.stringMatching(reason) });
     expect(new Set(heard.map(({ method }) => method))).toEqual(new Set(['replica/append']));
+  });
+
+  it('413: what is as large as that, and not the rest, is taken by nobody there', async () => {
+    const { delivered } = await deliver({ status: 413, body: '' });
+    expect(delivered).toEqual({ kind: 'tooLarge', reason: expect.stringMatching(/as large/) });
   });
 
   it('nothing for long, or too much', async () => {
