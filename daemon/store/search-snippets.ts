@@ -151,9 +151,8 @@ function isBetter(a: Place, b: Place): boolean {
 function cut({ text, isFirst, isLast }: Window, hits: Hit[], first: number): Snippet {
   const [lead, to] = [Math.max(0, first - leadUnits), Math.min(text.length, first + shownUnits)];
   const start = lead === 0 && isFirst ? 0 : lead + lengthOf(/^\S{0,30}\s+/, text.slice(lead, first));
-  // What is cut away at the end is no match; of a match that is too long it is the end.
-  const last = hits.findLast((hit) => hit.from < to);
-  const kept = last === undefined ? first : last.to <= to ? last.to : last.from;
+  // What is cut away at the end is no match; of the first match, which is too long then, it is the end.
+  const kept = Math.max(first, ...hits.filter((hit) => hit.to <= to).map((hit) => hit.to));
   const isEnd = to === text.length && isLast;
   const end = isEnd ? to : to - lengthOf(/\s+\S{0,30}$/, text.slice(Math.max(first, kept), to));
   const snippet: Snippet = { text: start > 0 || !isFirst ? '…' : '', hits: [] };
@@ -164,7 +163,7 @@ function cut({ text, isFirst, isLast }: Window, hits: Hit[], first: number): Sni
     at = until;
   };
   for (const hit of joined(hits)) {
-    if (hit.to <= start || hit.from >= end) continue;
+    if (hit.to <= start || hit.from >= end || (hit.to > end && hit.from > first)) continue;
     take(Math.max(start, hit.from));
     const begin = snippet.text.length;
     take(Math.min(hit.to, end));

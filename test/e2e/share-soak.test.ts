@@ -12,7 +12,7 @@ import type { Side } from '../support/share-pair.ts';
 import { comparable, eventually, sharePair } from '../support/share-pair.ts';
 
 const from = Number(process.env.SESSIOND_SOAK_FROM ?? 1);
-const seeds = Number(process.env.SESSIOND_SOAK_SEEDS ?? 3);
+const seeds = Number(process.env.SESSIOND_SOAK_SEEDS ?? 2);
 const rounds = 30;
 const opsInRound = 12;
 

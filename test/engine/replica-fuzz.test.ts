@@ -14,7 +14,7 @@ import { asHeld, batchOf, expectSound, itemsOf, send, work } from '../support/re
 import { craft, follow, mutations } from '../support/replica-attack.ts';
 import { delivery, historyOf, Sender } from '../support/replica-walk.ts';
 
-const numRuns = Number(process.env.FUZZ_RUNS ?? 40);
+const numRuns = Number(process.env.FUZZ_RUNS ?? 25);
 /** A failure prints its seed. Given as FUZZ_SEED, the failure is shrunk too, which takes minutes. */
 const seed = process.env.FUZZ_SEED ? { seed: Number(process.env.FUZZ_SEED) } : { endOnFailure: true };
 

@@ -130,6 +130,14 @@ describe('a snippet', () => {
     expect(text.length).toBeLessThanOrEqual(maxSnippetUnits);
   });
 
+  test('marks no match of which only the beginning is shown', () => {
+    const text = `ash cédar cédar ${'x'.repeat(90)} ${'x'.repeat(90)} ash`;
+    for (let more = 0; more < 40; more += 1) {
+      const { text: shown, hits } = of(`ash ${'y'.repeat(more)} ${text}`, 'ash')!;
+      for (const [from, to] of hits) expect(shown.slice(from, to)).toBe('ash');
+    }
+  });
+
   test('of any text and query marks what matches, in at most so many units', () => {
     const word = fc.constantFrom('ash', 'Birch', 'cédar', '漢字', '😀', 'x'.repeat(90), '\n', '.'.repeat(300), ' ');
     const text = fc.array(word, { maxLength: 80 }).map((words) => words.join(' '));
