@@ -214,8 +214,8 @@ function sourceFiles(folder: string): string[] {
   });
 }
 
-/** Everything a file imports. esbuild drops what is a type only, so those are read from the text. */
-async function importsOf(path: string): Promise<Set<string>> {
+/** What the text of a file says that it imports. */
+function importsIn(path: string): Set<string> {
   const text = withoutComments(readFileSync(path, 'utf8'));
   const found = new Set<string>();
   for (const match of text.matchAll(/^\s*(?:import|export)\s[^'"`;]*?\bfrom\s+['"]([^'"]+)['"]/gm))
@@ -225,10 +225,17 @@ async function importsOf(path: string): Promise<Set<string>> {
     // `run` becomes the daemon: it loads the built bundle, which is a program and none of the rooms.
     if (relative(root, path) !== 'cli/commands/run.ts') found.add(`(computed: ${match[1]})`);
   }
+  return found;
+}
+
+/** Everything that files import. esbuild drops what is a type only, so those are read from the text. */
+async function importsOf(paths: string[]): Promise<Map<string, Set<string>>> {
+  const found = new Map(paths.map((path) => [path, importsIn(path)]));
   await build({
-    entryPoints: [path],
+    entryPoints: paths,
     bundle: true,
     write: false,
+    outdir: join(root, 'nowhere'),
     logLevel: 'silent',
     platform: 'node',
     format: 'esm',
@@ -238,7 +245,7 @@ async function importsOf(path: string): Promise<Set<string>> {
         setup(bundler) {
           bundler.onResolve({ filter: /.*/ }, (asked) => {
             if (asked.kind === 'entry-point') return undefined;
-            found.add(asked.path);
+            found.get(asked.importer)?.add(asked.path);
             return { path: asked.path, external: true };
           });
         },
@@ -260,6 +267,7 @@ function packageAllowed(room: Room, file: string, name: string): boolean {
 
 const problems: string[] = [];
 const files = sourceFiles(root);
+const imports = await importsOf(files);
 for (const path of files) {
   const file = relative(root, path);
   const room = roomOf(file);
@@ -267,7 +275,7 @@ for (const path of files) {
     problems.push(`${file}: belongs to no room; see the table in scripts/check-rooms.ts`);
     continue;
   }
-  for (const imported of await importsOf(path)) {
+  for (const imported of imports.get(path)!) {
     if (imported.startsWith('.')) {
       const target = relative(root, resolve(dirname(path), imported));
       const other = roomOf(target);

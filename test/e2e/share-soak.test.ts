@@ -13,7 +13,7 @@ import { comparable, eventually, sharePair } from '../support/share-pair.ts';
 
 const from = Number(process.env.SESSIOND_SOAK_FROM ?? 1);
 const seeds = Number(process.env.SESSIOND_SOAK_SEEDS ?? 2);
-const rounds = 30;
+const rounds = 22;
 const opsInRound = 12;
 
 /** Each kind of sink is sent the sessions of one agent. */

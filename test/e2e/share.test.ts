@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import type { Client } from '../../protocol/client.ts';
 import type { Params } from '../../protocol/methods.ts';
 import { afterTest, connectTo } from '../support/daemon.ts';
-import { comparable, eventually, Side, sharePair } from '../support/share-pair.ts';
+import { comparable, eventually, fast, Side, sharePair } from '../support/share-pair.ts';
 
 const text = (value: string) => ({ type: 'text' as const, text: value });
 
@@ -456,4 +456,24 @@ test('a session that is shared beside a mirror to the same host is left to the s
   );
   const guest = await connectTo(host.home);
   await expect(guest.call('capability/redeem', { token: made.token })).rejects.toThrow(/revoked/);
+});
+
+test('where sharing is turned off, what was shared before is sent no further, and goes on when it is turned on again', async () => {
+  const { home, host, url, token } = await sharePair();
+  await makeSession(home.client, 'ses_a');
+  await share(home.client, { sessionId: 'ses_a', host: url, token, rights: ['read'] });
+  await inSync(home, host, 'ses_a');
+  await home.kill();
+  home.config = `${fast}[share]\nenabled = false\n`;
+  await home.start();
+  await home.client.call('session/update', { sessionId: 'ses_a', title: 'not yet' });
+  const { items } = await home.client.call('share/list', {});
+  expect(items[0]).toMatchObject({ state: 'paused', lastError: expect.stringContaining('[share]') });
+  expect((await home.client.call('sink/list', {})).items).toEqual([]);
+  await home.kill();
+  expect(JSON.stringify(await host.events('ses_a'))).not.toContain('not yet');
+  home.config = fast;
+  await home.start();
+  const both = await inSync(home, host, 'ses_a');
+  expect(both.host).toEqual(both.home);
 });

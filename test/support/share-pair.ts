@@ -11,18 +11,19 @@ import type { Home } from './home.ts';
 
 export class Side {
   readonly home: Home = testHome();
-  readonly #config: string;
+  /** As it is the next time that it starts. */
+  config: string;
   running: Running | undefined;
   client!: Client;
   port: number | undefined;
 
   constructor(config: string) {
-    this.#config = config;
+    this.config = config;
   }
 
   async start(failpoint?: string): Promise<void> {
     mkdirSync(dirname(this.home.paths.config), { recursive: true });
-    writeFileSync(this.home.paths.config, this.#config);
+    writeFileSync(this.home.paths.config, this.config);
     this.running = await startDaemon(this.home, failpoint === undefined ? {} : { failpoint });
     this.client = await connectTo(this.home, 'test');
     const { http } = await this.client.call('daemon/status', {});
