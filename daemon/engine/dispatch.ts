@@ -105,10 +105,11 @@ export class Dispatch {
   }
 
   /** Throws AlreadyExists, LimitExceeded, or InvalidParams for a url that is none. */
-  add(asked: NewSink): Promise<SinkStatus> {
+  async add(asked: NewSink): Promise<SinkStatus> {
+    const row = this.newRow(asked);
+    // Not among the changes: one that is slow to answer must not hold them up.
+    await this.#checkDoor(row);
     return this.#change(async () => {
-      const row = this.newRow(asked);
-      await this.#checkDoor(row);
       await this.#deps.writer.write((onRollback) => this.addRow(row, onRollback));
       return this.#status(this.find(row.name)!);
     });
@@ -214,11 +215,9 @@ export class Dispatch {
 
   batches(sink: string | undefined, state: Batch['state'] | undefined, limit: number, after: number) {
     if (sink !== undefined) this.#held(sink);
-    const stored = state === 'inFlight' ? 'pending' : state;
-    return this.#deps.rows
-      .page(sink, stored, limit, after)
-      .map((entry) => ({ key: entry.key, batch: this.#batchOf(entry) }))
-      .filter(({ batch }) => state === undefined || batch.state === state);
+    const inFlight = this.#outlets().flatMap((outlet) => outlet.inFlight ?? []);
+    const entries = this.#deps.rows.page(sink, state, limit, after, inFlight);
+    return entries.map((entry) => ({ key: entry.key, batch: this.#batchOf(entry) }));
   }
 
   /** Throws NotFound, or InvalidTransition for one that is acknowledged or on its way now. */
@@ -318,7 +317,7 @@ export class Dispatch {
 
   #batchOf({ id, sink, state, count, rejected, ...rest }: BatchEntry | BatchRow): Batch {
     const { fromSeq, toSeq, attempts, nextRetryAt, lastError } = rest;
-    const isInFlight = this.find(sink)?.isInFlight(id) === true;
+    const isInFlight = this.find(sink)?.inFlight === id;
     return {
       ...{ batchId: id, sink, fromSeq, toSeq, attempts, nextRetryAt, lastError, items: count },
       state: isInFlight ? 'inFlight' : state,

@@ -74,8 +74,9 @@ export class Outlet {
     return this.#filler.filter;
   }
 
-  isInFlight(batchId: string): boolean {
-    return this.#inFlight === batchId;
+  /** The batch that is on its way now. */
+  get inFlight(): string | undefined {
+    return this.#inFlight;
   }
 
   /** How many events it may still be sent, of those that are there. */

@@ -120,12 +120,14 @@ export class Shares {
       expiresAt: null,
     };
     const mine = await this.#ask(url, shown, (there, signal) => there.attenuate(dedupe(own), signal));
+    let here: string | undefined;
     try {
       const link = await this.#ask(url, mine.token, (there, signal) => there.attenuate(guests, signal));
       const capability =
         guestRights.length > 1
           ? await capabilities.grant(by, { label: guests.label, ...scope, ops: [...guestOps] })
           : undefined;
+      here = capability?.capability.id;
       const filter = { sessions: [sessionId] };
       const sink = dispatch.newRow({ name: id, kind: 'http', url, token: mine.token, filter, mask: true });
       const row: ShareRow = {
@@ -137,7 +139,7 @@ export class Shares {
           createdAt: runtime.now(),
           expiresAt,
         },
-        ...{ maker: by.grant?.capability.id ?? null, capability: capability?.capability.id ?? null, endedAt: null },
+        ...{ maker: by.grant?.capability.id ?? null, capability: here ?? null, endedAt: null },
       };
       await writer.write((onRollback) => {
         const refusal = by.grant?.invalid() ?? this.#twinOf(sessionId, url);
@@ -157,6 +159,7 @@ export class Shares {
     } catch (error) {
       // Nobody has it; where it cannot be taken back now, nobody ever will.
       await this.#ask(url, mine.token, (there, signal) => there.revoke(mine.capabilityId, signal)).catch(() => {});
+      if (here !== undefined) await capabilities.revoke({ ...by, grant: undefined }, here, 'revoke').catch(() => {});
       throw error;
     }
   }

@@ -103,7 +103,8 @@ export class OutboxRows {
            ORDER BY key DESC LIMIT 1 OFFSET $count)`),
       page: db.prepare(`
         SELECT key, ${listedColumns} FROM batch
-         WHERE ($sink IS NULL OR sink = $sink) AND ($state IS NULL OR state = $state) AND key > $after
+         WHERE ($sink IS NULL OR sink = $sink) AND key > $after AND ($state IS NULL OR $state = CASE
+           WHEN state = 'pending' AND id IN (SELECT value FROM json_each($inFlight)) THEN 'inFlight' ELSE state END)
          ORDER BY key LIMIT $limit`),
     };
   }
@@ -202,8 +203,18 @@ export class OutboxRows {
     this.#sql.forget.run({ sink, whole: 0, count: partly });
   }
 
-  /** In the order in which they were made, behind the row `after`; without `sink` of all. */
-  page(sink: string | undefined, state: BatchState | undefined, limit: number, after: number): BatchEntry[] {
-    return this.#sql.page.all({ sink: sink ?? null, state: state ?? null, limit, after }) as BatchEntry[];
+  /**
+   * In the order in which they were made, behind the row `after`; without `sink` of all. `inFlight`: those that are on their way
+   * now, which is not written down.
+   */
+  page(
+    sink: string | undefined,
+    state: BatchState | undefined,
+    limit: number,
+    after: number,
+    inFlight: readonly string[],
+  ): BatchEntry[] {
+    const asked = { sink: sink ?? null, state: state ?? null, limit, after, inFlight: JSON.stringify(inFlight) };
+    return this.#sql.page.all(asked) as BatchEntry[];
   }
 }

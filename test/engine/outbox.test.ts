@@ -338,6 +338,28 @@ describe('what does not arrive', () => {
     await expect(home.dispatch.retry(batch.batchId)).rejects.toThrow(/no batch/);
   });
 
+  test('batches are listed by what they do now, page by page, and none is left out by those of another state', async () => {
+    const names = ['a', 'b', 'c', 'd'];
+    const others = Object.fromEntries(names.map((name) => [name, new Other()]));
+    for (const name of names) {
+      const away = { kind: 'retry' as const, reason: 'away', atLeastMs: 50_000 };
+      others[name]!.answers.push(name === 'c' ? 'wait' : away);
+    }
+    const home = open(others);
+    await home.session('ses_a');
+    for (const name of names) await home.add(name);
+    await until(() => names.every((name) => others[name]!.sent.length === 1));
+    await until(
+      () => home.dispatch.batches(undefined, 'pending', 10, 0).filter(({ batch }) => batch.attempts).length === 3,
+    );
+    const page = (state: 'pending' | 'inFlight', limit: number, after = 0) =>
+      home.dispatch.batches(undefined, state, limit, after).map(({ batch }) => batch.sink);
+    expect(page('inFlight', 1)).toEqual(['c']);
+    expect(page('pending', 3)).toEqual(['a', 'b', 'd']);
+    const [first] = home.dispatch.batches(undefined, 'pending', 2, 0).slice(-1);
+    expect(page('pending', 2, first!.key)).toEqual(['d']);
+  });
+
   test('a sink that is paused is sent nothing, and goes on where it was', async () => {
     const other = new Other();
     const home = open({ one: other });
@@ -520,7 +542,7 @@ describe('what is changed from outside', () => {
     await until(() => other.sent.length === 1);
     await home.dispatch.remove('one');
     expect(home.dispatch.list()).toEqual([]);
-    expect(home.rows.page(undefined, undefined, 10, 0)).toEqual([]);
+    expect(home.rows.page(undefined, undefined, 10, 0, [])).toEqual([]);
     await home.add('one');
     await home.caughtUp('one');
     expect(other.sent[1]!.batchId).not.toBe(other.sent[0]!.batchId);
@@ -528,6 +550,20 @@ describe('what is changed from outside', () => {
 });
 
 describe('whoever is at the other side', () => {
+  test('one that does not say whether it refuses holds up no change of the others', async () => {
+    const [silent, other] = [new Other(), new Other()];
+    Object.assign(silent, { host: {} });
+    silent.answers.push('wait');
+    const home = open({ silent, other });
+    await home.add('other');
+    const adding = home.add('silent');
+    await until(() => silent.sent.length === 1);
+    expect(await home.dispatch.pause('other')).toMatchObject({ state: 'paused' });
+    expect(home.dispatch.list().map(({ name }) => name)).toEqual(['other']);
+    home.runtime.pass(5_000);
+    expect(await adding).toMatchObject({ name: 'silent' });
+  });
+
   test('who is sent one session cannot have another by saying that it lacks that', async () => {
     const other = new Other();
     const home = open({ one: other });
