@@ -31,6 +31,14 @@ const inSync = (home: Side, host: Side, sessionId: string) =>
     ({ home: mine, host: theirs }) => theirs.length >= mine.length,
   );
 
+/** The host knows of the end of it then, too. */
+const untilShareGone = (home: Side) =>
+  eventually(
+    'the share to be gone',
+    () => home.client.call('share/list', {}),
+    ({ items }) => items.length === 0,
+  );
+
 const share = (client: Client, params: Params<'share/create'>) => client.call('share/create', params);
 
 test('a shared session is at its host as it is at home: every event, verbatim, once and in order', async () => {
@@ -176,11 +184,7 @@ test('[P29] a share is taken back: the link is over at once, the replica goes, a
   const made = await share(home.client, { sessionId: 'ses_a', host: url, token, rights: ['read'] });
   await inSync(home, host, 'ses_a');
   await home.client.call('share/revoke', { shareId: made.shareId });
-  await eventually(
-    'the share to be gone',
-    () => home.client.call('share/list', {}),
-    ({ items }) => items.length === 0,
-  );
+  await untilShareGone(home);
   const guest = await connectTo(host.home);
   await expect(guest.call('capability/redeem', { token: made.token })).rejects.toThrow(/revoked/);
   await expect(host.client.call('session/get', { sessionId: 'ses_a' })).rejects.toThrow(/no session/);
@@ -212,11 +216,7 @@ test('[P29] a share is taken back also when its session is deleted and its host 
     ({ items }) => items[0]?.state === 'ending' && items[0].lastError !== null,
   );
   proxy.to(host.port);
-  await eventually(
-    'the share to be gone',
-    () => home.client.call('share/list', {}),
-    ({ items }) => items.length === 0,
-  );
+  await untilShareGone(home);
   const guest = await connectTo(host.home);
   await expect(guest.call('capability/redeem', { token: made.token })).rejects.toThrow(/revoked/);
   await expect(host.client.call('session/get', { sessionId: 'ses_a' })).rejects.toThrow(/no session/);
@@ -328,11 +328,7 @@ test('a share whose time is over is taken back by itself', async () => {
   const expiresAt = Date.now() + 2_000;
   await share(home.client, { sessionId: 'ses_a', host: url, token, rights: ['read'], expiresAt });
   await inSync(home, host, 'ses_a');
-  await eventually(
-    'the share to be gone',
-    () => home.client.call('share/list', {}),
-    ({ items }) => items.length === 0,
-  );
+  await untilShareGone(home);
   await expect(host.client.call('session/get', { sessionId: 'ses_a' })).rejects.toThrow(/no session/);
 });
 
@@ -356,11 +352,7 @@ test('a guest does no more than the share allows, whatever the host lets through
   const { items: audit } = await home.client.call('capability/audit', {});
   expect(audit).toContainEqual(expect.objectContaining({ method: 'message/put', sessionId: 'ses_a', outcome: 'ok' }));
   await home.client.call('share/revoke', { shareId: made.shareId });
-  await eventually(
-    'the host to know',
-    () => home.client.call('share/list', {}),
-    ({ items }) => items.length === 0,
-  );
+  await untilShareGone(home);
   await expect(guest.call('guest/append', put('late', 'ses_a'))).rejects.toThrow();
 });
 
@@ -395,11 +387,7 @@ test("[P29] a door before the host that refuses does not end a share: only the h
   );
   proxy.to(host.port);
   proxy.cutAll();
-  await eventually(
-    'the share to be gone',
-    () => home.client.call('share/list', {}),
-    ({ items }) => items.length === 0,
-  );
+  await untilShareGone(home);
   const guest = await connectTo(host.home);
   await expect(guest.call('capability/redeem', { token: made.token })).rejects.toThrow(/revoked/);
 });
@@ -428,11 +416,7 @@ test('a share ends with the capability that it was made with', async () => {
   await inSync(home, host, 'ses_a');
   await home.client.call('capability/revoke', { capabilityId: held.capability.id, mode: 'revoke' });
   await home.client.call('session/update', { sessionId: 'ses_a', title: 'not for them' });
-  await eventually(
-    'the share to be gone',
-    () => home.client.call('share/list', {}),
-    ({ items }) => items.length === 0,
-  );
+  await untilShareGone(home);
   expect(JSON.stringify(await host.events('ses_a'))).not.toContain('not for them');
 });
 
@@ -449,6 +433,7 @@ test('a session that is shared beside a mirror to the same host is left to the s
   const { items } = await home.client.call('outbox/list', {});
   expect(items.flatMap(({ rejected }) => rejected)).toEqual([]);
   await home.client.call('share/revoke', { shareId: made.shareId });
+  await untilShareGone(home);
   await eventually(
     'the mirror to hold it',
     () => host.client.call('session/list', {}),
@@ -476,4 +461,34 @@ test('where sharing is turned off, what was shared before is sent no further, an
   await home.start();
   const both = await inSync(home, host, 'ses_a');
   expect(both.host).toEqual(both.home);
+});
+
+test('of two shares of a session that are asked for at one moment one is made, and nothing is left of the other', async () => {
+  const { home, host, url, token } = await sharePair();
+  await makeSession(home.client, 'ses_a');
+  const ask = () => share(home.client, { sessionId: 'ses_a', host: url, token, rights: ['answer'] });
+  const second = await connectTo(home.home);
+  const both = await Promise.allSettled([
+    ask(),
+    share(second, { sessionId: 'ses_a', host: url, token, rights: ['answer'] }),
+  ]);
+  expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+  expect(both.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { kind: 'AlreadyExists' } });
+  expect((await home.client.call('share/list', {})).items).toHaveLength(1);
+  const living = async (client: Client) =>
+    (await client.call('capability/list', {})).items.filter(({ revokedAt }) => revokedAt === null).length;
+  expect(await living(home.client)).toBe(1);
+  // The home's own, that of the share, and that of its guests.
+  expect(await living(host.client)).toBe(3);
+});
+
+test.each([
+  ['a user and password', (url: string) => url.replace('://', '://user:pass-word@')],
+  ['a query', (url: string) => `${url}/?token=pass-word`],
+  ['what is no token behind #', (url: string) => `${url}/#%`],
+])('a host with %s is refused, and what was given is not told again', async (_, urlOf) => {
+  const { home, url } = await sharePair();
+  await makeSession(home.client, 'ses_a');
+  const asked = share(home.client, { sessionId: 'ses_a', host: urlOf(url), rights: ['read'] });
+  await expect(asked).rejects.toMatchObject({ code: -32602, message: expect.not.stringContaining('pass-word') });
 });

@@ -4,7 +4,6 @@ import type { Delivered, Outgoing, Sink } from '../../daemon/adapters/adapter.ts
 import { retryDelayMs } from '../../daemon/core/outbox.ts';
 import { Dispatch } from '../../daemon/engine/dispatch.ts';
 import { Retention } from '../../daemon/engine/retention.ts';
-import type { Runtime } from '../../daemon/engine/runtime.ts';
 import { OutboxRows } from '../../daemon/store/outbox-rows.ts';
 import { Pruner } from '../../daemon/store/pruner.ts';
 import { openReader } from '../../daemon/store/reader.ts';
@@ -14,38 +13,8 @@ import type { ReplicaItem } from '../../protocol/outbox.ts';
 import { afterTest } from '../support/daemon.ts';
 import { until } from '../support/deadline.ts';
 import { makeHome } from '../support/home.ts';
-import { HandRuntime, op, openRecords, owner } from '../support/records.ts';
-
-/** Time passes when the test says so. */
-class SteppedRuntime extends HandRuntime {
-  readonly #sleeping = new Set<{ at: number; wake: () => void }>();
-  override sleep: Runtime['sleep'] = (ms, signal) =>
-    new Promise((resolve, reject) => {
-      const sleeper = { at: this.time + ms, wake: resolve };
-      this.#sleeping.add(sleeper);
-      const stop = () => {
-        this.#sleeping.delete(sleeper);
-        reject(signal.reason as Error);
-      };
-      signal.addEventListener('abort', stop, { once: true });
-      if (signal.aborted) stop();
-    });
-
-  /** When the first wakes; undefined while nobody sleeps for less than `below`. */
-  nextIn(below = 60_000): number | undefined {
-    const waits = [...this.#sleeping].map(({ at }) => at - this.time).filter((ms) => ms < below);
-    return waits.length > 0 ? Math.min(...waits) : undefined;
-  }
-
-  pass(ms: number): void {
-    this.time += ms;
-    for (const sleeper of [...this.#sleeping]) {
-      if (sleeper.at > this.time) continue;
-      this.#sleeping.delete(sleeper);
-      sleeper.wake();
-    }
-  }
-}
+import { op, openRecords, owner } from '../support/records.ts';
+import { SteppedRuntime } from '../support/stepped-runtime.ts';
 
 /** The other side: keeps what it is sent, and answers as the test says. */
 class Other implements Sink {
@@ -113,8 +82,13 @@ function open(others: Record<string, Other>, options: Options = {}) {
   const rename = (id: string, title: string) => append(['session/update', { sessionId: id, title }]);
   const add = (name: string, more: object = {}) =>
     dispatch.add({ name, kind: 'http', url: name, mask: false, ...more });
+  const pruneAll = async () => {
+    const pruner = new Pruner(db, journal);
+    const { seq } = journal.head;
+    while (journal.floorSeq < seq) await writer.write(() => pruner.cut(seq, 100));
+  };
   const caughtUp = (name: string) => until(() => dispatch.list().find((sink) => sink.name === name)?.lag === 0);
-  return { ...records, folder, runtime, rows, dispatch, stop, append, session, rename, add, caughtUp };
+  return { ...records, folder, runtime, rows, dispatch, stop, append, session, rename, add, pruneAll, caughtUp };
 }
 
 describe('what is sent', () => {
@@ -385,9 +359,7 @@ describe('what the other side lacks', () => {
     await home.session('ses_a');
     await home.rename('ses_a', 'B');
     await home.session('ses_b');
-    const pruner = new Pruner(home.db, home.journal);
-    const { seq } = home.journal.head;
-    while (home.journal.floorSeq < seq) await home.writer.write(() => pruner.cut(seq, 100));
+    await home.pruneAll();
     await home.rename('ses_b', 'C');
     await home.add('one');
     await home.caughtUp('one');
@@ -509,9 +481,7 @@ describe('what the other side lacks', () => {
         ['part/put', { sessionId: 'ses_a', messageId: `msg_${n}`, part: { type: 'text', text: 'x'.repeat(60_000) } }],
       );
     }
-    const pruner = new Pruner(home.db, home.journal);
-    const { seq } = home.journal.head;
-    while (home.journal.floorSeq < seq) await home.writer.write(() => pruner.cut(seq, 100));
+    await home.pruneAll();
     await home.add('one');
     await home.caughtUp('one');
     const pieces = other.items.map(({ snapshot }) => snapshot!);
@@ -631,9 +601,7 @@ describe('whoever is at the other side', () => {
       ['part/put', { sessionId: 'ses_a', messageId: 'msg_a', partId: 'prt_a', part: { type: 'text', text: 'is ' } }],
       ['part/delta', { sessionId: 'ses_a', partId: 'prt_a', field: 'text', offset: 3, text: 'ghp_half' }],
     );
-    const pruner = new Pruner(home.db, home.journal);
-    const { seq } = home.journal.head;
-    while (home.journal.floorSeq < seq) await home.writer.write(() => pruner.cut(seq, 100));
+    await home.pruneAll();
     await home.add('one', { mask: true });
     await until(() => other.items.some(({ snapshot }) => snapshot?.done));
     expect(JSON.stringify(other.items)).toContain('"is "');

@@ -79,7 +79,7 @@ export function comparable({ version, type, data, actorId, opId, at, occurredAt 
   return { version, type, data, actorId, opId, occurredAt: occurredAt ?? at };
 }
 
-/** Resolves when what `read` gives is so; it is read again each time that the side has news. */
+/** Resolves when what `read` gives is so. It is read again and again: of what other processes do to one another nothing tells. */
 export async function eventually<T>(
   what: string,
   read: () => Promise<T>,
