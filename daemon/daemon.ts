@@ -8,35 +8,31 @@ import type { Paths } from '../protocol/node/paths.ts';
 import { SocketTransport } from '../protocol/node/socket.ts';
 import type { Transport } from '../protocol/transport.ts';
 import type { Source } from './adapters/adapter.ts';
-import { defaultAudit, defaultLedger, defaultOutbox, defaultRetention } from './config.ts';
-import type { Backoff } from './core/outbox.ts';
+import { defaultAudit, defaultLedger, defaultRetention } from './config.ts';
 import type { RetentionRule } from './core/retention.ts';
 import { Bell } from './engine/bell.ts';
 import { Capabilities } from './engine/capabilities.ts';
 import type { AuditRule } from './engine/capability-audit.ts';
 import { Compaction } from './engine/compaction.ts';
-import type { MakeSink } from './engine/dispatch.ts';
-import { Dispatch } from './engine/dispatch.ts';
 import { failpointBeforeWrites } from './engine/failpoint.ts';
 import { Guests } from './engine/guests.ts';
 import type { IndexerLimits } from './engine/indexer.ts';
 import { Indexer } from './engine/indexer.ts';
-import { Masker } from './engine/mask.ts';
 import { Replicas } from './engine/replicas.ts';
 import { Retention } from './engine/retention.ts';
 import type { Runtime } from './engine/runtime.ts';
 import type { SearchLimits } from './engine/search.ts';
 import { Searcher } from './engine/search.ts';
 import { Series } from './engine/series.ts';
-import { SharePreview } from './engine/share-preview.ts';
 import { SharedReads } from './engine/shared-reads.ts';
-import { Shares } from './engine/shares.ts';
 import type { SourceKinds } from './engine/sources.ts';
 import { Sources } from './engine/sources.ts';
 import { Spools } from './engine/spool.ts';
 import { Subscribers } from './engine/subscribers.ts';
 import { Sweep } from './engine/sweep.ts';
 import { Writer } from './engine/writer.ts';
+import type { Sending, SendingOptions } from './sending.ts';
+import { wireSending } from './sending.ts';
 import { Access } from './serve/access.ts';
 import type { Rpc } from './serve/connection.ts';
 import { Connection } from './serve/connection.ts';
@@ -61,18 +57,16 @@ import { Ledger } from './store/ledger.ts';
 import { Lists } from './store/lists.ts';
 import type { OpenStore } from './store/open.ts';
 import { openStore } from './store/open.ts';
-import { OutboxRows } from './store/outbox-rows.ts';
 import { Positions } from './store/positions.ts';
 import { Pruner } from './store/pruner.ts';
 import { openReader } from './store/reader.ts';
 import { ReplicaRows } from './store/replica-rows.ts';
 import { SessionWalk } from './store/session-walk.ts';
-import { ShareRows } from './store/share-rows.ts';
 import { SourceRows } from './store/source-rows.ts';
 import { SubscriberRows } from './store/subscriber-rows.ts';
 import { Tables } from './store/tables.ts';
 
-export type DaemonOptions = {
+export type DaemonOptions = SendingOptions & {
   paths: Paths;
   version: string;
   runtime: Runtime;
@@ -83,8 +77,6 @@ export type DaemonOptions = {
   limits?: Partial<Limits>;
   /** The bundle of the worker that searches. */
   searchWorker: string;
-  /** That of the worker that masks secrets. */
-  maskWorker: string;
   search?: Partial<SearchLimits & IndexerLimits>;
   /** How long op ids are kept. */
   ledger?: { maxAgeMs: number };
@@ -94,19 +86,7 @@ export type DaemonOptions = {
   http?: HttpListen | undefined;
   /** How much of the journal is kept. */
   retention?: RetentionRule;
-  /** How long to wait before what did not arrive is sent again. */
-  outbox?: Backoff;
-  /** Whether sessions may be shared. */
-  sharing?: boolean;
-  makeSink?: MakeSink;
 };
-
-const noSinks: MakeSink = () => {
-  throw new Error('this sessiond has no sinks');
-};
-/** Of a batch to a sink: as many as a subscriber is sent at once. */
-const outboxLimits = { maxEvents: 200, maxBytes: 256 * 1024 };
-const deliverMs = 60_000;
 
 const turnsToEnd = 20;
 
@@ -122,9 +102,7 @@ export class Daemon {
   readonly #writer: Writer;
   readonly #sources: Sources;
   readonly #sweep: Sweep;
-  readonly #dispatch: Dispatch;
-  readonly #shares: Shares;
-  readonly #masker: Masker;
+  readonly #sending: Sending;
   readonly #indexer: Indexer;
   readonly #searcher: Searcher;
   readonly #rpc: Rpc;
@@ -170,7 +148,7 @@ export class Daemon {
       auditRule: options.audit ?? defaultAudit,
       onEnded: (ids) => {
         for (const peer of this.#peers) if (peer.grant && ids.has(peer.grant.capability.id)) peer.endActing('revoked');
-        this.#ownWriting(this.#shares.endOver());
+        this.#ownWriting(this.#sending.shares.endOver());
       },
       writer: this.#writer,
       runtime,
@@ -184,37 +162,14 @@ export class Daemon {
       isGone: (principal) => capabilities.isGone(principal),
       rootOf: (principal) => capabilities.rootOf(principal),
     });
-    const masker = new Masker({ workerPath: options.maskWorker, runtime });
-    this.#masker = masker;
-    const backoff = options.outbox ?? defaultOutbox;
-    const makeSink = options.makeSink ?? noSinks;
     const walk = new SessionWalk(db);
     const openReaderNow = () => openReader(this.#store.path);
-    const outboxRows = new OutboxRows(db);
-    const sending = { journal, lists, writer: this.#writer, runtime, backoff, makeSink, signal: this.#abort.signal };
     const onLoop = (loop: Promise<void>) => this.#ownWriting(loop);
-    const { isReplica } = this.#writer;
-    const dispatch = new Dispatch({
-      ...{
-        ...sending,
-        rows: outboxRows,
-        walk,
-        bell,
-        deliverMs,
-        limits: outboxLimits,
-        openReader: openReaderNow,
-        onLoop,
-        isReplica,
-        isSharedBeside: (id, sink) => this.#shares.isBeside(id, sink),
-      },
-      mask: (items, signal) => masker.mask(items, signal),
+    this.#sending = wireSending({
+      ...{ db, journal, lists, walk, bell, runtime, capabilities, writer: this.#writer, onLoop },
+      ...{ openReader: openReaderNow, signal: this.#abort.signal, options },
     });
-    const shares = new Shares({
-      ...{ ...sending, rows: new ShareRows(db), outbox: outboxRows, dispatch, capabilities, onLoop, isReplica },
-      ...{ storeId: journal.storeId, enabled: options.sharing ?? true },
-    });
-    this.#dispatch = dispatch;
-    this.#shares = shares;
+    const { dispatch } = this.#sending;
     const retention = new Retention({
       journal,
       pruner: new Pruner(db, journal),
@@ -253,13 +208,7 @@ export class Daemon {
       capabilities,
       guests,
       replicas: new Replicas({ rows: replicaRows, writer: this.#writer, guests, kin: capabilities }),
-      dispatch,
-      shares,
-      preview: new SharePreview({
-        journal,
-        openReader: openReaderNow,
-        find: (items, signal) => masker.find(items, signal),
-      }),
+      ...this.#sending,
       indexer: this.#indexer,
       searcher: this.#searcher,
       journal,
@@ -331,8 +280,8 @@ export class Daemon {
     }
     this.#sources.start();
     this.#ownWriting(this.#sweep.run(this.#abort.signal));
-    this.#dispatch.start();
-    this.#shares.start();
+    this.#sending.dispatch.start();
+    this.#sending.shares.start();
     this.#startIndexing();
   }
 
@@ -373,7 +322,7 @@ export class Daemon {
     for (const peer of this.#peers) peer.connection.close();
     for (const socket of this.#silent) socket.destroy();
     (await this.#http)?.close();
-    this.#masker.close();
+    this.#sending.masker.close();
     await Promise.allSettled([...this.#writing, this.#searcher.close()]);
     // The socket goes before the lock: a successor binds only after this process holds neither.
     this.#listening?.close();
