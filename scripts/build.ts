@@ -1,7 +1,7 @@
 // Builds dist/: the CLI as one bundle, in which a verb that is not asked for is parsed lazily and never run; the daemon as
-// another and its workers as two more, the native module outside; the man page. The CLI is CommonJS, as dist/package.json
-// says: Node's loader for ES modules costs 7 % of Node's own start, and would load at each start what any of the verbs
-// imports.
+// another and its workers as two more, the native module outside; the library (build-library.ts); the man page. The CLI is
+// CommonJS, as dist/package.json says: Node's loader for ES modules costs 7 % of Node's own start, and would load at each
+// start what any of the verbs imports.
 // `--out DIR --failpoints` makes the build that crash tests kill; the shipped one has no failpoints (P36).
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Plugin } from 'esbuild';
 import { build } from 'esbuild';
+import { buildLibrary } from './build-library.ts';
 import { manPage } from './man-page.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -42,6 +43,7 @@ const withoutForge: Plugin = {
   },
 };
 
+const library = values.failpoints ? undefined : buildLibrary(join(out, 'lib'), version);
 await build({
   ...shared,
   define,
@@ -75,6 +77,7 @@ writeFileSync(join(out, 'package.json'), '{ "type": "commonjs" }\n');
 cpSync(join(root, 'daemon/store/sql'), join(out, 'sql'), { recursive: true });
 chmodSync(join(out, 'cli.js'), 0o755);
 writeFileSync(join(out, 'sessiond.1'), await manPage(version));
+await library;
 
 const old = `${out}.old`;
 if (existsSync(target)) renameSync(target, old);
