@@ -22,10 +22,17 @@ export type CliProcess = {
 };
 
 export function startCli(home: Home, args: string[], input?: string): CliProcess {
-  const child = spawn(process.execPath, [join(dist, 'cli.js'), ...args], {
+  const running = startProgram(home, [join(dist, 'cli.js'), ...args], { stdin: input !== undefined });
+  if (input !== undefined) running.process.stdin!.end(input);
+  return running;
+}
+
+/** Any program of Node's. `stdin`: whether the test writes to it. */
+export function startProgram(home: Home, args: string[], { stdin = false } = {}): CliProcess {
+  const child = spawn(process.execPath, args, {
     env: home.env,
     cwd: home.folder,
-    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
   let stderr = '';
@@ -37,7 +44,6 @@ export function startCli(home: Home, args: string[], input?: string): CliProcess
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
-  if (input !== undefined) child.stdin!.end(input);
   const exit = once(child, 'close').then(([code, signal]) => ({ code: (code ?? signal) as number, stdout, stderr }));
   afterTest(() => void child.kill('SIGKILL'));
   const until = async (what: string, condition: (text: string) => boolean) => {
