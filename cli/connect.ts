@@ -4,7 +4,6 @@ import { RpcError } from '../protocol/errors.ts';
 import type { Result } from '../protocol/methods.ts';
 import { connectAnswering } from '../protocol/node/connect-answering.ts';
 import { pathsFrom } from '../protocol/node/paths.ts';
-import { spawnDaemon } from '../protocol/node/spawn.ts';
 import { TransportClosedError } from '../protocol/transport.ts';
 import { protocolVersion } from '../protocol/version.ts';
 import type { Context } from './context.ts';
@@ -41,6 +40,8 @@ export async function connect(context: Context): Promise<Connected> {
     if (!context.spawn) throw new NotRunningError(socket, context.program);
   }
   const { daemonPath, env, tied = false } = context;
+  // Loaded when it is needed: Node's own module to start processes is a twentieth of the time that `ls` takes.
+  const { spawnDaemon } = await import('../protocol/node/spawn.ts');
   const { client, started } = await spawnDaemon({ daemonPath, env, tied, timeoutMs: startTimeoutMs });
   try {
     const server = await introduce(client);

@@ -5,7 +5,7 @@ import type { ErrorKind } from '../protocol/errors.ts';
 import { jsonRpcCodes, RpcError } from '../protocol/errors.ts';
 import { NoAnswerError } from '../protocol/node/connect-answering.ts';
 import { PathError } from '../protocol/node/paths.ts';
-import { SpawnError } from '../protocol/node/spawn.ts';
+import { SpawnError } from '../protocol/node/spawn-error.ts';
 import { TransportClosedError } from '../protocol/transport.ts';
 import type { CommandLine } from './command-line.ts';
 import { cleanText } from './render/clean.ts';

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Client, Delivery } from '../../protocol/client.ts';
 import { agentFolders, pathsFrom } from '../../protocol/node/paths.ts';
-import { SpawnError } from '../../protocol/node/spawn.ts';
+import { SpawnError } from '../../protocol/node/spawn-error.ts';
 import type { Connected } from '../connect.ts';
 import { connect } from '../connect.ts';
 import type { Context } from '../context.ts';

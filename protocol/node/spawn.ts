@@ -16,6 +16,7 @@ import { TransportClosedError } from '../transport.ts';
 import { connectAnswering } from './connect-answering.ts';
 import type { Paths } from './paths.ts';
 import { PathError, pathsFrom } from './paths.ts';
+import { SpawnError } from './spawn-error.ts';
 
 /** The daemon's exit code when another one holds the store. */
 const lockedExitCode = 7;
@@ -23,21 +24,6 @@ const lockedExitCode = 7;
 const holderMs = 1000;
 /** How long a lock that is held, by one who does not answer, is put up with in all. */
 const lockedMs = 10_000;
-
-/**
- * The daemon did not start. `refused`: it said why itself, in the message; `locked`: another process holds the store, and
- * did not answer either; `failed`: it had no word, or did not answer after it.
- */
-export class SpawnError extends Error {
-  readonly reason: 'refused' | 'locked' | 'failed';
-  readonly logFile: string;
-  constructor(reason: SpawnError['reason'], message: string, logFile: string) {
-    super(message);
-    this.name = 'SpawnError';
-    this.reason = reason;
-    this.logFile = logFile;
-  }
-}
 
 export type SpawnOptions = {
   /** The daemon's bundle, dist/daemon.js. */

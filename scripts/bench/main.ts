@@ -21,6 +21,7 @@ import { delivery } from './rows/delivery.ts';
 import { deltas } from './rows/deltas.ts';
 import { fanOut } from './rows/fan-out.ts';
 import { ingest } from './rows/ingest.ts';
+import { ls } from './rows/ls.ts';
 import { pausedReaders, pausedSseReaders } from './rows/paused-readers.ts';
 import { replay } from './rows/replay.ts';
 
@@ -31,6 +32,7 @@ const rows: Record<string, Row> = {
   deltas,
   replay,
   'fan-out': fanOut,
+  ls,
   'paused-readers': pausedReaders,
   'paused-sse-readers': pausedSseReaders,
   ingest,

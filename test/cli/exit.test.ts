@@ -6,7 +6,7 @@ import { programName } from '../../cli/program-name.ts';
 import type { ErrorKind } from '../../protocol/errors.ts';
 import { errorCodes, RpcError } from '../../protocol/errors.ts';
 import { NoAnswerError } from '../../protocol/node/connect-answering.ts';
-import { SpawnError } from '../../protocol/node/spawn.ts';
+import { SpawnError } from '../../protocol/node/spawn-error.ts';
 import { TransportClosedError } from '../../protocol/transport.ts';
 import { testHome } from '../support/daemon.ts';
 
