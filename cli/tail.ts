@@ -8,9 +8,9 @@ import type { Client, Delivery, Subscription } from '../protocol/client.ts';
 import { parseCursor } from '../protocol/cursor.ts';
 import { RpcError } from '../protocol/errors.ts';
 import type { Filter } from '../protocol/methods.ts';
+import { Backoff } from '../protocol/reconnect.ts';
 import type { Event } from '../protocol/schema.ts';
 import { Acknowledger, acknowledgedSeq } from './acknowledger.ts';
-import { Backoff } from './backoff.ts';
 import { exitCodes, failureOf } from './exit.ts';
 import { OutputClosedError } from './output.ts';
 import type { TailNotice } from './render/tail-notice.ts';
@@ -37,6 +37,8 @@ export type TailEnd = { why: 'stopped' | 'takenOver' | 'unsubscribed'; owesAck: 
 type LinkEnd = 'closed' | 'shuttingDown' | 'expired' | 'revoked' | Exclude<TailEnd['why'], 'stopped'>;
 type Link = { client: Client; ended: Promise<LinkEnd> };
 
+/** A socket of this machine: a try costs next to nothing, and a person is watching. */
+const forDaemon = { baseMs: 100, maxMs: 2_000 };
 const gaps = ['CursorExpired', 'StoreChanged', 'CursorInFuture', 'Diverged'];
 
 export class Tail {
@@ -51,7 +53,7 @@ export class Tail {
 
   constructor(options: TailOptions) {
     this.#options = options;
-    this.#backoff = options.backoff ?? new Backoff();
+    this.#backoff = options.backoff ?? new Backoff(forDaemon, Math.random);
     const { signal } = options.stop;
     this.#stopped = new Promise((resolve) => {
       if (signal.aborted) resolve('stopped');
@@ -96,7 +98,7 @@ export class Tail {
   async #reconnect(told: 'back' | undefined): Promise<Link | undefined> {
     const { reconnect, stop } = this.#options;
     while (!stop.signal.aborted) {
-      await sleep(this.#backoff.nextMs(), undefined, { signal: stop.signal }).catch(() => {});
+      await sleep(this.#backoff.next(), undefined, { signal: stop.signal }).catch(() => {});
       const connecting = reconnect().then(async (client) => {
         if (stop.signal.aborted) client.close();
         try {

@@ -4,11 +4,11 @@ import { Writable } from 'node:stream';
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { Acknowledger } from '../../cli/acknowledger.ts';
-import { Backoff } from '../../cli/backoff.ts';
 import { configure } from '../../cli/commands/tail.ts';
 import { Output } from '../../cli/output.ts';
 import { Tail } from '../../cli/tail.ts';
 import type { Client } from '../../protocol/client.ts';
+import { Backoff } from '../../protocol/reconnect.ts';
 import { TransportClosedError } from '../../protocol/transport.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { within } from '../support/deadline.ts';
@@ -37,20 +37,6 @@ test('the cursor that a tail tells does not cover what could not be printed', as
   expect(closed.err.text).toBe('');
 });
 
-test('[P20] each wait before another try is drawn from twice as long as the one before, up to the longest', () => {
-  const drawn = (random: () => number) => {
-    const backoff = new Backoff({ baseMs: 100, maxMs: 1_000, random });
-    const waits = Array.from({ length: 6 }, () => backoff.nextMs());
-    backoff.reset();
-    return [...waits, backoff.nextMs()];
-  };
-  expect(drawn(() => 0)).toEqual([0, 0, 0, 0, 0, 0, 0]);
-  expect(drawn(() => 0.5)).toEqual([50, 100, 200, 400, 500, 500, 50]);
-  expect(drawn(() => 0.999)).toEqual([99, 199, 399, 799, 999, 999, 99]);
-  const manyTries = new Backoff({ maxMs: 1_000, random: () => 0.5 });
-  expect(Array.from({ length: 2_000 }, () => manyTries.nextMs()).at(-1)).toBe(500);
-});
-
 test('a tail that would wait for days before its next try is ended at once', async () => {
   const home = cliHome();
   const daemon = await startDaemon(home);
@@ -70,7 +56,7 @@ test('a tail that would wait for days before its next try is ended at once', asy
       setImmediate(() => stop.abort()); // the wait has begun then
     },
     stop,
-    backoff: new Backoff({ baseMs: 2 ** 31 - 1, maxMs: 2 ** 31 - 1, random: () => 1 }),
+    backoff: new Backoff({ baseMs: 2 ** 31 - 1, maxMs: 2 ** 31 - 1 }, () => 1),
   });
   const ended = tail.follow(client, 'start');
   await within('the event', begun);
