@@ -10,8 +10,8 @@ import { openRpcDocument } from '../daemon/serve/openrpc.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Builds it into the folder `out`. `version` is the package's. */
-export async function buildLibrary(out: string, version: string): Promise<void> {
+/** Builds it into the folder `out`. `version` is the package's; `withTypes`: whether its types are made too. */
+export async function buildLibrary(out: string, version: string, withTypes: boolean): Promise<void> {
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, 'package.json'), '{ "type": "module" }\n');
   writeFileSync(join(out, 'openrpc.json'), `${JSON.stringify(openRpcDocument(version))}\n`);
@@ -19,7 +19,7 @@ export async function buildLibrary(out: string, version: string): Promise<void> 
     bundle(out, 'node', 'protocol/node/exports.ts'),
     bundle(out, 'browser', 'protocol/exports-browser.ts'),
     bundle(out, 'schemas', 'protocol/exports-schemas.ts'),
-    emitTypes(join(out, 'types')),
+    withTypes && emitTypes(join(out, 'types')),
   ]);
 }
 

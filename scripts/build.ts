@@ -2,7 +2,8 @@
 // another and its workers as two more, the native module outside; the library (build-library.ts); the man page. The CLI is
 // CommonJS, as dist/package.json says: Node's loader for ES modules costs 7 % of Node's own start, and would load at each
 // start what any of the verbs imports.
-// `--out DIR --failpoints` makes the build that crash tests kill; the shipped one has no failpoints (P36).
+// `--out DIR --failpoints` makes the build that crash tests kill; the shipped one has no failpoints (P36). `--no-types` leaves
+// out the library's types, which take longer than all the rest: for tests.
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +14,8 @@ import { buildLibrary } from './build-library.ts';
 import { manPage } from './man-page.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const { values } = parseArgs({ options: { out: { type: 'string' }, failpoints: { type: 'boolean', default: false } } });
+const flag = { type: 'boolean', default: false } as const;
+const { values } = parseArgs({ options: { out: { type: 'string' }, failpoints: flag, 'no-types': flag } });
 const target = values.out ? resolve(values.out) : join(root, 'dist');
 // Built beside it and put in its place at the end: who runs from there meanwhile never finds half of it.
 const out = `${target}.${process.pid}`;
@@ -43,7 +45,7 @@ const withoutForge: Plugin = {
   },
 };
 
-const library = values.failpoints ? undefined : buildLibrary(join(out, 'lib'), version);
+const library = values.failpoints ? undefined : buildLibrary(join(out, 'lib'), version, !values['no-types']);
 await build({
   ...shared,
   define,

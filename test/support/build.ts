@@ -11,6 +11,6 @@ export const crashBuild = join(root, 'node_modules/.cache/sessiond-failpoints');
 
 export default function buildAll(): void {
   const tsx = join(root, 'node_modules/.bin/tsx');
-  execFileSync(tsx, ['scripts/build.ts'], { cwd: root, stdio: 'inherit' });
+  execFileSync(tsx, ['scripts/build.ts', '--no-types'], { cwd: root, stdio: 'inherit' });
   execFileSync(tsx, ['scripts/build.ts', '--failpoints', '--out', crashBuild], { cwd: root, stdio: 'inherit' });
 }
