@@ -8,6 +8,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/build.ts'],
+    setupFiles: ['test/support/setup.ts'],
+    // A process for each of the files would load the same modules again in each: a second of it, a file.
+    isolate: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Many tests start daemons of their own: more of them at once than this only makes each slower.

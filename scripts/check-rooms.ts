@@ -198,9 +198,6 @@ const texts: { pattern: RegExp; only: string[]; below: string[]; why: string }[]
   },
 ];
 
-const { values } = parseArgs({ options: { root: { type: 'string' } } });
-const root = resolve(values.root ?? dirname(dirname(fileURLToPath(import.meta.url))));
-
 function roomOf(file: string): Room | undefined {
   return rooms.find((room) => room.files.some((prefix) => file === prefix || file.startsWith(prefix)));
 }
@@ -215,7 +212,7 @@ function sourceFiles(folder: string): string[] {
 }
 
 /** What the text of a file says that it imports. */
-function importsIn(path: string): Set<string> {
+function importsIn(root: string, path: string): Set<string> {
   const text = withoutComments(readFileSync(path, 'utf8'));
   const found = new Set<string>();
   for (const match of text.matchAll(/^\s*(?:import|export)\s[^'"`;]*?\bfrom\s+['"]([^'"]+)['"]/gm))
@@ -229,8 +226,8 @@ function importsIn(path: string): Set<string> {
 }
 
 /** Everything that files import. esbuild drops what is a type only, so those are read from the text. */
-async function importsOf(paths: string[]): Promise<Map<string, Set<string>>> {
-  const found = new Map(paths.map((path) => [path, importsIn(path)]));
+async function importsOf(root: string, paths: string[]): Promise<Map<string, Set<string>>> {
+  const found = new Map(paths.map((path) => [path, importsIn(root, path)]));
   await build({
     entryPoints: paths,
     bundle: true,
@@ -265,39 +262,44 @@ function packageAllowed(room: Room, file: string, name: string): boolean {
   return name.startsWith('node:') && room.packages.includes('node:*');
 }
 
-const problems: string[] = [];
-const files = sourceFiles(root);
-const imports = await importsOf(files);
-for (const path of files) {
-  const file = relative(root, path);
-  const room = roomOf(file);
-  if (!room) {
-    problems.push(`${file}: belongs to no room; see the table in scripts/check-rooms.ts`);
-    continue;
-  }
-  for (const imported of imports.get(path)!) {
-    if (imported.startsWith('.')) {
-      const target = relative(root, resolve(dirname(path), imported));
-      const other = roomOf(target);
-      if (other && (other === room || room.rooms.includes(other.name))) continue;
-      // Tests hold code of other trees as text.
-      if (!other && room.name === 'test') continue;
-      problems.push(`${file}: ${room.name} may not import ${target} (${other?.name ?? 'no room'}). ${room.instead}.`);
-    } else if (!packageAllowed(room, file, imported)) {
-      problems.push(`${file}: ${room.name} may not import ${imported}. ${room.instead}.`);
+/** Looks at all files below `root`. `lines`: what is wrong, and what to do instead; the last one tells how much. */
+export async function checkRooms(root: string): Promise<{ passed: boolean; lines: string[] }> {
+  const problems: string[] = [];
+  const files = sourceFiles(root);
+  const imports = await importsOf(root, files);
+  for (const path of files) {
+    const file = relative(root, path);
+    const room = roomOf(file);
+    if (!room) {
+      problems.push(`${file}: belongs to no room; see the table in scripts/check-rooms.ts`);
+      continue;
+    }
+    for (const imported of imports.get(path)!) {
+      if (imported.startsWith('.')) {
+        const target = relative(root, resolve(dirname(path), imported));
+        const other = roomOf(target);
+        if (other && (other === room || room.rooms.includes(other.name))) continue;
+        // Tests hold code of other trees as text.
+        if (!other && room.name === 'test') continue;
+        problems.push(`${file}: ${room.name} may not import ${target} (${other?.name ?? 'no room'}). ${room.instead}.`);
+      } else if (!packageAllowed(room, file, imported)) {
+        problems.push(`${file}: ${room.name} may not import ${imported}. ${room.instead}.`);
+      }
+    }
+    const text = withoutComments(readFileSync(path, 'utf8'));
+    for (const rule of texts) {
+      if (!rule.below.some((prefix) => file.startsWith(prefix)) || rule.only.includes(file)) continue;
+      const found = rule.pattern.exec(text);
+      if (found) problems.push(`${file}: ${found[0]}: ${rule.why}.`);
     }
   }
-  const text = withoutComments(readFileSync(path, 'utf8'));
-  for (const rule of texts) {
-    if (!rule.below.some((prefix) => file.startsWith(prefix)) || rule.only.includes(file)) continue;
-    const found = rule.pattern.exec(text);
-    if (found) problems.push(`${file}: ${found[0]}: ${rule.why}.`);
-  }
+  if (problems.length === 0) return { passed: true, lines: [`rooms: ${files.length} files, all arrows point down`] };
+  return { passed: false, lines: [...problems, '', `rooms: ${problems.length} wrong in ${files.length} files`] };
 }
 
-if (problems.length > 0) {
-  console.error(problems.join('\n'));
-  console.error(`\nrooms: ${problems.length} wrong in ${files.length} files`);
-  process.exit(1);
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({ options: { root: { type: 'string' } } });
+  const { passed, lines } = await checkRooms(resolve(values.root ?? dirname(import.meta.dirname)));
+  (passed ? console.log : console.error)(lines.join('\n'));
+  process.exitCode = passed ? 0 : 1;
 }
-console.log(`rooms: ${files.length} files, all arrows point down`);

@@ -5,19 +5,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { derivedPartId } from '../../daemon/adapters/ids.ts';
 import { casesOf } from '../contract/source.ts';
+import { testFolder } from '../support/daemon.ts';
 import { asNobody } from '../support/nobody.ts';
 import type { Positions, Row, Tables, Tree } from '../support/opencode.ts';
-import {
-  buildDatabase,
-  Folds,
-  look,
-  migrated,
-  putRow,
-  readDatabase,
-  readTree,
-  source,
-  tempFolder,
-} from '../support/opencode.ts';
+import { buildDatabase, Folds, look, migrated, putRow, readDatabase, readTree, source } from '../support/opencode.ts';
 import { samples } from '../support/samples.ts';
 
 const inputs = new Map(
@@ -473,7 +464,7 @@ describe('another program that writes to the database', () => {
   it('and was killed has what it committed to its log seen', () => {
     const { path, db } = open();
     add(db);
-    const copy = join(tempFolder(), 'opencode.db');
+    const copy = join(testFolder(), 'opencode.db');
     for (const end of ['', '-wal']) copyFileSync(`${path}${end}`, `${copy}${end}`);
     expect(existsSync(`${copy}-shm`)).toBe(false);
     expect(read(copy).folds.findPart(cooled)).toBeDefined();
@@ -494,7 +485,7 @@ describe('another program that writes to the database', () => {
   });
 
   it('is not there, or its file is no database: opening it throws, and nothing is made', () => {
-    const folder = tempFolder();
+    const folder = testFolder();
     expect(() => source.openDatabase!(join(folder, 'opencode.db'))).toThrow();
     writeFileSync(
       join(folder, 'opencode.db'),
@@ -509,7 +500,7 @@ describe('another program that writes to the database', () => {
 
 describe.skipIf(samples === undefined)('the sample database (needs ../shared/transcripts)', () => {
   const copy = () => {
-    const path = join(tempFolder(), 'opencode.db');
+    const path = join(testFolder(), 'opencode.db');
     copyFileSync(join(samples!, 'opencode/generated-1.18.33/opencode.db'), path);
     chmodSync(path, 0o600);
     return path;

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Source } from '../../daemon/adapters/adapter.ts';
 import { claudeCodeSource } from '../../daemon/adapters/sources/claude-code.ts';
 import type { Client } from '../../protocol/client.ts';
 import type { Session } from '../../protocol/schema.ts';
@@ -111,25 +112,29 @@ describe('source/rescan', () => {
     const path = transcriptPath(home.claude, 'a');
     append(path, line('a', 'user', 'one'));
     const plain = claudeCodeSource(home.claude);
-    let onLook = () => {};
-    const source = {
+    let hasRead = false;
+    let onLookAgain = () => {};
+    const source: Source = {
       ...plain,
-      identify: (asked: string) => {
-        onLook();
+      read: (...args) => {
+        hasRead = true;
+        return plain.read(...args);
+      },
+      identify: (asked) => {
+        if (hasRead) onLookAgain();
         return plain.identify(asked);
       },
     };
     const { daemon, connect } = daemonInProcess(home, { sources: [source] });
-    await daemon.start();
     const client = connect();
-    await takenIn(client);
     // What was taken in is looked at once more, a little later: that is when the daemon is asked.
     const answered = new Promise<object>((resolve, reject) => {
-      onLook = () => {
-        onLook = () => {};
+      onLookAgain = () => {
+        onLookAgain = () => {};
         client.call('source/rescan', {}).then(resolve, reject);
       };
     });
+    await daemon.start();
     expect(await within('the answer', answered)).toEqual({ files: 1 });
   });
 });

@@ -1,16 +1,13 @@
 // Nothing of a connection is held once it has closed (P18): told by the garbage collector itself.
-import v8 from 'node:v8';
-import vm from 'node:vm';
 import { expect, it } from 'vitest';
 import { Connection } from '../../daemon/serve/connection.ts';
 import { afterTest, daemonInProcess, testHome } from '../support/daemon.ts';
+import { collectGarbage } from '../support/memory.ts';
 import type { Wire } from '../support/wire.ts';
 import { wireInMemory } from '../support/wire.ts';
 
 /** Opens ten connections, lets each do something and closes it; how many of them are still held. */
 async function heldAfter(use: (wire: Wire) => Promise<unknown>): Promise<number> {
-  v8.setFlagsFromString('--expose-gc');
-  const collect = vm.runInNewContext('gc') as () => void;
   const { run } = Connection.prototype;
   const connections: WeakRef<Connection>[] = [];
   Connection.prototype.run = function (this: Connection) {
@@ -29,7 +26,7 @@ async function heldAfter(use: (wire: Wire) => Promise<unknown>): Promise<number>
   }
   for (let round = 0; round < 5; round++) {
     await new Promise((resolve) => setImmediate(resolve));
-    collect();
+    collectGarbage();
   }
   return connections.filter((connection) => connection.deref()).length;
 }

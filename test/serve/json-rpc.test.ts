@@ -1,8 +1,6 @@
 // JSON-RPC 2.0 as its specification says it: its own table of examples (section 7) over a real Unix socket, in both
 // framings; then what the specification leaves to us.
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createJSONRPCErrorResponse, JSONRPCServer } from 'json-rpc-2.0';
 import { describe, expect, it } from 'vitest';
@@ -13,7 +11,7 @@ import { defaultLimits } from '../../daemon/serve/limits.ts';
 import { wireErrorOf } from '../../daemon/serve/message.ts';
 import { Turn } from '../../daemon/serve/turn.ts';
 import { SocketTransport } from '../../protocol/node/socket.ts';
-import { afterTest } from '../support/daemon.ts';
+import { afterTest, testFolder } from '../support/daemon.ts';
 import type { Message, Wire, WireDialect } from '../support/wire.ts';
 import { wireTo } from '../support/wire.ts';
 
@@ -233,16 +231,14 @@ async function serveExamples(dialect: WireDialect = 'line', limits: Partial<Limi
   rpc.addMethod('crash', () => {
     throw new Error('the password is swordfish');
   });
-  const folder = mkdtempSync(join(tmpdir(), 'sd-'));
   const all = { ...defaultLimits, ...limits };
+  const path = join(testFolder(), 's');
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const transport = new SocketTransport(socket, { maxFrameBytes: all.maxFrameBytes });
     const turn = new Turn(() => 0);
     void new Connection(transport, { rpc, limits: all, turn, changes: () => false, lasts: true }).run();
   });
-  afterTest(() => rmSync(folder, { recursive: true }));
   afterTest(() => void server.close());
-  const path = join(folder, 's');
   await new Promise<void>((resolve) => server.listen(path, resolve));
   const wire: Wire = await wireTo(path, dialect);
   return { wire, heard, incidents };

@@ -2,8 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { chromium } from 'playwright-core';
-import { afterAll } from 'vitest';
-import { afterTest } from './daemon.ts';
+import { afterFile, afterTest } from './daemon.ts';
 import { makeHome } from './home.ts';
 
 const executablePath = '/usr/bin/chromium';
@@ -19,7 +18,14 @@ let launched: Promise<Browser> | undefined;
 
 /** A profile of its own, which goes with the test. The browser is started once for a test file. */
 export async function openContext(): Promise<BrowserContext> {
-  launched ??= launch();
+  if (!launched) {
+    const browser = launch();
+    launched = browser;
+    afterFile(async () => {
+      launched = undefined;
+      await (await browser).close();
+    });
+  }
   const context = await (await launched).newContext();
   afterTest(() => context.close());
   return context;
@@ -40,7 +46,3 @@ async function launch(): Promise<Browser> {
     throw error;
   }
 }
-
-afterAll(async () => {
-  await (await launched)?.close();
-});

@@ -3,8 +3,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach } from 'vitest';
 import type { DaemonOptions } from '../../daemon/daemon.ts';
 import { Daemon } from '../../daemon/daemon.ts';
 import { systemRuntime } from '../../daemon/engine/runtime.ts';
@@ -17,18 +17,36 @@ import { pair } from '../../protocol/transport.ts';
 import { crashBuild, dist } from './build.ts';
 import { within } from './deadline.ts';
 import type { Home } from './home.ts';
-import { makeHome } from './home.ts';
+import { makeFolder, makeHome } from './home.ts';
 
-const cleanups: (() => unknown)[] = [];
+const undosOfTest: (() => unknown)[] = [];
+const undosOfFile: (() => unknown)[] = [];
 
 /** Runs `undo` after the test, the last first; a failing test cleans up too. */
 export function afterTest(undo: () => unknown): void {
-  cleanups.push(undo);
+  undosOfTest.push(undo);
 }
 
-afterEach(async () => {
-  for (const undo of cleanups.splice(0).reverse()) await undo();
-});
+/** Runs `undo` after the last test of the file. */
+export function afterFile(undo: () => unknown): void {
+  undosOfFile.push(undo);
+}
+
+/** For setup.ts. */
+export const undoTest = () => undoAll(undosOfTest);
+/** For setup.ts. */
+export const undoFile = () => undoAll(undosOfFile);
+
+async function undoAll(undos: (() => unknown)[]): Promise<void> {
+  for (const undo of undos.splice(0).reverse()) await undo();
+}
+
+/** A folder that goes with the test. */
+export function testFolder(): string {
+  const folder = makeFolder();
+  afterTest(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
 
 /** A home that goes with the test. */
 export function testHome(): Home {
@@ -46,8 +64,11 @@ export type Running = {
   kill(signal?: NodeJS.Signals): Promise<number | string>;
 };
 
-/** Starts a real daemon process; resolves when it answers. `failpoint`: as armFailpoint takes it. */
-export async function startDaemon(home: Home, options: { failpoint?: string } = {}): Promise<Running> {
+/** `failpoint`: as armFailpoint takes it; `bundle`: another than the one that fits; `env`: beside the home's. */
+export type DaemonProcessOptions = { failpoint?: string; bundle?: string; env?: NodeJS.ProcessEnv };
+
+/** Starts a real daemon process; resolves when it answers. */
+export async function startDaemon(home: Home, options: DaemonProcessOptions = {}): Promise<Running> {
   const running = spawnDaemonProcess(home, options);
   const ready = await within('the daemon to be ready', running.ready, () => running.stderr());
   if (!ready.ready) throw new Error(`the daemon did not start: ${JSON.stringify(ready)} ${running.stderr()}`);
@@ -57,10 +78,10 @@ export async function startDaemon(home: Home, options: { failpoint?: string } = 
 /** Starts a real daemon process; `ready` is what it tells, or why it does not run. */
 export function spawnDaemonProcess(
   home: Home,
-  options: { failpoint?: string } = {},
+  options: DaemonProcessOptions = {},
 ): Running & { ready: Promise<{ ready: boolean; message?: string; exitCode?: number }> } {
-  const bundle = join(options.failpoint ? crashBuild : dist, 'daemon.mjs');
-  const env = { ...home.env, ...(options.failpoint ? { SESSIOND_FAILPOINT: options.failpoint } : {}) };
+  const { failpoint, bundle = join(failpoint ? crashBuild : dist, 'daemon.mjs') } = options;
+  const env = { ...home.env, ...options.env, ...(failpoint ? { SESSIOND_FAILPOINT: failpoint } : {}) };
   const child = spawn(process.execPath, [bundle, '--ready-fd', '3'], {
     env,
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],

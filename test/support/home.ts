@@ -1,5 +1,5 @@
 // A throwaway home: SESSIOND_HOME, HOME and every XDG folder of a test lie in one short temp folder that goes with it.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Paths } from '../../protocol/node/paths.ts';
@@ -15,9 +15,28 @@ export type Home = {
   remove(): void;
 };
 
-export function makeHome(): Home {
+const memory = '/dev/shm';
+
+/**
+ * A folder to be removed by whoever made it. It lies in memory where that is large enough: no test takes the power away,
+ * and what a killed process has written outlives it there too, while an fsync costs nothing.
+ */
+export function makeFolder(): string {
   // Short: a socket path may have 103 bytes.
-  const folder = mkdtempSync(join(tmpdir(), 'sd-'));
+  return mkdtempSync(join(freeBytes(memory) > 1e9 ? memory : tmpdir(), 'sd-'));
+}
+
+function freeBytes(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return 0;
+  }
+}
+
+export function makeHome(): Home {
+  const folder = makeFolder();
   const home = join(folder, 'home');
   mkdirSync(home);
   const env: NodeJS.ProcessEnv = {

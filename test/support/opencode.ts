@@ -1,11 +1,9 @@
 // opencode's two formats for tests: trees and databases built from fixtures, and read as the engine reads them.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Held, ReadResult, SourceOp, Transcript } from '../../daemon/adapters/adapter.ts';
 import { opencodeSource } from '../../daemon/adapters/sources/opencode.ts';
-import { afterTest } from './daemon.ts';
+import { afterTest, testFolder } from './daemon.ts';
 import { readAtMs, SourceFold, transcriptOf } from './fold-source.ts';
 
 export const home = '/home/dev/.local/share/opencode';
@@ -129,12 +127,6 @@ export function look<T>(path: string, use: (database: ReturnType<NonNullable<typ
   }
 }
 
-export function tempFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'sd-opencode-'));
-  afterTest(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
 const columns: { [table: string]: string } = {
   session:
     'id text PRIMARY KEY, project_id text, parent_id text, slug text, directory text, title text, version text, ' +
@@ -147,7 +139,7 @@ const columns: { [table: string]: string } = {
 };
 
 /** A database with these rows, written as opencode does: in WAL mode. `data` and `model` are JSON unless they are text. */
-export function buildDatabase(tables: Tables, path = join(tempFolder(), 'opencode.db')) {
+export function buildDatabase(tables: Tables, path = join(testFolder(), 'opencode.db')) {
   const db = new Database(path);
   afterTest(() => db.close());
   db.pragma('journal_mode = WAL');

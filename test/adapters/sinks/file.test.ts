@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -12,7 +11,6 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Outgoing } from '../../../daemon/adapters/adapter.ts';
@@ -20,15 +18,9 @@ import { FileSink } from '../../../daemon/adapters/sinks/file.ts';
 import { filePathOf, SinkUrlError } from '../../../daemon/adapters/sinks/url.ts';
 import { sinkMaker } from '../../../daemon/sink-kinds.ts';
 import { sinkContract } from '../../contract/sink.ts';
-import { afterTest } from '../../support/daemon.ts';
+import { testFolder } from '../../support/daemon.ts';
 
 const never = new AbortController().signal;
-
-function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'sd-sink-'));
-  afterTest(() => rmSync(made, { recursive: true, force: true }));
-  return made;
-}
 
 const linesOf = (path: string) =>
   existsSync(path)
@@ -59,7 +51,7 @@ const idsOf = (path: string) => linesOf(path).map(({ opId }) => opId);
 const ids = (name: string, count: number) => Array.from({ length: count }, (_, at) => `${name}/${at}`);
 
 sinkContract('file', async () => {
-  const path = join(folder(), 'below', 'out.jsonl');
+  const path = join(testFolder(), 'below', 'out.jsonl');
   let latest: FileSink | undefined;
   return {
     open: () => {
@@ -81,7 +73,7 @@ sinkContract('file', async () => {
 
 describe('a file sink', () => {
   it('writes one item a line, with the batch and the store it is of, for its owner alone', async () => {
-    const path = join(folder(), 'below', 'out.jsonl');
+    const path = join(testFolder(), 'below', 'out.jsonl');
     await new FileSink(path).deliver(batchOf('b1', 2), never);
     expect(linesOf(path)).toEqual([
       { origin: 'home', batchId: 'b1', opId: 'b1/0', text: '' },
@@ -91,7 +83,7 @@ describe('a file sink', () => {
   });
 
   it.each([0, 10, 70_000])('finds the batch that it wrote last, of lines with %s bytes of text', async (size) => {
-    const path = join(folder(), 'out.jsonl');
+    const path = join(testFolder(), 'out.jsonl');
     const sink = new FileSink(path);
     await sink.deliver(batchOf('b1', 3, size), never);
     for (let again = 0; again < 3; again += 1) await sink.deliver(batchOf('b10', 5, size), never);
@@ -100,7 +92,7 @@ describe('a file sink', () => {
   });
 
   it('cuts a last line that is torn, wherever', async () => {
-    const path = join(folder(), 'out.jsonl');
+    const path = join(testFolder(), 'out.jsonl');
     const sink = new FileSink(path);
     await sink.deliver(batchOf('b1', 2, 50), never);
     const before = statSync(path).size;
@@ -116,7 +108,7 @@ describe('a file sink', () => {
   });
 
   it('cuts a torn line of its own that is all there is', async () => {
-    const path = join(folder(), 'out.jsonl');
+    const path = join(testFolder(), 'out.jsonl');
     for (const size of [12, 18, 30, 60]) {
       rmSync(path, { force: true });
       await writeOnce(path, batchOf('b1', 1, 100));
@@ -134,7 +126,7 @@ describe('a file sink', () => {
     ['a line that begins as ours do', '{"origin":"Berlin","to":"Rome"}'],
     ['an empty line', '\n'],
   ])('[P12] refuses a file that it did not write, and leaves it as it is: %s', async (_, text) => {
-    const path = join(folder(), 'theirs');
+    const path = join(testFolder(), 'theirs');
     writeFileSync(path, text);
     const reason = expect.stringMatching(/give the sink/);
     expect(await writeOnce(path, batchOf('b1', 1))).toEqual({ kind: 'refused', reason });
@@ -143,7 +135,7 @@ describe('a file sink', () => {
   });
 
   it('[P12] cuts no last line that is not of its store', async () => {
-    const path = join(folder(), 'out.jsonl');
+    const path = join(testFolder(), 'out.jsonl');
     await writeOnce(path, batchOf('b1', 1));
     for (const tail of ['a note', '{"origin":"house","batchId":"b2","op', '{"origin":"hom"']) {
       const text = `${readFileSync(path, 'utf8').split('\n')[0]}\n${tail}`;
@@ -154,7 +146,7 @@ describe('a file sink', () => {
   });
 
   it('[P12] refuses a second sink on one file, however its path is written, until the first is closed', async () => {
-    const home = folder();
+    const home = testFolder();
     const path = join(home, 'out.jsonl');
     const first = new FileSink(path);
     await first.deliver(batchOf('b1', 1), never);
@@ -174,7 +166,7 @@ describe('a file sink', () => {
   });
 
   it('a file whose sink was killed may be written by the next', async () => {
-    const path = join(folder(), 'out.jsonl');
+    const path = join(testFolder(), 'out.jsonl');
     // A process that is no more.
     const { pid } = spawnSync(process.execPath, ['--version']);
     writeFileSync(`${path}.lock.1`, `${pid} 1 some-boot`);
@@ -182,7 +174,7 @@ describe('a file sink', () => {
   });
 
   it('closes also where its folder is gone', async () => {
-    const home = join(folder(), 'below');
+    const home = join(testFolder(), 'below');
     const sink = new FileSink(join(home, 'out.jsonl'));
     await sink.deliver(batchOf('b1', 1), never);
     rmSync(home, { recursive: true });
@@ -190,7 +182,7 @@ describe('a file sink', () => {
   });
 
   it('is refused when it is added, for what it must not write to', () => {
-    const home = folder();
+    const home = testFolder();
     const own = join(home, 'own');
     mkdirSync(own);
     const make = sinkMaker({ now: () => 0, sleep: async () => {} }, [own]);
@@ -207,7 +199,7 @@ describe('a file sink', () => {
   });
 
   it('begins a new file beyond a size, and removes none', async () => {
-    const home = folder();
+    const home = testFolder();
     const path = join(home, 'out.jsonl');
     writeFileSync(join(home, 'out.jsonl.old'), 'not ours');
     const sink = new FileSink(path, 100);
@@ -219,7 +211,7 @@ describe('a file sink', () => {
   });
 
   it('[P13] does not double a batch whose acknowledgement was lost, also where the file is due to be renamed', async () => {
-    const home = folder();
+    const home = testFolder();
     const path = join(home, 'out.jsonl');
     const sink = new FileSink(path, 100);
     await sink.deliver(batchOf('b1', 1, 100), never);
@@ -235,7 +227,7 @@ describe('a file sink', () => {
   });
 
   it('tells what must be mended where it cannot write', async () => {
-    const home = folder();
+    const home = testFolder();
     mkdirSync(join(home, 'folder'));
     writeFileSync(join(home, 'file'), '');
     for (const path of [join(home, 'folder'), join(home, 'file', 'below')]) {
