@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Session } from '../../../protocol/schema.ts';
 import { testHome } from '../daemon.ts';
 import { within } from '../deadline.ts';
+import type { Home } from '../home.ts';
 import { Dice } from './dice.ts';
 import type { History, Listed } from './history.ts';
 import type { Line } from './line.ts';
@@ -13,6 +14,7 @@ import type { Plan } from './plan.ts';
 import { planOf } from './plan.ts';
 import { RunPoller } from './poller.ts';
 import { RunSseSubscriber } from './sse-subscriber.ts';
+import type { Power } from './stage.ts';
 import { boundsOf, readJournal, resultOf, Stage, seqOf } from './stage.ts';
 import type { SubscriberPlan } from './subscriber.ts';
 import { RunSubscriber } from './subscriber.ts';
@@ -21,12 +23,16 @@ import { RunWriter } from './writer.ts';
 /** A run takes some seconds; one that goes on for so long goes in circles. */
 const runMs = 60_000;
 
-/** Plays the seed. A wait that took too long, or a daemon that failed, is the history's `failure`. */
-export async function playSeed(seed: number, plan: Plan = planOf(seed)): Promise<History> {
+/** Plays the seed. `powerOf`: on a disk that loses its power. A wait that took too long, or a daemon that failed, is the history's `failure`. */
+export async function playSeed(
+  seed: number,
+  plan: Plan = planOf(seed),
+  powerOf?: (home: Home) => Power,
+): Promise<History> {
   const home = testHome();
   const { retention, maxEvents, maxLagEvents } = plan;
   const limits = { ...(maxEvents ? { maxEvents } : {}), ...(maxLagEvents ? { maxLagEvents } : {}) };
-  const stage = new Stage(home, seed, { retention, ...limits });
+  const stage = new Stage(home, seed, { retention, ...limits }, powerOf?.(home));
   try {
     await within(`seed ${seed} to be played`, play(stage, plan), () => stage.describe(), runMs);
   } catch (error) {

@@ -3,14 +3,18 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseCursor } from '../../../protocol/cursor.ts';
 import type { Event } from '../../../protocol/schema.ts';
-import type { Running } from '../daemon.ts';
+import type { DaemonProcessOptions, Running } from '../daemon.ts';
 import { startDaemon } from '../daemon.ts';
 import { within } from '../deadline.ts';
+import type { Disk } from '../disk.ts';
 import type { Home } from '../home.ts';
 import type { Bounds, History, RunPlan } from './history.ts';
 import type { OnMessage, Reply } from './line.ts';
 import { Line } from './line.ts';
 import type { LineDialect } from './line-end.ts';
+
+/** A daemon whose disk loses its power where another would be killed. */
+export type Power = { disk: Disk; daemon: DaemonProcessOptions };
 
 export class Stage {
   readonly home: Home;
@@ -26,9 +30,11 @@ export class Stage {
   #isUp = false;
   readonly #waiting = new Set<() => void>();
   #failed: unknown;
+  readonly #power: Power | undefined;
 
-  constructor(home: Home, seed: number, plan: RunPlan) {
+  constructor(home: Home, seed: number, plan: RunPlan, power?: Power) {
     this.home = home;
+    this.#power = power;
     this.history = {
       seed,
       plan,
@@ -67,7 +73,7 @@ export class Stage {
 
   /** Starts the daemon, and reads its whole journal before anybody else may speak to it. */
   async start(): Promise<void> {
-    const running = await startDaemon(this.home);
+    const running = await startDaemon(this.home, this.#power?.daemon);
     this.#running = running;
     const startedAt = Date.now();
     const line = await this.#look();
@@ -84,7 +90,11 @@ export class Stage {
   /** Ends the daemon. */
   async stop(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     this.#isUp = false;
-    const exit = await this.#running!.kill(signal);
+    const power = signal === 'SIGKILL' ? this.#power : undefined;
+    power?.disk.losePower();
+    const exit = await (power
+      ? within('the power to be gone', this.#running!.exit, () => this.stderr)
+      : this.#running!.kill(signal));
     const expected = signal === 'SIGTERM' ? 0 : signal;
     if (exit !== expected) throw new Error(`the daemon ended with ${exit} on ${signal}: ${this.#running!.stderr()}`);
     const life = this.history.lives.at(-1)!;
