@@ -25,10 +25,22 @@ export type Connected = {
 
 /**
  * Connects as `sessiond-cli`; with a token it acts with what that stands for from the first call on, and never as the owner.
- * Rejects with what exit.ts knows: not reachable, not authorised, another version.
+ * A daemon of another version is told on stderr, once. Rejects with what exit.ts knows: not reachable, not authorised,
+ * another protocol.
  */
 export async function connect(context: Context): Promise<Connected> {
+  const connected = await connectQuietly(context);
+  const { version } = connected.server.server;
+  if (version !== context.version) await (await import('./version-skew.ts')).noticeSkew(context, version);
+  return connected;
+}
+
+/** The same without a word about versions. */
+export async function connectQuietly(context: Context): Promise<Connected> {
   const { socket } = pathsFrom(context.env);
+  // Asked by a connection, systemd would start a daemon.
+  if (!context.spawn && (await (await import('./service/held-socket.ts')).heldSocket(context)) === 'waiting')
+    throw new NotRunningError(`systemd listens on ${socket}, for the next use`, context.program);
   const { token, version } = context;
   const who = { protocolVersion, client: { name: 'sessiond-cli', version }, ...(token !== undefined && { token }) };
   const introduce = (client: Client) => client.call('initialize', who);
@@ -37,7 +49,7 @@ export async function connect(context: Context): Promise<Connected> {
     return { client, server: answer, started: false, canRead: canRead(answer) };
   } catch (error) {
     if (!isAbsent(error)) throw error;
-    if (!context.spawn) throw new NotRunningError(socket, context.program);
+    if (!context.spawn) throw new NotRunningError(`nobody listens on ${socket}`, context.program);
   }
   const { daemonPath, env, tied = false } = context;
   // Loaded when it is needed: Node's own module to start processes is a twentieth of the time that `ls` takes.
@@ -52,10 +64,10 @@ export async function connect(context: Context): Promise<Connected> {
   }
 }
 
-/** Connects only when a daemon runs; undefined when none does. */
+/** Connects only when a daemon runs, without a word about versions; undefined when none does. */
 export async function connectIfRunning(context: Context): Promise<Connected | undefined> {
   try {
-    return await connect({ ...context, spawn: false });
+    return await connectQuietly({ ...context, spawn: false });
   } catch (error) {
     if (error instanceof NotRunningError) return undefined;
     throw error;
@@ -65,8 +77,13 @@ export async function connectIfRunning(context: Context): Promise<Connected | un
 /** Runs `use` on a connection and closes it behind that, however it ends. */
 export async function withDaemon<T>(context: Context, use: (connected: Connected) => Promise<T>): Promise<T> {
   const connected = await connect(context);
+  return useConnected(connected, () => use(connected));
+}
+
+/** The same of a connection that is there. */
+export async function useConnected<T>(connected: Connected, use: () => Promise<T>): Promise<T> {
   try {
-    return await use(connected);
+    return await use();
   } catch (error) {
     throw connected.canRead ? error : notFoundUnread(error);
   } finally {
@@ -84,14 +101,10 @@ function notFoundUnread(error: unknown): unknown {
   return new CliError(exitCodes.notFound, error.message, wholeIdHint, error.kind);
 }
 
-/** Nobody listens on the socket. */
+/** No daemon serves the socket. */
 export class NotRunningError extends CliError {
-  constructor(socketPath: string, program: string) {
-    super(
-      exitCodes.notReachable,
-      `no daemon is running (nobody listens on ${socketPath})`,
-      `start it: ${program} start`,
-    );
+  constructor(why: string, program: string) {
+    super(exitCodes.notReachable, `no daemon is running (${why})`, `start it: ${program} start`);
   }
 }
 

@@ -8,6 +8,8 @@ export type Context = {
   env: NodeJS.ProcessEnv;
   /** The user's home folder, for showing paths below it as `~`. */
   home: string;
+  /** The operating system, where it is not this one: for tests of what is done on another. */
+  platform?: NodeJS.Platform;
   /** The daemon's bundle. */
   daemonPath: string;
   out: Output;

@@ -1,6 +1,7 @@
 // The command line: what is typed becomes a verb (verbs.ts), and how the process ends. The only file here that reads the
 // process (argv, environment, streams).
 import { homedir } from 'node:os';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { CommanderError } from 'commander';
@@ -88,7 +89,7 @@ async function report(error: unknown): Promise<number> {
 }
 
 async function shownStack({ stack }: Failure): Promise<string | undefined> {
-  return stack && (await import('./stack.ts')).readableStack(stack, script);
+  return stack && (await import('./stack.ts')).readableStack(stack, dirname(script));
 }
 
 function failureText({ message, hint }: Failure, stack: string | undefined): string {

@@ -3,26 +3,28 @@
 import { readFileSync } from 'node:fs';
 import type { SourceMapPayload } from 'node:module';
 import { SourceMap } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
-/** The stack with each place in `script` told as one of its sources; as it is where there is no map. */
-export function readableStack(stack: string, script: string): string {
+/** As cli/launch.ts names it. */
+const bundle = 'cli-main.js';
+
+/** The stack with each place in the bundle, of the folder, told as one of its sources; as it is where there is no map. */
+export function readableStack(stack: string, folder: string): string {
   let map: SourceMap;
   try {
-    map = new SourceMap(JSON.parse(readFileSync(`${script}.map`, 'utf8')) as SourceMapPayload);
+    map = new SourceMap(JSON.parse(readFileSync(join(folder, `${bundle}.map`), 'utf8')) as SourceMapPayload);
   } catch {
     return stack;
   }
   return stack
     .split('\n')
     .map((line) => {
-      const [place, row, column] = /:(\d+):(\d+)\)?$/.exec(line) ?? [];
-      if (place === undefined || !line.includes(script)) return line;
+      const [place, row, column] = /cli-main\.js:(\d+):(\d+)/.exec(line) ?? [];
+      if (place === undefined) return line;
       const entry = map.findEntry(Number(row) - 1, Number(column) - 1);
       if (!('originalSource' in entry)) return line;
       const { originalSource, originalLine, originalColumn } = entry;
-      const source = join(dirname(script), originalSource);
-      return line.replace(`${script}${place.replace(')', '')}`, `${source}:${originalLine + 1}:${originalColumn + 1}`);
+      return line.replace(place, `${join(folder, originalSource)}:${originalLine + 1}:${originalColumn + 1}`);
     })
     .join('\n');
 }

@@ -1,4 +1,4 @@
-// Waiting until a daemon that was told to stop is really gone: its process ended and its socket file removed.
+// Waiting until a daemon that was told to stop is really gone: its process ended, and its socket file removed.
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -18,10 +18,17 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Resolves to whether it is gone within `timeoutMs`. A process that is not our child can only be looked at. */
-export async function waitUntilStopped(pid: number, socketPath: string, timeoutMs: number): Promise<boolean> {
+/**
+ * Resolves to whether it is gone within `timeoutMs`, and the file at `socketPath`, where that is given, too. A process that
+ * is not our child can only be looked at.
+ */
+export async function waitUntilStopped(
+  pid: number,
+  socketPath: string | undefined,
+  timeoutMs: number,
+): Promise<boolean> {
   const deadline = Date.now() + timeoutMs;
-  while (isRunning(pid) || existsSync(socketPath)) {
+  while (isRunning(pid) || (socketPath !== undefined && existsSync(socketPath))) {
     if (Date.now() >= deadline) return false;
     await sleep(10);
   }

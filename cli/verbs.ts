@@ -134,6 +134,11 @@ export const verbs: Record<string, VerbEntry> = {
     load: () => import('./commands/status.ts'),
   },
   run: { group: daemon, summary: 'run the daemon in the foreground', load: () => import('./commands/run.ts') },
+  service: {
+    group: daemon,
+    summary: 'have systemd or launchd run the daemon as a service of yours',
+    load: () => import('./commands/service.ts'),
+  },
   logs: { group: daemon, summary: "print the daemon's log, or follow it", load: () => import('./commands/logs.ts') },
   rpc: { group: scripting, summary: 'call a method of the daemon', load: () => import('./commands/rpc.ts') },
   socket: {

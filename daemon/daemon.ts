@@ -37,6 +37,7 @@ import { Access } from './serve/access.ts';
 import type { Rpc } from './serve/connection.ts';
 import { Connection } from './serve/connection.ts';
 import { beginsHttp, firstByte } from './serve/first-byte.ts';
+import { listenOnGiven } from './serve/given-socket.ts';
 import { createHandlers } from './serve/handlers.ts';
 import type { HttpDeps, HttpDoor, HttpListen } from './serve/http/door.ts';
 import type { Limits } from './serve/limits.ts';
@@ -74,6 +75,8 @@ export type DaemonOptions = SendingOptions & {
   sources: Source[];
   /** What can be added beside them. */
   sourceKinds?: SourceKinds;
+  /** The socket, where a service manager listens on it and handed it over; undefined: the daemon makes it itself. */
+  givenFd?: number | undefined;
   limits?: Partial<Limits>;
   /** The bundle of the worker that searches. */
   searchWorker: string;
@@ -270,7 +273,11 @@ export class Daemon {
   /** Listens on the socket, then starts reading sources. Rejects with ListenError; the store is closed then. */
   async start(): Promise<void> {
     try {
-      this.#listening = await listen(this.#options.paths.socket, (socket) => this.#accept(socket));
+      const { givenFd, paths } = this.#options;
+      const onSocket = (socket: Socket) => this.#accept(socket);
+      this.#listening = await (givenFd === undefined
+        ? listen(paths.socket, onSocket)
+        : listenOnGiven(givenFd, paths.socket, onSocket));
       const { http } = this.#options;
       if (http) this.#url = await (await this.#door()).listen(http);
     } catch (error) {
@@ -310,6 +317,7 @@ export class Daemon {
   async stop(ending: Ending = { kind: 'stopped' }): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
+    if (this.#listening?.isGiven) this.#listening.close();
     this.#abort.abort();
     await this.#writer.close(refuse('ShuttingDown', 'sessiond is shutting down: send it again when it is back', {}));
     // The ends of the subscriptions and the last replies leave in this turn of the loop; then the connections close.

@@ -11,6 +11,7 @@ import { ConfigError } from './config-error.ts';
 import { Daemon } from './daemon.ts';
 import { armFailpoint } from './engine/failpoint.ts';
 import { systemRuntime } from './engine/runtime.ts';
+import { takeGivenSocket } from './serve/given-socket.ts';
 import { ListenError } from './serve/listen.ts';
 import { sinkMaker } from './sink-kinds.ts';
 import { sourceKindNames, sourceKinds } from './source-kinds.ts';
@@ -20,7 +21,7 @@ declare const __VERSION__: string;
 declare const __FAILPOINTS__: boolean;
 
 async function main(): Promise<number> {
-  const { readyFd, tiedFd, throws } = readArgs(process.argv.slice(2));
+  const { readyFd, tiedFd, logsToFile, throws } = readArgs(process.argv.slice(2));
   /** Tells whoever started this process in the background that it answers, or why it does not; once. */
   const tell = (outcome: Record<string, unknown>) => {
     if (readyFd !== undefined) writeSync(readyFd, `${JSON.stringify(outcome)}\n`);
@@ -32,10 +33,11 @@ async function main(): Promise<number> {
   let logFile: string | undefined;
   try {
     const paths = pathsFrom(process.env);
-    if (readyFd !== undefined) {
+    if (logsToFile) {
       logFile = join(paths.log, 'sessiond.log');
       log = openLog(logFile);
     }
+    const given = takeGivenSocket(process.env, process.pid);
     const config = loadConfig(paths.config);
     const runtime = systemRuntime(log);
     const folders = agentFolders(process.env);
@@ -49,6 +51,7 @@ async function main(): Promise<number> {
       runtime,
       sources,
       sourceKinds,
+      givenFd: readyFd === undefined ? given : undefined, // it may be the very same descriptor
       ledger,
       audit,
       retention,
@@ -77,8 +80,9 @@ async function main(): Promise<number> {
     if (throws) throw error;
     const coded = error instanceof StoreError || error instanceof ListenError || error instanceof ConfigError;
     const foreseen = coded || error instanceof PathError;
-    if (!foreseen) log.error({ err: error }, 'could not start');
     const message = error instanceof Error ? error.message : String(error);
+    if (!foreseen) log.error({ err: error }, 'could not start');
+    else if (logFile !== undefined && readyFd === undefined) log.error({}, `could not start: ${message}`);
     const where = foreseen || logFile === undefined ? '' : ` (the whole of it is in ${logFile})`;
     const exitCode = coded ? error.exitCode : 1;
     tell({ ready: false, message: message + where, exitCode });
@@ -87,18 +91,23 @@ async function main(): Promise<number> {
 }
 
 /**
- * `--ready-fd N`: where to tell, as one line of JSON, that the daemon answers. `--tied-fd N`: a pipe whose other end is
- * held by whoever started it; the daemon ends with that process, however it ends. `--throw`: whoever imported this bundle
- * catches what keeps the daemon from starting, and tells it.
+ * `--ready-fd N`: where to tell, as one line of JSON, that the daemon answers; it logs to its file then. `--log-file`: it
+ * logs there, and nobody waits for its word: for a service manager. `--tied-fd N`: a pipe whose other end is held by
+ * whoever started it; the daemon ends with that process, however it ends. `--throw`: whoever imported this bundle catches
+ * what keeps the daemon from starting, and tells it.
  */
-function readArgs(args: string[]): { readyFd: number | undefined; tiedFd: number | undefined; throws: boolean } {
+function readArgs(args: string[]) {
   try {
     const fd = { type: 'string' } as const;
-    const { values } = parseArgs({ args, options: { 'ready-fd': fd, 'tied-fd': fd, throw: { type: 'boolean' } } });
+    const flag = { type: 'boolean' } as const;
+    const options = { 'ready-fd': fd, 'tied-fd': fd, 'log-file': flag, throw: flag };
+    const { values } = parseArgs({ args, options });
     const numberOf = (value: string | undefined) => (value === undefined ? undefined : Number(value));
+    const readyFd = numberOf(values['ready-fd']);
     return {
-      readyFd: numberOf(values['ready-fd']),
+      readyFd,
       tiedFd: numberOf(values['tied-fd']),
+      logsToFile: readyFd !== undefined || values['log-file'] === true,
       throws: values.throw === true,
     };
   } catch (error) {

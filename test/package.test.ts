@@ -122,7 +122,9 @@ test('the tarball holds what runs and what explains it, and nothing else', () =>
   const kinds = [
     ...[
       /^cli\.js$/,
-      /^cli\.js\.map$/,
+      /^cli-main\.js$/,
+      /^cli-main\.js\.map$/,
+      /^cli-main\.js\.cache$/,
       /^daemon\.mjs$/,
       /^search-worker\.mjs$/,
       /^mask-worker\.mjs$/,

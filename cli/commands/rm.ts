@@ -1,11 +1,11 @@
 // rm ID…: deletes sessions from the store, for good. Asks first on a terminal; never waits for an answer elsewhere.
-import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import type { Client } from '../../protocol/client.ts';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { CliError, exitCodes } from '../exit.ts';
 import { sessionPages } from '../pages.ts';
+import { readLine } from '../read-line.ts';
 import { cleanLine } from '../render/clean.ts';
 import { countOf } from '../render/quantity.ts';
 import { sessionName } from '../render/session-name.ts';
@@ -95,15 +95,4 @@ async function confirm(
 
 function stayText(count: number, how: string): string {
   return `${countOf(count, 'session of a subagent stays', 'sessions of subagents stay')} ${how}`;
-}
-
-/** The next line; empty at the end of the input. */
-async function readLine(input: NodeJS.ReadableStream): Promise<string> {
-  const lines = createInterface({ input, terminal: false });
-  try {
-    for await (const line of lines) return line;
-    return '';
-  } finally {
-    lines.close();
-  }
 }

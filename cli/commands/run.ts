@@ -6,6 +6,7 @@ import { makeFolder } from '../../protocol/node/spawn.ts';
 import { connectIfRunning } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { againHint, CliError, exitCodes, lockedHint } from '../exit.ts';
+import { heldSocket } from '../service/held-socket.ts';
 
 export const withoutToken = 'the daemon runs as its owner';
 
@@ -17,7 +18,8 @@ export function configure(command: Command, context: Context): void {
     )
     .action(async () => {
       const { data } = pathsFrom(context.env); // throws what is wrong with them
-      await refuseSecond(context);
+      // A socket that a service manager hands over would be asked in vain: it is for this process to answer.
+      if (context.env.LISTEN_PID !== String(process.pid)) await refuseSecond(context);
       makeFolder(data);
       // The bundle is the daemon's whole program: it reads argv itself, and ends the process when it ends.
       process.argv.splice(1, process.argv.length, context.daemonPath, '--throw');
@@ -35,6 +37,10 @@ function startFailure({ exitCode, message, stack }: Error & { exitCode?: number 
 
 /** Of a daemon that answers, this tells how to end it; about one that does not, the daemon itself knows more. */
 async function refuseSecond(context: Context): Promise<void> {
+  if ((await heldSocket(context)) === 'waiting') {
+    const hint = 'to run it by hand, first: systemctl --user stop sessiond.socket';
+    throw new CliError(exitCodes.busy, 'systemd listens on the socket, and starts the daemon with the first use', hint);
+  }
   const other = await connectIfRunning(context).catch(() => undefined);
   if (!other) return;
   other.client.close();

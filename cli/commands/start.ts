@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { pathsFrom } from '../../protocol/node/paths.ts';
+import { connectToCurrent } from '../change-over.ts';
 import type { Connected } from '../connect.ts';
-import { withDaemon } from '../connect.ts';
+import { useConnected } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { CliError, exitCodes } from '../exit.ts';
 import { followFirstRead } from '../first-read.ts';
@@ -23,13 +24,18 @@ export function configure(command: Command, context: Context): void {
   command
     .option('--no-wait', 'return when the daemon answers, without waiting for the first read of the transcripts')
     .option('--list [N]', `then list the newest N sessions (${listedSessions})`, wholeNumber('--list'))
-    .addHelpText('after', `\nExamples:\n  ${context.program} start\n  ${context.program} start --list=5`)
+    .addHelpText(
+      'after',
+      `\nA daemon of an older version than this is stopped and started anew, when it is idle; one of a newer version stays.\n\n` +
+        `Examples:\n  ${context.program} start\n  ${context.program} start --list=5`,
+    )
     .action(async (options: Options) => {
       if (!context.spawn) {
         throw new CliError(exitCodes.usage, 'start does nothing with --no-spawn', `start it: ${context.program} start`);
       }
       const isNew = !existsSync(join(pathsFrom(context.env).data, 'store.db'));
-      await withDaemon(context, (connected) => started(context, connected, options, isNew));
+      const connected = await connectToCurrent(context);
+      await useConnected(connected, () => started(context, connected, options, isNew));
     });
 }
 
@@ -52,7 +58,6 @@ async function started(context: Context, connected: Connected, options: Options,
   const facts = [`version ${cleanLine(version)}`, `pid ${pid}`, shownPath(socket, context.home)];
   if (http) facts.push(cleanLine(http));
   await out.line(`${out.style.bold('sessiond')} ${word} (${facts.join(', ')})`);
-  if (version !== context.version) await out.line(otherVersion(context));
   if (options.wait) {
     const { sources, hadNews } = await followFirstRead(context, client);
     const progress = progressOf(sources);
@@ -68,8 +73,4 @@ async function started(context: Context, connected: Connected, options: Options,
     await printSessions(context, client, { limit: options.list === true ? listedSessions : options.list });
   }
   await out.lines(['', 'Next:', ...nextSteps(context.commandLine)]);
-}
-
-function otherVersion({ program, version, out }: Context): string {
-  return out.style.yellow(`this command is version ${version}; to change over: ${program} stop, then ${program} start`);
 }

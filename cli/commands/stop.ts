@@ -1,41 +1,33 @@
 // stop: ends the daemon and returns when it is really gone. That none runs is no failure.
 import type { Command } from 'commander';
-import { pathsFrom } from '../../protocol/node/paths.ts';
-import { TransportClosedError } from '../../protocol/transport.ts';
 import { connectIfRunning } from '../connect.ts';
 import type { Context } from '../context.ts';
-import { CliError, exitCodes } from '../exit.ts';
-import { waitUntilStopped } from '../stopped.ts';
-
-const stopTimeoutMs = 30_000;
+import { heldSocket } from '../service/held-socket.ts';
+import { stopDaemon } from '../stop-daemon.ts';
 
 export function configure(command: Command, context: Context): void {
   command
-    .addHelpText('after', `\nThat none runs is no failure.\n\nExample:\n  ${context.program} stop`)
+    .addHelpText(
+      'after',
+      `\nThat none runs is no failure. One that is run as a service is started again by the next use.\n\n` +
+        `Example:\n  ${context.program} stop`,
+    )
     .action(async () => {
       const { out, json } = context;
-      const { socket } = pathsFrom(context.env);
       const connected = await connectIfRunning(context);
-      if (!connected) {
+      if (connected) {
+        const pid = await stopDaemon(context, connected);
+        await (json ? out.json({ stopped: true, running: false, pid }) : out.line(`sessiond stopped (pid ${pid})`));
+      } else {
         await (json ? out.json({ stopped: false, running: false }) : out.line('sessiond is not running'));
-        return;
       }
-      const { client, server } = connected;
-      const { pid } = server.server;
-      try {
-        await client.call('daemon/shutdown', {});
-      } catch (error) {
-        if (!(error instanceof TransportClosedError)) throw error; // closed: it was stopping already
-      } finally {
-        client.close();
-      }
-      if (!(await waitUntilStopped(pid, socket, stopTimeoutMs))) {
-        throw new CliError(
-          exitCodes.failure,
-          `the daemon was told to stop and has not ended after ${stopTimeoutMs / 1000} s`,
-          `end its process: kill ${pid}`,
-        );
-      }
-      await (json ? out.json({ stopped: true, running: false, pid }) : out.line(`sessiond stopped (pid ${pid})`));
+      if (await heldSocket(context)) await noticeHeld(context);
     });
+}
+
+async function noticeHeld({ err, json, program }: Context): Promise<void> {
+  const text =
+    'systemd listens on its socket, and the next use starts it again; to stop it for good: ' +
+    `systemctl --user stop sessiond.socket, or ${program} service uninstall`;
+  await (json ? err.json({ startsAgain: { hint: text } }) : err.line(err.style.yellow(text)));
 }

@@ -1,7 +1,7 @@
 // The socket file: whose it is, live or stale, modes, accept (PROTOCOL.md 1). The caller holds the store's lock: only
 // then may a stale socket be replaced (P31).
 import { chmodSync, lstatSync, mkdirSync, renameSync, statSync, unlinkSync } from 'node:fs';
-import type { Server, Socket } from 'node:net';
+import type { ListenOptions, Server, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { dirname } from 'node:path';
 
@@ -16,7 +16,9 @@ export class ListenError extends Error {
 }
 
 export type Listening = {
-  /** Stops accepting; removes the socket file if it is still this listener's. */
+  /** Whether somebody else made the socket and holds it too: who connects once it is closed waits for the next daemon. */
+  isGiven: boolean;
+  /** Stops accepting; removes the socket file if it is still this listener's, and was not given. Idempotent. */
   close(): void;
 };
 
@@ -29,11 +31,12 @@ export async function listen(path: string, onSocket: (socket: Socket) => void): 
   const bound = `${path}.new`;
   removeIfThere(bound);
   const server = createServer({ allowHalfOpen: true }, onSocket);
-  await listening(server, bound);
+  await listening(server, { path: bound }, bound);
   chmodSync(bound, 0o600);
   const { ino } = lstatSync(bound);
   renameSync(bound, path);
   return {
+    isGiven: false,
     close() {
       if (inodeOf(path) === ino) unlinkSync(path);
       server.close();
@@ -41,7 +44,8 @@ export async function listen(path: string, onSocket: (socket: Socket) => void): 
   };
 }
 
-function checkFolder(folder: string): void {
+/** Throws ListenError unless the folder, which is made where it is not there, is the user's alone. */
+export function checkFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { uid, mode } = statSync(folder);
   const own = process.getuid?.() ?? uid;
@@ -66,7 +70,8 @@ async function clearPath(path: string): Promise<void> {
   removeIfThere(path);
 }
 
-function answers(path: string): Promise<boolean> {
+/** Whether somebody accepts connections there. */
+export function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.once('connect', () => {
@@ -77,10 +82,11 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-function listening(server: Server, path: string): Promise<void> {
+/** `place`: for the ListenError that it rejects with. */
+export function listening(server: Server, where: ListenOptions & { fd?: number }, place: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(new ListenError(`cannot listen on ${path}: ${error.message}`)));
-    server.listen(path, resolve);
+    server.once('error', (error) => reject(new ListenError(`cannot listen on ${place}: ${error.message}`)));
+    server.listen(where, resolve);
   });
 }
 

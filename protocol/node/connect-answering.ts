@@ -1,5 +1,4 @@
 // A connection that has proved that a daemon answers on it (P23): what listens on a socket need not be one, or may hang.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '../client.ts';
 import { TransportClosedError } from '../transport.ts';
 import { connectSocket } from './socket.ts';
@@ -27,16 +26,17 @@ export async function connectAnswering<T>(
     () => Promise.reject(new TransportClosedError()),
     () => Promise.reject(new NoAnswerError(socketPath, 'is not sessiond')),
   );
-  const timeout = new AbortController();
-  const late = sleep(timeoutMs, undefined, { signal: timeout.signal }).then(() =>
-    Promise.reject(new NoAnswerError(socketPath, `did not answer within ${timeoutMs} ms`)),
-  );
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const end = () => reject(new NoAnswerError(socketPath, `did not answer within ${timeoutMs} ms`));
+    timer = setTimeout(end, timeoutMs);
+  });
   try {
     return { client, answer: await Promise.race([ask(client), ended, late]) };
   } catch (error) {
     client.close();
     throw error;
   } finally {
-    timeout.abort();
+    clearTimeout(timer);
   }
 }

@@ -103,7 +103,7 @@ async function launch({ daemonPath, env, tied }: SpawnOptions, logFile: string, 
     const child = spawn(process.execPath, [daemonPath, '--ready-fd', '3', ...tie], {
       // Not the caller's folder: a daemon must not keep that from being removed or unmounted.
       cwd: '/',
-      env: absolute(env),
+      env: wholePaths(env),
       detached: true,
       stdio: ['ignore', log, log, 'pipe', ...(tied ? ['pipe' as const] : [])],
     });
@@ -161,15 +161,15 @@ async function readWord(pipe: Readable): Promise<Ready | undefined> {
   }
 }
 
-/** The variables that paths.ts reads. */
-const pathVariables = [
+/** The variables that paths.ts reads, beside HOME. */
+export const pathVariables = [
   ...['SESSIOND_HOME', 'SESSIOND_SOCKET', 'XDG_DATA_HOME', 'XDG_STATE_HOME', 'XDG_CONFIG_HOME', 'XDG_RUNTIME_DIR'],
   ...['CLAUDE_CONFIG_DIR', 'CODEX_HOME', 'COPILOT_HOME', 'GEMINI_CLI_HOME', 'QWEN_HOME', 'QWEN_RUNTIME_DIR'],
   'PI_CODING_AGENT_DIR',
 ];
 
-/** The daemon runs in another folder, so paths that are relative to this one are made whole. */
-function absolute(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+/** The environment for a daemon, which runs in another folder: paths that are relative to this one are made whole. */
+export function wholePaths(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const whole = { ...env };
   for (const name of pathVariables) {
     if (whole[name]) whole[name] = resolve(whole[name]);

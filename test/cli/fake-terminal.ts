@@ -1,10 +1,18 @@
 // A terminal that is faked, and the context of a verb that runs on it in this process.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { commandLine } from '../../cli/command-line.ts';
 import type { Context } from '../../cli/context.ts';
 import { Output } from '../../cli/output.ts';
+import { root } from '../support/build.ts';
 import type { Home } from '../support/home.ts';
 import { daemonBundle } from './run-cli.ts';
+
+/** Of the daemon's bundle too: one of another version would be told of. */
+export const { version: shippedVersion } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  version: string;
+};
 
 export class Terminal extends Writable {
   readonly isTTY = true;
@@ -22,7 +30,7 @@ export function fakeTerminal(
 ): { context: Context; out: Terminal; err: Terminal } {
   const [out, err] = [new Terminal(), new Terminal()];
   const context: Context = {
-    version: '0.0.0-test',
+    version: shippedVersion,
     env: { ...home.env, TERM: 'xterm' },
     home: home.env.HOME!,
     daemonPath: daemonBundle,
