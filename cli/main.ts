@@ -21,7 +21,7 @@ const args = process.argv.slice(2);
 /** Also for what is told before the options are parsed, or because they cannot be. */
 const wantsJson = args.includes('--json');
 const out = new Output(process.stdout, process.env);
-const err = new Output(process.stderr, process.env);
+let err: Output | undefined;
 /** The verb that is typed, and behind a verb that has commands its command. */
 let typed: Command[] = [];
 const program = programName({ script, cwd: process.cwd(), env: process.env });
@@ -31,7 +31,11 @@ const context: Context = {
   home: process.env.HOME || homedir(),
   daemonPath: fileURLToPath(new URL('./daemon.mjs', import.meta.url)),
   out,
-  err,
+  get err() {
+    // Made when it is asked for, as Node makes the stream: most of what is run tells nothing there.
+    err ??= new Output(process.stderr, process.env);
+    return err;
+  },
   get input() {
     return process.stdin; // made when it is asked for: few verbs read it
   },
@@ -71,7 +75,7 @@ function commandPath(root: Command, words: string[]): Command[] {
 /** Tells what went wrong, on stderr, and returns the exit code. */
 async function report(error: unknown): Promise<number> {
   if (error instanceof OutputClosedError) return exitCodes.ok;
-  const { commandLine, token } = context;
+  const { commandLine, token, err } = context;
   const told =
     error instanceof CommanderError ? commanderFailure(error) : failureOf(error, commandLine, token !== undefined);
   if (!told) return exitCodes.ok;
@@ -93,7 +97,7 @@ async function shownStack({ stack }: Failure): Promise<string | undefined> {
 }
 
 function failureText({ message, hint }: Failure, stack: string | undefined): string {
-  const { red, dim } = err.style;
+  const { red, dim } = context.err.style;
   const hintLine = hint === undefined ? '' : `${dim(`hint: ${hint}`)}\n`;
   return `${red('error:')} ${message}\n${hintLine}${stack === undefined ? '' : `${dim(stack)}\n`}`;
 }

@@ -200,7 +200,7 @@ export async function programCommand(context: Context, verb?: string, loaded = f
 }
 
 function rootCommand(context: Context): Command {
-  const { program, version, err } = context;
+  const { program, version } = context;
   const codes = Object.entries(exitCodeMeanings).map(([name, meaning]) => `${exitCodes[name as ExitCode]} ${meaning}`);
   const codeLines = [codes.slice(0, 4), codes.slice(4, 8), codes.slice(8, 11), codes.slice(11)];
   const codesHelp = `Exit codes:\n${codeLines.map((line) => `  ${line.join(' · ')}`).join('\n')}`;
@@ -218,7 +218,7 @@ function rootCommand(context: Context): Command {
     .addHelpText('after', `\n${codesHelp}\n\nBegin with:\n  ${program} start\n  ${program} ls`)
     .configureOutput({
       outputError: () => {}, // told once, by report() in main.ts
-      writeErr: (text) => void (context.json || err.write(text).catch(() => {})), // the help of a command that lacks its verb
+      writeErr: (text) => void (context.json || context.err.write(text).catch(() => {})), // the help of a command that lacks its verb
     })
     .exitOverride();
 }

@@ -1,4 +1,4 @@
-// Builds dist/: the CLI as one bundle, in which a verb that is not asked for is parsed lazily and never run; the daemon as
+// Builds dist/: the CLI as one bundle, in which a verb that is not asked for is parsed lazily and never run, with what loads it; the daemon as
 // another and its workers as two more, the native module outside; the library (build-library.ts); the man page. The CLI is
 // CommonJS, as dist/package.json says: Node's loader for ES modules costs 7 % of Node's own start, and would load at each
 // start what any of the verbs imports.
@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import type { Plugin } from 'esbuild';
 import { build } from 'esbuild';
 import { buildLibrary } from './build-library.ts';
+import { writeCompileCache } from './compile-cache.ts';
 import { manPage } from './man-page.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -78,20 +79,29 @@ const withoutPrograms: Plugin = {
 await build({
   ...shared,
   define: { ...define, 'import.meta.url': '__fileUrl' },
-  entryPoints: { cli: join(root, 'cli/main.ts') },
+  entryPoints: { 'cli-main': join(root, 'cli/main.ts') },
   format: 'cjs',
   minifyWhitespace: true, // half the bytes to read at each start; names stay, and the map tells lines (cli/stack.ts)
   sourcemap: 'linked',
   sourcesContent: false,
+  // A function, which cli/launch.ts calls.
   banner: {
-    js: "#!/usr/bin/env node\nconst __fileUrl=require('node:url').pathToFileURL(__filename).href;",
+    js: "(function(require,__filename){const __fileUrl=require('node:url').pathToFileURL(__filename).href,module={exports:{}};",
   },
+  footer: { js: '})' },
   plugins: [withoutPrograms],
+});
+await build({
+  ...shared,
+  entryPoints: { cli: join(root, 'cli/launch.ts') },
+  format: 'cjs',
+  banner: { js: '#!/usr/bin/env node' },
 });
 writeFileSync(join(out, 'package.json'), '{ "type": "commonjs" }\n');
 cpSync(join(root, 'daemon/store/sql'), join(out, 'sql'), { recursive: true });
 chmodSync(join(out, 'cli.js'), 0o755);
 writeFileSync(join(out, 'sessiond.1'), await manPage(version));
+if (!values.failpoints) writeCompileCache(join(out, 'cli-main.js'));
 await library;
 
 const old = `${out}.old`;
