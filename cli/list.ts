@@ -23,12 +23,29 @@ const mostWaiting = 50;
 /** `filterWords`: the filter as options, for the command that shows more. */
 export type Wanted = { limit: number; filter?: SessionFilter; filterWords?: string };
 
-/** Prints the newest sessions that fit, as a table; says what is not in it: more sessions, or a read under way. */
-export async function printSessions(context: Context, client: Client, wanted: Wanted): Promise<void> {
+/** What is on its way. */
+type Asked = {
+  client: Client;
+  sources: Promise<SourceStatus[]>;
+  newest: Promise<{ sessions: Session[]; more: number }>;
+};
+
+/** Asks for what printSessions prints. */
+export function askSessions(client: Client, { limit, filter = {} }: Wanted): Asked {
+  const asked = { client, sources: sourcesOf(client), newest: newest(client, filter, limit) };
+  asked.newest.catch(() => {}); // told when it is awaited
+  return asked;
+}
+
+/**
+ * Prints the newest sessions that fit, as a table; says what is not in it: more sessions, or a read under way. `asked`: where
+ * they were asked for already, of this client.
+ */
+export async function printSessions(context: Context, client: Client, wanted: Wanted, asked?: Asked): Promise<void> {
   const { out } = context;
-  const { limit, filter = {}, filterWords = '' } = wanted;
-  const sourceList = sourcesOf(client);
-  const { sessions, more } = await newest(client, filter, limit);
+  const { filter = {}, filterWords = '' } = wanted;
+  const { newest, sources: sourceList } = asked?.client === client ? asked : askSessions(client, wanted);
+  const { sessions, more } = await newest;
   const sources = await sourceList;
   const { width, style } = out;
   if (sessions.length === 0) {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { withDaemon } from '../connect.ts';
 import type { Context } from '../context.ts';
-import { printSessions, printSessionsJson } from '../list.ts';
+import { askSessions, printSessions, printSessionsJson } from '../list.ts';
 import { oneOf, pastTime, wholeNumber } from '../option-values.ts';
 import type { SessionFilter } from '../session-filter.ts';
 import { filterWords, statuses } from '../session-filter.ts';
@@ -41,7 +41,14 @@ export function configure(command: Command, context: Context): void {
         archived: all === true,
       };
       const wanted = { limit: limit ?? byDefault, filter, filterWords: filterWords(typed) };
-      const print = context.json ? printSessionsJson : printSessions;
-      await withDaemon(context, ({ client }) => print(context, client, wanted));
+      if (context.json) return withDaemon(context, ({ client }) => printSessionsJson(context, client, wanted));
+      let asked: ReturnType<typeof askSessions> | undefined;
+      await withDaemon(
+        context,
+        ({ client }) => printSessions(context, client, wanted, asked),
+        (client) => {
+          asked = askSessions(client, wanted);
+        },
+      );
     });
 }
