@@ -12,6 +12,8 @@ export type Context = {
   platform?: NodeJS.Platform;
   /** The daemon's bundle. */
   daemonPath: string;
+  /** Runs an ES module in this process. */
+  load(url: string): Promise<unknown>;
   out: Output;
   err: Output;
   input: NodeJS.ReadableStream;

@@ -15,6 +15,8 @@ import { cleanText } from './render/clean.ts';
 import { programCommand, verbs } from './verbs.ts';
 
 declare const __VERSION__: string;
+/** Of launch.ts. */
+declare const __load: Context['load'];
 
 const script = fileURLToPath(import.meta.url);
 const args = process.argv.slice(2);
@@ -30,6 +32,7 @@ const context: Context = {
   env: process.env,
   home: process.env.HOME || homedir(),
   daemonPath: fileURLToPath(new URL('./daemon.mjs', import.meta.url)),
+  load: __load,
   out,
   get err() {
     // Made when it is asked for, as Node makes the stream: most of what is run tells nothing there.

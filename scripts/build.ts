@@ -86,7 +86,7 @@ await build({
   sourcesContent: false,
   // A function, which cli/launch.ts calls.
   banner: {
-    js: "(function(require,__filename){const __fileUrl=require('node:url').pathToFileURL(__filename).href,module={exports:{}};",
+    js: "(function(require,__filename,__load){const __fileUrl=require('node:url').pathToFileURL(__filename).href,module={exports:{}};",
   },
   footer: { js: '})' },
   plugins: [withoutPrograms],

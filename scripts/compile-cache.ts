@@ -8,14 +8,13 @@ import { dirname, join } from 'node:path';
 /** As cli/launch.ts does, and writes at the end of the process. */
 const program = `
 const { readFileSync, writeFileSync } = require('node:fs');
-const { constants, Script } = require('node:vm');
+const { Script } = require('node:vm');
 const [node, path, launcher, ...words] = process.argv;
-const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
 const filename = require('node:path').basename(path);
-const script = new Script(readFileSync(path, 'latin1'), { filename, importModuleDynamically });
+const script = new Script(readFileSync(path, 'latin1'), { filename });
 process.on('exit', () => writeFileSync(path + '.cache', script.createCachedData()));
 process.argv = [node, launcher, ...words];
-script.runInThisContext()(require, launcher);
+script.runInThisContext()(require, launcher, () => Promise.reject(new Error('ls imports nothing')));
 `;
 
 /** `bundle`: of the command line, with the daemon's beside it. */

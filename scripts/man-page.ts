@@ -175,6 +175,7 @@ function contextOf(version: string): Context {
     env: {},
     home: '',
     daemonPath: '',
+    load: (url) => import(url),
     out: nowhere,
     err: nowhere,
     input: process.stdin,

@@ -23,7 +23,7 @@ export function configure(command: Command, context: Context): void {
       makeFolder(data);
       // The bundle is the daemon's whole program: it reads argv itself, and ends the process when it ends.
       process.argv.splice(1, process.argv.length, context.daemonPath, '--throw');
-      await import(pathToFileURL(context.daemonPath).href).catch((error) => {
+      await context.load(pathToFileURL(context.daemonPath).href).catch((error) => {
         throw startFailure(error, context);
       });
     });

@@ -34,6 +34,7 @@ export function fakeTerminal(
     env: { ...home.env, TERM: 'xterm' },
     home: home.env.HOME!,
     daemonPath: daemonBundle,
+    load: (url) => import(url),
     out: new Output(out, { TERM: 'xterm' }),
     err: new Output(err, { TERM: 'xterm' }),
     input: process.stdin,

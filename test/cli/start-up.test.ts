@@ -1,5 +1,5 @@
 // What a verb loads before it does anything: the time that `ls` takes is mostly Node's own start and this.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { dist } from '../support/build.ts';
@@ -35,4 +35,36 @@ it('the CLI holds no zod', () => {
   expect(readFileSync(join(dist, 'cli-main.js'), 'utf8')).not.toMatch(/ZodObject|_zod\b/);
   // What is looked for is what zod looks like.
   expect(readFileSync(join(dist, 'daemon.mjs'), 'utf8')).toMatch(/ZodObject|_zod\b/);
+});
+
+const caches: [string, (cache: Buffer) => Buffer | undefined][] = [
+  ['there is none', () => undefined],
+  ['it is empty', () => Buffer.alloc(0)],
+  ['it is torn', (cache) => cache.subarray(0, cache.length / 2)],
+  ['it is of another V8', (cache) => Buffer.concat([cache.subarray(0, 4), Buffer.alloc(4), cache.subarray(8)])],
+  ['it is something else', (cache) => Buffer.alloc(cache.length, 'x')],
+];
+
+it.each(caches)('what V8 compiled before is thrown away, and the CLI runs, where %s', async (_, change) => {
+  const home = testHome();
+  const [bundle, cache] = ['cli-main.js', 'cli-main.js.cache'];
+  for (const file of ['cli.js', bundle, cache, 'package.json']) cpSync(join(dist, file), join(home.folder, file));
+  const changed = change(readFileSync(join(dist, cache)));
+  if (changed) writeFileSync(join(home.folder, cache), changed);
+  else rmSync(join(home.folder, cache));
+  const run = startProgram(home, [join(home.folder, 'cli.js'), '--version']);
+  expect(await run.exit).toEqual({ code: 0, stdout: expect.stringMatching(/^sessiond \d/), stderr: '' });
+});
+
+it('V8 takes what it compiled when the CLI was built', async () => {
+  const home = testHome();
+  const program = `
+    const { readFileSync } = require('node:fs');
+    const path = ${JSON.stringify(join(dist, 'cli-main.js'))};
+    const cachedData = readFileSync(path + '.cache');
+    console.log(new (require('node:vm').Script)(readFileSync(path, 'latin1'), { cachedData }).cachedDataRejected);
+  `;
+  expect(await startProgram(home, ['-e', program]).exit).toMatchObject({ stdout: 'false\n', stderr: '' });
+  // Read as latin1, which V8 takes as it is: any other letter would be another.
+  expect(readFileSync(join(dist, 'cli-main.js'), 'utf8')).toMatch(/^[\x00-\x7f]*$/);
 });
