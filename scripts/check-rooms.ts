@@ -219,8 +219,8 @@ function importsIn(root: string, path: string): Set<string> {
     found.add(match[1]!);
   for (const match of text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]\s*\)/g)) found.add(match[1]!);
   for (const match of text.matchAll(/\bimport\(\s*([^'"\s)][^)]*)\)/g)) {
-    // `run` becomes the daemon: it loads the built bundle, which is a program and none of the rooms.
-    if (relative(root, path) !== 'cli/commands/run.ts') found.add(`(computed: ${match[1]})`);
+    // `run` becomes the daemon: it has the built bundle loaded, which is a program and none of the rooms.
+    if (relative(root, path) !== 'cli/launch.ts') found.add(`(computed: ${match[1]})`);
   }
   return found;
 }
