@@ -10,16 +10,17 @@ const filename = 'cli-main.js';
 const path = join(__dirname, filename);
 
 const load = (url: string) => import(url);
+const source = readFileSync(path, 'latin1');
 
-new Script(readFileSync(path, 'latin1'), { filename, cachedData: compiled() }).runInThisContext()(
-  require,
-  __filename,
-  load,
-);
+new Script(source, { filename, cachedData: compiled() }).runInThisContext()(require, __filename, load);
 
+/** V8 compares no more than the length of the source: both end with the sum of the bundle, so that they belong together. */
 function compiled(): Buffer | undefined {
+  const sumLength = 16;
   try {
-    return readFileSync(`${path}.cache`);
+    const cache = readFileSync(`${path}.cache`);
+    const sum = cache.toString('latin1', cache.length - sumLength);
+    return source.endsWith(sum) && sum.length === sumLength ? cache.subarray(0, -sumLength) : undefined;
   } catch {
     return undefined;
   }

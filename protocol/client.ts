@@ -32,12 +32,16 @@ export class Client {
   /** Listeners of subscribe calls under way, by request id: bound as their reply is read, before any frame behind it. */
   readonly #starting = new Map<number, { listener: Listener; onStarted: (started: Started) => void }>();
   #lastId = 0;
+  #close!: () => void;
+  readonly #closing = new Promise<void>((resolve) => {
+    this.#close = resolve;
+  });
 
   /** Takes the transport over and reads from it until it ends. */
   constructor(transport: Transport) {
     this.#transport = transport;
     this.#rpc = new JSONRPCClient(async (request) => transport.send(JSON.stringify(request)));
-    this.closed = this.#read();
+    this.closed = Promise.race([this.#read(), this.#closing]);
   }
 
   /**
@@ -91,8 +95,11 @@ export class Client {
     throw response.error.message === closedMessage ? new TransportClosedError() : new RpcError(response.error);
   }
 
+  /** Also where a listener is at work: nothing waits for that. */
   close(): void {
     this.#transport.close();
+    this.#rpc.rejectAllPendingRequests(closedMessage);
+    this.#close();
   }
 
   async #read(): Promise<void> {

@@ -70,6 +70,8 @@ export class Intents {
   /** Handed over before the store was open. */
   readonly #ahead = { ops: 0, bytes: 0 };
   #batch: Batch | undefined;
+  /** What was handed back and told of, until the store forgets it. */
+  readonly #told: number[] = [];
   /** Halved while a batch is refused as a whole, until the op is found that it is refused for. */
   #batchOps = maxBatchOps;
   #isOver = false;
@@ -139,6 +141,8 @@ export class Intents {
   }
 
   async #handOver(given: Op): Promise<Entry> {
+    // What was handed over before the end is kept, also where the store was not open yet.
+    const isLate = this.#isOver;
     const op = JSON.parse(JSON.stringify(given)) as Op;
     const bytes = sizeOf(op);
     const { ops: maxOps, bytes: maxBytes } = this.#limits;
@@ -154,7 +158,7 @@ export class Intents {
       this.#ahead.ops -= 1;
       this.#ahead.bytes -= bytes;
     }
-    if (this.#isOver) throw new UnacknowledgedError(op.opId, false);
+    if (isLate) throw new UnacknowledgedError(op.opId, false);
     const same = this.#queue.same(op);
     if (same) return same;
     const intent = { n: ++this.#lastN, at, op: this.#queue.depending(op) };
@@ -191,6 +195,7 @@ export class Intents {
       return;
     }
     while (!this.#isOver) {
+      if (!this.#batch && this.#told.length > 0) await this.#forget([]);
       if (this.#sendable().length === 0) {
         await this.#pause();
         continue;
@@ -205,10 +210,11 @@ export class Intents {
       }
     }
     this.#isOver = true;
+    await Promise.allSettled(this.#keeping);
     for (const entry of this.#queue) {
       entry.reject(new UnacknowledgedError(entry.op.opId, this.#store.lasts && entry.isKept));
     }
-    await Promise.allSettled(this.#keeping);
+    if (!this.#batch && this.#told.length > 0) await this.#forget([]);
     await this.#store.close().catch(throwLater);
   }
 
@@ -287,38 +293,50 @@ export class Intents {
     if (passing) await this.#pause(this.#backoff.next(askedWait(passing.error)));
   }
 
-  /** Ends the batch: what is done is removed, and so is what is handed back, with all that depends on it, when that was told. */
+  /** Ends the batch: what is done is removed, and what is handed back, with all that depends on it, when that was told. */
   async #settle(done: Entry[], backs: HandedBack[]): Promise<void> {
     for (const entry of done) this.#queue.remove(entry);
-    const why = new Map(backs.map((back) => [back.op.opId, back]));
-    const gone = [...done];
-    if (backs.length > 0) {
-      for (const entry of this.#queue) {
-        const { op } = entry;
-        const because = op.dependsOn?.find((opId) => why.has(opId));
-        const own = why.get(op.opId);
-        const isMissing = own?.why === 'refused' && own.error.kind === 'DependencyMissing';
-        const back: HandedBack | undefined =
-          because !== undefined && (!own || isMissing) ? { op, why: 'dependsOnHandedBack', because } : own;
-        if (!back) continue;
-        why.set(op.opId, back);
-        gone.push(entry);
-        await this.#handBack(entry, back);
-      }
-    }
+    const handedBack = this.#dependingOn(backs);
+    // Before any of it is told: what is handed over by who is told depends on none of these.
+    for (const [entry] of handedBack) this.#queue.remove(entry);
     this.#batch = undefined;
-    for (const entry of gone) this.#queue.remove(entry);
+    await this.#forget(done);
+    // Not awaited: who is told may wait for an op that is sent behind these, or for the end of this.
+    for (const [entry, back] of handedBack) void this.#handBack(entry, back);
+  }
+
+  /** Ends the batch in the store, and removes what is done with. */
+  async #forget(done: Entry[]): Promise<void> {
+    const told = this.#told.splice(0);
     // Where this fails they are sent again after a restart, and are duplicates then; what is handed over next is told.
-    await this.#store.remove(gone.map(({ n }) => n)).catch(() => {});
+    await this.#store.remove([...done.map(({ n }) => n), ...told]).catch(() => {});
+  }
+
+  /** What is handed back, and what waits that depends on it, in order. */
+  #dependingOn(backs: HandedBack[]): [Entry, HandedBack][] {
+    const why = new Map(backs.map((back) => [back.op.opId, back]));
+    const found: [Entry, HandedBack][] = [];
+    if (backs.length === 0) return found;
+    for (const entry of this.#queue) {
+      const { op } = entry;
+      const because = op.dependsOn?.find((opId) => why.has(opId));
+      const own = why.get(op.opId);
+      const isMissing = own?.why === 'refused' && own.error.kind === 'DependencyMissing';
+      const back: HandedBack | undefined =
+        because !== undefined && (!own || isMissing) ? { op, why: 'dependsOnHandedBack', because } : own;
+      if (!back) continue;
+      why.set(op.opId, back);
+      found.push([entry, back]);
+    }
+    return found;
   }
 
   async #handBack(entry: Entry, back: HandedBack): Promise<void> {
-    try {
-      await this.#onHandedBack(back);
-    } catch (error) {
-      throwLater(error);
-    }
+    const telling = (async () => this.#onHandedBack(back))();
     entry.reject(new HandedBackError(back));
+    await telling.catch(throwLater);
+    this.#told.push(entry.n);
+    this.#wake();
   }
 
   /** Until something was handed over, this ends, or `ms` have passed. */

@@ -151,6 +151,8 @@ export class LastingSubscription {
   }
 
   #start(client: Client, started: Started): void {
+    // Ended before it was answered: the daemon goes on with it until it is told.
+    if (this.#isOver) client.call('events/unsubscribe', { subscription: started.subscription }).catch(() => {});
     if (this.#isOver || this.#client !== client) return;
     const { mode, reason, cursor, head, subscription } = started;
     this.#id = subscription;
@@ -199,7 +201,8 @@ export class LastingSubscription {
       this.#seen = Math.max(this.#seen, delivery.params.events.at(-1)?.seq ?? 0);
       this.#head = Math.max(this.#head, this.#seen);
     }
-    if (delivery.type === 'events/reset') this.#await(delivery.params.reason);
+    // Under `never` no state follows: the daemon ends it, and says why when it is asked to go on.
+    if (delivery.type === 'events/reset' && this.#params.snapshot !== 'never') this.#await(delivery.params.reason);
     if (delivery.type === 'events/snapshot' && delivery.params.done) this.#inSnapshot = false;
     if (delivery.type === 'events/caughtUp') this.#isCaughtUp = true;
     if (delivery.type === 'events/ended') this.#endedBy(client, delivery.params.reason);

@@ -13,7 +13,7 @@ def follow(daemon, name="python"):
             if blocker["state"] == "pending":
                 ask = blocker["request"]
                 what = ask["questions"][0]["question"] if "questions" in ask else " ".join([ask["permission"], *ask.get("patterns", [])])
-                print("".join(filter(str.isprintable, what)), f"(sessiond answer {blocker['id']})", flush=True)
+                print("".join(c if c.isprintable() else " " for c in what), f"(sessiond answer {blocker['id']})", flush=True)
         if "cursor" in params:
             send("events/ack", name=name, cursor=params["cursor"])
         if "error" in message:

@@ -42,6 +42,7 @@ const caches: [string, (cache: Buffer) => Buffer | undefined][] = [
   ['it is empty', () => Buffer.alloc(0)],
   ['it is torn', (cache) => cache.subarray(0, cache.length / 2)],
   ['it is of another V8', (cache) => Buffer.concat([cache.subarray(0, 4), Buffer.alloc(4), cache.subarray(8)])],
+  ['it is of another bundle', (cache) => Buffer.concat([cache.subarray(0, -16), Buffer.alloc(16, '0')])],
   ['it is something else', (cache) => Buffer.alloc(cache.length, 'x')],
 ];
 
@@ -61,10 +62,13 @@ it('V8 takes what it compiled when the CLI was built', async () => {
   const program = `
     const { readFileSync } = require('node:fs');
     const path = ${JSON.stringify(join(dist, 'cli-main.js'))};
-    const cachedData = readFileSync(path + '.cache');
-    console.log(new (require('node:vm').Script)(readFileSync(path, 'latin1'), { cachedData }).cachedDataRejected);
+    const source = readFileSync(path, 'latin1');
+    const cache = readFileSync(path + '.cache');
+    const isOfIt = source.endsWith(cache.toString('latin1', cache.length - 16));
+    const cachedData = cache.subarray(0, -16);
+    console.log(isOfIt, new (require('node:vm').Script)(source, { cachedData }).cachedDataRejected);
   `;
-  expect(await startProgram(home, ['-e', program]).exit).toMatchObject({ stdout: 'false\n', stderr: '' });
+  expect(await startProgram(home, ['-e', program]).exit).toMatchObject({ stdout: 'true false\n', stderr: '' });
   // Read as latin1, which V8 takes as it is: any other letter would be another.
   expect(readFileSync(join(dist, 'cli-main.js'), 'utf8')).toMatch(/^[\x00-\x7f]*$/);
 });

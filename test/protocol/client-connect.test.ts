@@ -512,6 +512,45 @@ describe('a subscription over several connections', () => {
     expect(connection.state.is).toBe('live');
   });
 
+  it('under `never` is sent no state, also where retention passes it while it is connected', async () => {
+    const { daemon, resets, started } = await setUp({ from: 's.0.a', snapshot: 'never' });
+    const played = await daemon.greeted();
+    const { tell } = await played.subscribed({ mode: 'resumed', cursor: 's.0.a', head: 's.0.a' });
+    const { lasting } = await started;
+    await tell('reset', { reason: 'CursorExpired', earliest: 's.5.a', head: 's.9.a' });
+    await tell('ended', { reason: 'expired' });
+    const asked = await played.next('events/subscribe');
+    expect(asked.params).toMatchObject({ from: 's.0.a', snapshot: 'never' });
+    await played.refuse(asked, 'CursorExpired', { earliest: 's.5.a', head: 's.9.a' });
+    expect(await within('the end', lasting.ended)).toMatchObject({ reason: 'refused' });
+    expect(resets).toEqual([]);
+  });
+
+  it('[P18] closed before the daemon answered, it is ended there when the answer comes', async () => {
+    const { daemon, connection } = await setUp();
+    const played = await daemon.greeted();
+    await played.subscribed({ mode: 'live', cursor: 's.0.a', head: 's.0.a' });
+    const view = connection.view();
+    await turns();
+    view.close();
+    await played.subscribed({ mode: 'snapshot', reason: 'always', cursor: 's.0.a', head: 's.0.a' });
+    expect((await played.next('events/unsubscribe')).params).toEqual({ subscription: 'sub_2' });
+  });
+
+  it.each([
+    ['never returns', () => new Promise<void>(() => {})],
+    ['awaits a call of the same connection', (call: () => Promise<unknown>) => call().then(() => {})],
+  ])('close ends it also while its listener %s', async (_, wait) => {
+    const daemon = new PlayedDaemon();
+    const connection = daemon.connect({});
+    const listener = () => wait(() => connection.call('ping', {}).catch(() => {}));
+    const starting = connection.subscribe({}, listener);
+    starting.catch(() => {});
+    await (await daemon.greeted()).subscribed({ mode: 'live', cursor: 's.0.a', head: 's.0.a' });
+    await turns();
+    await within('it to be closed', connection.close());
+  });
+
   it.each(['takenOver', 'unsubscribed'])('ends when the daemon says %s, and is not begun anew', async (reason) => {
     const { daemon, started, again } = await setUp();
     const first = await daemon.greeted();

@@ -194,6 +194,36 @@ describe('append', () => {
 });
 
 describe('what is handed back', () => {
+  it('who is told may hand over another op of the session, and wait for it', async () => {
+    const applied: string[] = [];
+    const onHandedBack = async ({ op }: HandedBack) => {
+      if (op.opId !== 'cr') return;
+      applied.push((await connection.append(put('instead'))).opId);
+    };
+    const { daemon, connection, append } = setUp({ intents: { onHandedBack } });
+    const refused = append(create('cr'));
+    const played = await daemon.greeted();
+    await take(played, [rejection('cr', 'AlreadyExists')]);
+    expect(await failed(refused)).toBeInstanceOf(HandedBackError);
+    const asked = await take(played);
+    expect(asked.params.ops).toEqual([put('instead')]);
+    expect(applied).toEqual(['instead']);
+  });
+
+  it('who is told may end the connection, and wait for that', async () => {
+    let isClosed = false;
+    const onHandedBack = async () => {
+      await connection.close();
+      isClosed = true;
+    };
+    const { daemon, connection, append } = setUp({ intents: { onHandedBack } });
+    void append(put('a')).catch(() => {});
+    await take(await daemon.greeted(), [rejection('a', 'NotFound')]);
+    await within('it to be closed', connection.closed);
+    await turns();
+    expect(isClosed).toBe(true);
+  });
+
   it('a refused op, with its reason; the rest goes on', async () => {
     const { daemon, append, acknowledged, backs } = setUp();
     const [, refused] = [append(put('a')), append(put('b')), append(put('c'))];
@@ -319,6 +349,15 @@ describe('over restarts of the client', () => {
     await within('the third', third);
     await two.connection.close();
     expect((await store.open(() => '')).intents).toEqual([]);
+  });
+
+  it('[P12] what was handed over right before it is closed is kept', async () => {
+    const store = lasting();
+    const { connection, append } = setUp({ intents: { store, onHandedBack: () => {} } });
+    const waiting = append(put('a'));
+    await connection.close();
+    expect(await failed(waiting)).toMatchObject({ isKept: true });
+    expect((await store.open(() => '')).intents.map(({ op }) => op)).toEqual([put('a')]);
   });
 
   it('an op that a former process handed over is handed back to onHandedBack, and removed when that has returned', async () => {
