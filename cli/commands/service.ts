@@ -31,7 +31,7 @@ export function configure(command: Command, context: Context): void {
     )
     .action((options: InstallOptions) => install(context, options));
   verb('uninstall', 'end the service, and remove the files that install wrote')
-    .option('--yes', 'do not ask; it never does')
+    .option('--yes', 'for scripts: it asks nothing anyway')
     .option('--force', 'remove files too that were changed, or that sessiond did not write')
     .addHelpText(
       'after',

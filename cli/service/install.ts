@@ -40,14 +40,18 @@ export async function install(context: Context, options: InstallOptions): Promis
         : out.lines(['nothing to change: the service is installed', manager.promise]));
       return;
     }
-    if (!json || !options.yes) await show(context, files);
-    if (!options.yes) await confirm(context, manager, running);
+    // By `--yes` it is shown when it is done: a reader that has gone must not keep it from being done.
+    if (!options.yes) {
+      await show(context, files);
+      await confirm(context, manager, running);
+    }
     const written = files.filter(({ found }) => found.is !== 'same');
     for (const file of written) put(context, file);
     const stopped = byHand ? await stopDaemon(context, byHand) : null;
     if (!isReachable) throw unreachable(context, manager, state.unreachable);
     await enable(context, manager);
     if (json) return await out.json({ changed: true, files: paths, stopped });
+    if (options.yes) await show(context, files);
     await out.lines([
       ...written.map(({ path }) => `wrote ${shownPath(path, home)}`),
       ...(stopped === null ? [] : [`stopped the daemon that ran (pid ${stopped})`]),
