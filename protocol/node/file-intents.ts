@@ -1,6 +1,6 @@
 // The outbox in a file that outlives the process: lines of JSON, appended and fsynced, many at a time. What is done with is a line
 // too; now and then the file is written anew without it. One process a file.
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -17,12 +17,13 @@ type Line =
   | { cursor: string };
 type Write = { line: Line; mustLast: boolean; resolve(): void; reject(error: unknown): void };
 
-/** Below this the file is not written anew; above, when half of it is done with. */
+/** Bytes. Below this the file is not written anew; above, when half of it is done with. */
 const smallBytes = 1024 * 1024;
 
 /**
- * Keeps ops in the file at `path` (0600; it is made, with its folder, where it is missing). A write that fails is told to whoever
- * handed the op over, and the file is as before; an fsync that fails ends it, since what is on disk then is unknown.
+ * Keeps ops in the file at `path` (0600; it is made, with its folder, where it is missing, also when somebody removes it later). A
+ * write that fails is told to whoever handed the op over, and the file is as before; an fsync that fails ends it, since what is on
+ * disk then is unknown. A file that is no outbox, or a damaged one, is refused at the opening and left as it is.
  */
 export function fileIntents(path: string): IntentStore {
   return new FileIntents(path);
@@ -32,8 +33,10 @@ class FileIntents implements IntentStore {
   readonly lasts = true;
   readonly #path: string;
   #lock: FileLock | undefined;
-  #file!: FileHandle;
+  #file: FileHandle | undefined;
   #size = 0;
+  /** Bytes above which it may be written anew: more after that has failed, as on a full disk. */
+  #large = smallBytes;
   /** Bytes of what is not done with yet: about. */
   #liveBytes = 0;
   readonly #held = { clientId: '', cursor: undefined, batch: undefined } as Omit<HeldIntents, 'intents'>;
@@ -48,15 +51,13 @@ class FileIntents implements IntentStore {
 
   async open(newClientId: () => string): Promise<HeldIntents> {
     mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-    const lock = FileLock.take(`${this.#path}.lock`);
-    if (typeof lock === 'string') throw new IntentsLockedError(this.#path, lock);
-    this.#lock = lock;
+    this.#takeLock();
     try {
       for (const line of readLines(this.#path)) this.#apply(line, JSON.stringify(line).length);
       this.#held.clientId ||= newClientId();
       await this.#rewrite();
     } catch (error) {
-      lock.release();
+      await this.close();
       throw error;
     }
     return { ...this.#held, intents: [...this.#intents.values()].map(({ intent }) => intent) };
@@ -80,8 +81,17 @@ class FileIntents implements IntentStore {
 
   async close(): Promise<void> {
     await this.#flushing;
-    await this.#file.close();
-    this.#lock?.release();
+    try {
+      await this.#file?.close();
+    } finally {
+      this.#lock?.release();
+    }
+  }
+
+  #takeLock(): void {
+    const lock = FileLock.take(`${this.#path}.lock`);
+    if (typeof lock === 'string') throw new IntentsLockedError(this.#path, lock);
+    this.#lock = lock;
   }
 
   #write(line: Line, mustLast: boolean): Promise<void> {
@@ -111,30 +121,49 @@ class FileIntents implements IntentStore {
 
   async #append(writes: Write[]): Promise<void> {
     if (this.#broken !== undefined) throw this.#broken;
+    const file = this.#file!;
     const lines = writes.map(({ line }) => `${JSON.stringify(line)}\n`);
     try {
-      await this.#file.appendFile(lines.join(''));
+      await file.appendFile(lines.join(''));
     } catch (error) {
       // Half a line may be there, which the next would make a whole one of.
-      await this.#file.truncate(this.#size).catch((left: unknown) => {
+      await file.truncate(this.#size).catch((left: unknown) => {
         this.#broken = left;
       });
       throw error;
     }
     try {
-      if (writes.some(({ mustLast }) => mustLast)) await this.#file.datasync();
-      writes.forEach(({ line }, index) => {
-        this.#apply(line, lines[index]!.length);
-      });
-      this.#size += Buffer.byteLength(lines.join(''));
-      if (this.#size > smallBytes && this.#size > 2 * this.#liveBytes) {
-        await this.#file.close();
-        await this.#rewrite();
-      }
+      if (writes.some(({ mustLast }) => mustLast)) await file.datasync();
     } catch (error) {
       this.#broken = error;
       throw error;
     }
+    if ((await file.stat()).nlink === 0) {
+      // Somebody removed the file: what was written is nowhere.
+      await this.#putBack();
+      return this.#append(writes);
+    }
+    writes.forEach(({ line }, index) => {
+      this.#apply(line, lines[index]!.length);
+    });
+    this.#size += Buffer.byteLength(lines.join(''));
+    if (this.#size <= this.#large || this.#size <= 2 * this.#liveBytes) return;
+    // What was handed over is on disk, whether this succeeds or not.
+    await this.#rewrite().catch(() => {
+      this.#large = this.#size + smallBytes;
+    });
+  }
+
+  /** Makes the removed file anew. Throws where another process has come to its place. */
+  async #putBack(): Promise<void> {
+    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+    if (this.#lock!.isLost()) {
+      this.#lock!.release();
+      this.#takeLock();
+    }
+    if (existsSync(this.#path))
+      throw new Error(`${this.#path} was removed, and another file is in its place: start again`);
+    await this.#rewrite();
   }
 
   #apply(line: Line, bytes: number): void {
@@ -152,7 +181,10 @@ class FileIntents implements IntentStore {
     else this.#held.clientId = line.clientId;
   }
 
-  /** Writes what is not done with to a new file and puts it in the old one's place: at each moment one of the two is whole. */
+  /**
+   * Writes what is not done with to a new file and puts it in the old one's place: at each moment one of the two is whole. Where
+   * that fails it goes on with the old one.
+   */
   async #rewrite(): Promise<void> {
     const { clientId, cursor, batch } = this.#held;
     const lines: Line[] = [{ v: 1, clientId }];
@@ -161,21 +193,34 @@ class FileIntents implements IntentStore {
     if (batch) lines.push({ batch });
     const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
     const draft = `${this.#path}.new`;
-    const file = openSync(draft, 'w', 0o600);
+    let file: FileHandle | undefined;
     try {
-      const bytes = Buffer.from(text);
-      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
+      rmSync(draft, { force: true });
+      file = await open(draft, 'ax', 0o600);
+      await file.appendFile(text);
+      await file.sync();
+      renameSync(draft, this.#path);
+    } catch (error) {
+      await file?.close().catch(() => {});
+      if (file) rmSync(draft, { force: true });
+      throw error;
     }
-    renameSync(draft, this.#path);
-    syncFolder(dirname(this.#path));
-    this.#file = await open(this.#path, 'a', 0o600);
+    const old = this.#file;
+    this.#file = file;
     this.#size = Buffer.byteLength(text);
+    this.#large = smallBytes;
+    await old?.close().catch(() => {});
+    try {
+      syncFolder(dirname(this.#path));
+    } catch (error) {
+      // Which of the two is there after a crash is unknown, and only one has what is written from now on.
+      this.#broken = error;
+      throw error;
+    }
   }
 }
 
+/** The lines of an outbox; none where there is no file, or an empty one. Throws for a file that is none, or damaged. */
 function readLines(path: string): Line[] {
   let text: string;
   try {
@@ -184,27 +229,60 @@ function readLines(path: string): Line[] {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
-  const lines = text.split('\n').map(parse);
-  const end = lines.indexOf(undefined);
-  // At its end a crash may have left what nobody was told is kept. Anywhere else it is damage, and no op is dropped in silence.
-  if (lines.slice(end).some((line) => line !== undefined)) {
-    throw new Error(`${path}, line ${end + 1}, is damaged: mend that line, or move the file away`);
+  // Behind the last line end a crash may have left a piece of what nobody was told is kept. Anything else that is no line of ours
+  // is damage, and no op is dropped in silence.
+  const [first, ...others] = text.split('\n').slice(0, -1).map(parse);
+  if (isPieceOfFirst(text)) return [];
+  if (!isFirst(first)) {
+    throw new Error(
+      `${path} is no outbox that this version can read: give the outbox another path, or move the file away`,
+    );
   }
-  const kept = lines.slice(0, end) as Line[];
-  const [first] = kept;
-  if (first && !('v' in first && first.v === 1)) throw new Error(`${path} is no outbox that this version can read`);
-  return kept;
+  const damaged = others.findIndex((line) => !isLine(line));
+  if (damaged !== -1) {
+    throw new Error(`${path}, line ${damaged + 2}, is damaged: mend or delete that line, or move the file away`);
+  }
+  return [first, ...(others as Line[])];
 }
 
-/** Undefined for what is no line; what stands behind the last line end is none, too. */
-function parse(text: string, index: number, all: string[]): Line | undefined {
-  if (index === all.length - 1) return undefined;
+/** Undefined for what is no JSON. */
+function parse(text: string): unknown {
   try {
-    const line = JSON.parse(text) as unknown;
-    return typeof line === 'object' && line !== null ? (line as Line) : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
+}
+
+function isFirst(value: unknown): value is Line {
+  const { v, clientId } = fieldsOf(value);
+  return v === 1 && typeof clientId === 'string';
+}
+
+/** Whether it may become a first line by what is written behind it; also where it is empty. */
+function isPieceOfFirst(text: string): boolean {
+  const start = '{"v":1,"clientId":"';
+  return (
+    start.startsWith(text) ||
+    (text.startsWith(start) && /^(?:[^"\\\n]|\\[^\n])*(?:\\|"\}?)?$/.test(text.slice(start.length)))
+  );
+}
+
+function isLine(value: unknown): value is Line {
+  const { n, at, op, gone, batch, cursor } = fieldsOf(value);
+  if (n !== undefined) return areNumbers([n, at]) && typeof fieldsOf(op).type === 'string';
+  if (gone !== undefined) return areNumbers(gone);
+  if (batch !== undefined) return typeof fieldsOf(batch).batchId === 'string' && areNumbers(fieldsOf(batch).ns);
+  return typeof cursor === 'string';
+}
+
+function areNumbers(value: unknown): boolean {
+  return Array.isArray(value) && value.every(Number.isFinite);
+}
+
+/** None of what is no object. */
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return Object(value) as Record<string, unknown>;
 }
 
 function syncFolder(path: string): void {

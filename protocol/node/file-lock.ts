@@ -2,14 +2,27 @@
 // lock for ever, and two who find it must not both take it.
 //
 // The lock is the file `PATH.N` with the highest N; it names its holder. Whoever finds that holder gone makes N + 1, which only one
-// can, and removes what is below. The highest is never removed: so a number is not made again by one who looked long ago.
-import { linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// can, and removes what is below. The highest is never removed: so a number is not made again by one who looked long ago. A file
+// that names no process, as an empty one, is held by nobody.
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  linkSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 export class FileLock {
-  readonly #file: string;
+  /** Open for as long as it is held: what is at its path by then may be another's. */
+  #file: number | undefined;
 
-  private constructor(file: string) {
+  private constructor(file: number) {
     this.#file = file;
   }
 
@@ -21,20 +34,34 @@ export class FileLock {
       const holder = last === 0 ? undefined : read(`${path}.${last}`);
       if (holder !== undefined && isAlive(holder)) return `the process ${holder.split(' ')[0]}`;
       const file = `${path}.${last + 1}`;
-      if (!make(file)) continue;
+      const made = make(file);
+      if (made === undefined) continue;
       // One who was faster by more than one number has the lock, and has removed what this one looked at.
       if (numbersOf(path).at(-1) !== last + 1) {
+        closeSync(made);
         rmSync(file, { force: true });
         continue;
       }
       for (const n of held) rmSync(`${path}.${n}`, { force: true });
-      return new FileLock(file);
+      return new FileLock(made);
     }
   }
 
-  /** Idempotent. */
+  /** Whether somebody removed its file, so that another may hold a lock at this path; or it was released. */
+  isLost(): boolean {
+    return this.#file === undefined || fstatSync(this.#file).nlink === 0;
+  }
+
+  /** Idempotent. Leaves the file, empty: one step, that needs no room on the disk. */
   release(): void {
-    writeFileSync(this.#file, 'released', { mode: 0o600 });
+    const file = this.#file;
+    if (file === undefined) return;
+    this.#file = undefined;
+    try {
+      ftruncateSync(file);
+    } finally {
+      closeSync(file);
+    }
   }
 }
 
@@ -48,16 +75,19 @@ function numbersOf(path: string): number[] {
     .sort((a, b) => a - b);
 }
 
-/** Makes the file with its holder in it at once; false where it is there. */
-function make(file: string): boolean {
+/** Makes the file with its holder in it at once, and returns it, open; undefined where it is there. */
+function make(file: string): number | undefined {
   const folder = mkdtempSync(join(dirname(file), '.lock-'));
-  const draft = join(folder, 'holder');
+  let made: number | undefined;
   try {
-    writeFileSync(draft, holderOf(process.pid) ?? String(process.pid), { mode: 0o600 });
+    const draft = join(folder, 'holder');
+    made = openSync(draft, 'wx', 0o600);
+    writeFileSync(made, holderOf(process.pid) ?? String(process.pid));
     linkSync(draft, file);
-    return true;
+    return made;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if (made !== undefined) closeSync(made);
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
     throw error;
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -73,12 +103,14 @@ function read(file: string): string | undefined {
 }
 
 function isAlive(holder: string): boolean {
-  const pid = Number(holder.split(' ')[0]);
-  if (!Number.isInteger(pid)) return false; // released
+  const [name] = holder.split(' ') as [string];
+  // Number('') is 0, and the process 0 is the own group.
+  if (!/^[1-9]\d*$/.test(name)) return false;
+  const pid = Number(name);
   try {
     process.kill(pid, 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
   // The number may be another process's by now. Where the system does not tell when it was started, it is taken for alive.
   return !holder.includes(' ') || holderOf(pid) === holder;
