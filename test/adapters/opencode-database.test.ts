@@ -213,6 +213,11 @@ describe('a database', () => {
         'session_id',
       );
       const change = fc.record({ at: fc.constantFrom(...all), column, value });
+      const ownerOf = (index: number, value: string | null) => ({
+        at: { table: 'part', index },
+        column: 'message_id',
+        value,
+      });
       fc.assert(
         fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), (changes) => {
           const changed = structuredClone(tables);
@@ -228,7 +233,8 @@ describe('a database', () => {
           expect(folds.changes).toBe(before);
           db.close();
         }),
-        { numRuns: 40 },
+        // Found by chance once: none, and the text of none.
+        { numRuns: 40, examples: tables.part?.[6] ? [[[ownerOf(2, 'null'), ownerOf(6, null)]]] : [] },
       );
     },
   );

@@ -66,7 +66,7 @@ test('a verb that acts with no capability refuses a token, and does nothing', as
   const refusing = await Promise.all(
     Object.entries(verbs).map(async ([name, { load }]) => ((await load()).withoutToken === undefined ? [] : [name])),
   );
-  expect(refusing.flat().sort()).toEqual(['completion', 'demo', 'logs', 'run', 'socket']);
+  expect(refusing.flat().sort()).toEqual(['completion', 'demo', 'logs', 'run', 'service', 'socket']);
 });
 
 test('ask with a token that has no session in the folder says how to name one', async () => {

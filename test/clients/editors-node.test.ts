@@ -75,9 +75,19 @@ it('the VS Code extension counts what waits, tells when the daemon is gone, and 
 });
 
 it("the VS Code extension fits VS Code's types", () => {
+  const config = {
+    extends: join(root, 'tsconfig.json'),
+    compilerOptions: {
+      ...{ allowJs: true, checkJs: true, noImplicitAny: false, types: ['node', 'vscode'] },
+      typeRoots: [join(root, 'node_modules/@types')],
+      // The package's own types are made when it is packed (package.test.ts); these are what they are made of.
+      paths: { sessiond: [join(root, 'protocol/node/exports.ts')] },
+    },
+    include: [],
+    files: [join(root, 'cli/editors/vscode.cjs')],
+  };
+  const project = join(testHome().folder, 'tsconfig.json');
+  writeFileSync(project, JSON.stringify(config));
   const tsc = join(root, 'node_modules/.bin/tsc');
-  const options = ['--allowJs', '--checkJs', '--noEmit', '--strict', '--noImplicitAny', 'false', '--skipLibCheck'];
-  const module = ['--module', 'NodeNext', '--target', 'ES2023', '--types', 'node,vscode'];
-  const args = ['--ignoreConfig', ...options, ...module, 'cli/editors/vscode.cjs'];
-  expect(execFileSync(tsc, args, { cwd: root, encoding: 'utf8' })).toBe('');
+  expect(execFileSync(tsc, ['-p', project], { cwd: root, encoding: 'utf8' })).toBe('');
 });

@@ -193,7 +193,9 @@ class OpencodeDatabase implements SourceDatabase {
   #recordsOf(sessionKey: string, places: Place[]): RowRecord[] {
     const session = this.#findSession(sessionKey) ?? {};
     const seen = new Set<string>();
-    const records = places.map(({ kind, id, messageId }): RowRecord => {
+    const records = places.map(({ kind, id, ...place }): RowRecord => {
+      // A damaged row may have none, or a number: what is put under its text must be found by that.
+      const messageId = String(place.messageId);
       const data = this.#findData(kind, id) ?? '';
       const message = seen.has(messageId) ? undefined : this.#findData('message', messageId);
       seen.add(messageId);
