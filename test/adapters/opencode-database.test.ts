@@ -215,7 +215,7 @@ describe('a database', () => {
       const change = fc.record({ at: fc.constantFrom(...all), column, value });
       const ownerOf = (index: number, value: string | null) => ({
         at: { table: 'part', index },
-        column: 'message_id',
+        column: 'message_id' as const,
         value,
       });
       fc.assert(
