@@ -167,7 +167,7 @@ test('a sink whose other side is away is failing: when it is tried next is told,
   );
   const { stdout } = await run(home, ['outbox']);
   expect(stdout).toMatch(
-    /^away {2}failing, \d+ events behind {2}http:\/\/127\.0\.0\.1:9\n {2}bat_\w{9,} {2}\d+ ops, (waiting, tried (once|\d+ times), next try (now|in .*)|on its way.*)\n/,
+    /^away {2}failing, \d+ events behind {2}http:\/\/127\.0\.0\.1:9\n {2}bat_[\w-]{9,} {2}\d+ ops, (waiting, tried (once|\d+ times), next try (now|in .*)|on its way.*)\n/,
   );
   expect(stdout).toContain(`  it is tried again by itself; when: ${shownProgram} outbox\n`);
   expect((await run(home, ['sink', 'ls'])).stdout).toMatch(
