@@ -37,13 +37,12 @@ import { Access } from './serve/access.ts';
 import type { Rpc } from './serve/connection.ts';
 import { Connection } from './serve/connection.ts';
 import { beginsHttp, firstByte } from './serve/first-byte.ts';
-import { listenOnGiven } from './serve/given-socket.ts';
+import { listenOn } from './serve/given-socket.ts';
 import { createHandlers } from './serve/handlers.ts';
 import type { HttpDeps, HttpDoor, HttpListen } from './serve/http/door.ts';
 import type { Limits } from './serve/limits.ts';
 import { defaultLimits } from './serve/limits.ts';
 import type { Listening } from './serve/listen.ts';
-import { listen } from './serve/listen.ts';
 import { Pages } from './serve/page.ts';
 import type { Entry } from './serve/peer.ts';
 import { Peer } from './serve/peer.ts';
@@ -273,12 +272,8 @@ export class Daemon {
   /** Listens on the socket, then starts reading sources. Rejects with ListenError; the store is closed then. */
   async start(): Promise<void> {
     try {
-      const { givenFd, paths } = this.#options;
-      const onSocket = (socket: Socket) => this.#accept(socket);
-      this.#listening = await (givenFd === undefined
-        ? listen(paths.socket, onSocket)
-        : listenOnGiven(givenFd, paths.socket, onSocket));
-      const { http } = this.#options;
+      const { givenFd, http, paths } = this.#options;
+      this.#listening = await listenOn(givenFd, paths.socket, (socket) => this.#accept(socket));
       if (http) this.#url = await (await this.#door()).listen(http);
     } catch (error) {
       this.#listening?.close();

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import type { Listening } from './listen.ts';
-import { answers, checkFolder, ListenError, listening } from './listen.ts';
+import { answers, checkFolder, ListenError, listen, listening } from './listen.ts';
 
 const firstFd = 3;
 /** What a start again does not mend: the daemon's exit code for wrong usage, with which a unit is not restarted. */
@@ -25,10 +25,15 @@ export function takeGivenSocket(env: NodeJS.ProcessEnv, pid: number): number | u
 }
 
 /**
- * Accepts on the socket that was handed over as `fd`, which is to be that of `path`. Rejects with ListenError when it is not,
- * or when its folder is not as it must be. The socket file is the manager's: it outlives the daemon.
+ * Accepts on `path`: where a socket was handed over as `fd`, on that one, whose file is the manager's and outlives the daemon. Rejects
+ * with ListenError when it is not that of `path`, and as `listen` does.
  */
-export async function listenOnGiven(fd: number, path: string, onSocket: (socket: Socket) => void): Promise<Listening> {
+export async function listenOn(
+  fd: number | undefined,
+  path: string,
+  onSocket: (socket: Socket) => void,
+): Promise<Listening> {
+  if (fd === undefined) return listen(path, onSocket);
   checkFolder(dirname(path));
   checkSocket(fd, path);
   const server = createServer({ allowHalfOpen: true }, onSocket);
