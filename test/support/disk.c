@@ -3,8 +3,6 @@
 // at DISK_LOSES takes the power away: of the writes that no fsync came behind, some are kept, some are torn and the others are undone,
 // as DISK_SEED draws; files that were made and whose folder was not synced are gone; and the process ends by SIGKILL.
 //   DISK_KEEPS    of 100 unsynced writes, so many reach the disk all the same; 0: none
-//   DISK_SLOW_US  each fsync takes so many microseconds more
-//   DISK_LIES     set: an fsync does nothing, and says that it did
 // Not covered: renames and removals take effect at once, and writes through mmap are not seen (SQLite's -shm, which it makes anew).
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -45,8 +43,7 @@ static struct undo *last;
 static struct made *newest;
 static char folder[PATH_MAX];
 static uint64_t dice;
-static int keeps, lies;
-static useconds_t slow;
+static int keeps;
 
 #define REAL(name) ((__typeof__(name) *)dlsym(RTLD_NEXT, #name))
 
@@ -199,8 +196,6 @@ __attribute__((constructor)) static void begin(void) {
   if (!below || !realpath(below, folder)) return;
   dice = seed ? strtoull(seed, NULL, 10) * 2654435761u + 1 : 1;
   keeps = getenv("DISK_KEEPS") ? atoi(getenv("DISK_KEEPS")) : 0;
-  slow = getenv("DISK_SLOW_US") ? (useconds_t)atoi(getenv("DISK_SLOW_US")) : 0;
-  lies = getenv("DISK_LIES") != NULL;
   pthread_t thread;
   if (fifo && pthread_create(&thread, NULL, wait_for_loss, strdup(fifo)) != 0) fail("thread");
 }
@@ -286,8 +281,6 @@ static int sync_with(int fd, int (*real)(int)) {
   char path[PATH_MAX];
   struct stat state;
   int ours = is_ours(fd, path, &state);
-  if (ours && slow > 0) usleep(slow);
-  if (ours && lies) return 0;
   pthread_mutex_lock(&lock);
   int result = real(fd);
   int saved = errno;

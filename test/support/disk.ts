@@ -22,8 +22,6 @@ export type DiskOptions = {
   seed?: number;
   /** Of 100 unsynced writes, so many reach the disk, some of them in half; 0: none. */
   keeps?: number;
-  /** Each fsync takes so much longer. */
-  slowMs?: number;
 };
 
 /** Below one folder. Made anew for each process that writes there. */
@@ -32,7 +30,7 @@ export class Disk {
   readonly env: NodeJS.ProcessEnv;
   readonly #fifo: string;
 
-  constructor(folder: string, { seed = 1, keeps = 0, slowMs = 0 }: DiskOptions = {}) {
+  constructor(folder: string, { seed = 1, keeps = 0 }: DiskOptions = {}) {
     build();
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#fifo = join(dirname(folder), 'power');
@@ -43,7 +41,6 @@ export class Disk {
       DISK_LOSES: this.#fifo,
       DISK_SEED: String(seed),
       DISK_KEEPS: String(keeps),
-      DISK_SLOW_US: String(Math.round(slowMs * 1000)),
     };
   }
 
