@@ -24,9 +24,9 @@ export type Connected = {
 };
 
 /**
- * Asks what the verb will want right behind the introduction, without waiting for its answer: of what `ls` takes, a twentieth. Only
- * reads, whose answers may be thrown away: the daemon may turn out to be another than was thought. Not called with a token: before
- * that is taken, the connection is the owner's.
+ * Asks what the verb will want right behind the introduction, which spares a wait for its answer. Reads only, whose answers may be
+ * thrown away: the daemon may turn out to be another than was thought. Not called with a token: before that is taken, the connection
+ * is the owner's.
  */
 export type Ahead = (client: Client) => void;
 
@@ -63,7 +63,7 @@ export async function connectQuietly(context: Context, ahead: Ahead = () => {}):
     if (!context.spawn) throw new NotRunningError(`nobody listens on ${socket}`, context.program);
   }
   const { daemonPath, env, tied = false } = context;
-  // Loaded when it is needed: Node's own module to start processes is a twentieth of the time that `ls` takes.
+  // Loaded when it is needed, and with it Node's module that starts processes.
   const { spawnDaemon } = await import('../protocol/node/spawn.ts');
   const { client, started } = await spawnDaemon({ daemonPath, env, tied, timeoutMs: startTimeoutMs });
   try {

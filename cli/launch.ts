@@ -1,5 +1,5 @@
 // What `sessiond` runs. It loads the command line's bundle (main.ts) with what V8 had compiled of it when it was built, which is
-// a third of the time that `ls` takes. V8 takes that only if it is the same V8, and else compiles all of it, as ever. Code that
+// a quarter of the time that `ls` takes. V8 takes that only if it is the same V8, and else compiles all of it, as ever. Code that
 // was compiled before has lost how it is to import, so that it is handed a function for that.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

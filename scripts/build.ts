@@ -64,7 +64,7 @@ await build({
   },
   plugins: [withoutForge],
 });
-/** Commander loads it for verbs that are programs of their own, which ours are not: a tenth of what `ls` loads. */
+/** Commander loads it for verbs that are programs of their own, which ours are not; with it come modules that `ls` has no use for. */
 const withoutPrograms: Plugin = {
   name: 'without-programs',
   setup(bundler) {
