@@ -24,37 +24,26 @@ export type Connected = {
 };
 
 /**
- * Asks what the verb will want right behind the introduction, which spares a wait for its answer. Reads only, whose answers may be
- * thrown away: the daemon may turn out to be another than was thought. Not called with a token: before that is taken, the connection
- * is the owner's.
- */
-export type Ahead = (client: Client) => void;
-
-/**
  * Connects as `sessiond-cli`; with a token it acts with what that stands for from the first call on, and never as the owner.
  * A daemon of another version is told on stderr, once. Rejects with what exit.ts knows: not reachable, not authorised,
  * another protocol.
  */
-export async function connect(context: Context, ahead?: Ahead): Promise<Connected> {
-  const connected = await connectQuietly(context, ahead);
+export async function connect(context: Context): Promise<Connected> {
+  const connected = await connectQuietly(context);
   const { version } = connected.server.server;
   if (version !== context.version) await (await import('./version-skew.ts')).noticeSkew(context, version);
   return connected;
 }
 
 /** The same without a word about versions. */
-export async function connectQuietly(context: Context, ahead: Ahead = () => {}): Promise<Connected> {
+export async function connectQuietly(context: Context): Promise<Connected> {
   const { socket } = pathsFrom(context.env);
   // Asked by a connection, systemd would start a daemon.
   if (!context.spawn && (await (await import('./service/held-socket.ts')).heldSocket(context)) === 'waiting')
     throw new NotRunningError(`systemd listens on ${socket}, for the next use`, context.program);
   const { token, version } = context;
   const who = { protocolVersion, client: { name: 'sessiond-cli', version }, ...(token !== undefined && { token }) };
-  const introduce = (client: Client) => {
-    const answer = client.call('initialize', who);
-    if (token === undefined) ahead(client);
-    return answer;
-  };
+  const introduce = (client: Client) => client.call('initialize', who);
   try {
     const { client, answer } = await connectAnswering(socket, answerTimeoutMs, introduce);
     return { client, server: answer, started: false, canRead: canRead(answer) };
@@ -86,12 +75,8 @@ export async function connectIfRunning(context: Context): Promise<Connected | un
 }
 
 /** Runs `use` on a connection and closes it behind that, however it ends. */
-export async function withDaemon<T>(
-  context: Context,
-  use: (connected: Connected) => Promise<T>,
-  ahead?: Ahead,
-): Promise<T> {
-  const connected = await connect(context, ahead);
+export async function withDaemon<T>(context: Context, use: (connected: Connected) => Promise<T>): Promise<T> {
+  const connected = await connect(context);
   return useConnected(connected, () => use(connected));
 }
 

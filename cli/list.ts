@@ -4,6 +4,8 @@ import type { SourceStatus } from '../protocol/methods.ts';
 import { pathsFrom } from '../protocol/node/paths.ts';
 import type { Session } from '../protocol/schema.ts';
 import { unknownAgentText } from './agents.ts';
+import type { Asked, Wanted } from './asked-sessions.ts';
+import { askSessions, askSources, mostCounted } from './asked-sessions.ts';
 import type { Context } from './context.ts';
 import { waitText } from './render/blocker.ts';
 import { safeJson } from './render/clean.ts';
@@ -12,39 +14,19 @@ import { countOf, grouped } from './render/quantity.ts';
 import { sessionTable } from './render/sessions.ts';
 import { lookedIn, progressOf, progressText } from './render/sources.ts';
 import { wrap } from './render/width.ts';
-import type { SessionFilter } from './session-filter.ts';
 import { filteredSessions } from './session-filter.ts';
 
-/** Further sessions are counted up to here: a count is not worth reading a whole archive. */
-const mostCounted = 1000;
 /** Of so many sessions that wait it is told for what: each costs a call. */
 const mostWaiting = 50;
 
-/** `filterWords`: the filter as options, for the command that shows more. */
-export type Wanted = { limit: number; filter?: SessionFilter; filterWords?: string };
-
-/** What is on its way. */
-type Asked = {
-  client: Client;
-  sources: Promise<SourceStatus[]>;
-  newest: Promise<{ sessions: Session[]; more: number }>;
-};
-
-/** Asks for what printSessions prints. */
-export function askSessions(client: Client, { limit, filter = {} }: Wanted): Asked {
-  const asked = { client, sources: sourcesOf(client), newest: newest(client, filter, limit) };
-  asked.newest.catch(() => {}); // told when it is awaited
-  return asked;
-}
-
 /**
  * Prints the newest sessions that fit, as a table; says what is not in it: more sessions, or a read under way. `asked`: where
- * they were asked for already, of this client.
+ * they were asked for already.
  */
 export async function printSessions(context: Context, client: Client, wanted: Wanted, asked?: Asked): Promise<void> {
   const { out } = context;
   const { filter = {}, filterWords = '' } = wanted;
-  const { newest, sources: sourceList } = asked?.client === client ? asked : askSessions(client, wanted);
+  const { newest, sources: sourceList } = asked ?? askSessions(client, wanted);
   const { sessions, more } = await newest;
   const sources = await sourceList;
   const { width, style } = out;
@@ -65,7 +47,7 @@ export async function printSessions(context: Context, client: Client, wanted: Wa
 export async function printSessionsJson(context: Context, client: Client, wanted: Wanted): Promise<void> {
   const { out } = context;
   const { limit, filter = {} } = wanted;
-  const sources = sourcesOf(client);
+  const sources = askSources(client);
   let count = 0;
   for await (const items of filteredSessions(client, filter)) {
     const taken = items.slice(0, limit - count);
@@ -77,32 +59,6 @@ export async function printSessionsJson(context: Context, client: Client, wanted
   }
   await out.line(count === 0 ? '[]' : '\n]');
   await noticeReading(context, client, await sources);
-}
-
-/**
- * The sources as they stand before the sessions are listed: of a read that ends meanwhile some may be missing. Awaited behind
- * these, so that who may see neither is told of the sessions that they asked for.
- */
-function sourcesOf(client: Client): Promise<SourceStatus[]> {
-  const sources = client.call('source/list', {}).then(({ items }) => items);
-  sources.catch(() => {}); // told when it is awaited
-  return sources;
-}
-
-async function newest(
-  client: Client,
-  filter: SessionFilter,
-  limit: number,
-): Promise<{ sessions: Session[]; more: number }> {
-  const sessions: Session[] = [];
-  let more = 0;
-  for await (const items of filteredSessions(client, filter)) {
-    const taken = items.slice(0, limit - sessions.length);
-    sessions.push(...taken);
-    more += items.length - taken.length;
-    if (more > mostCounted) break;
-  }
-  return { sessions, more };
 }
 
 /** What the sessions that wait ask for, by their id. One that was answered meanwhile, or deleted, asks nothing. */

@@ -1,53 +1,29 @@
 // The command line: what is typed becomes a verb (verbs.ts), and how the process ends. The only file here that reads the
-// process (argv, environment, streams).
-import { homedir } from 'node:os';
+// process (argv, environment, streams), beside process-context.ts.
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { CommanderError } from 'commander';
-import { commandLine } from './command-line.ts';
 import type { Context } from './context.ts';
 import type { Failure } from './exit.ts';
 import { CliError, exitCodes, failureOf } from './exit.ts';
-import { Output, OutputClosedError } from './output.ts';
-import { programName } from './program-name.ts';
+import { OutputClosedError } from './output.ts';
+import { processContext } from './process-context.ts';
 import { cleanText } from './render/clean.ts';
 import { programCommand, verbs } from './verbs.ts';
 
-declare const __VERSION__: string;
 /** Of launch.ts. */
 declare const __load: Context['load'];
 
 const script = fileURLToPath(import.meta.url);
 const args = process.argv.slice(2);
+const context = processContext(script, __load);
+const { out, program, version } = context;
 /** Also for what is told before the options are parsed, or because they cannot be. */
 const wantsJson = args.includes('--json');
-const out = new Output(process.stdout, process.env);
-let err: Output | undefined;
+context.json = wantsJson;
 /** The verb that is typed, and behind a verb that has commands its command. */
 let typed: Command[] = [];
-const program = programName({ script, cwd: process.cwd(), env: process.env });
-const context: Context = {
-  version: __VERSION__,
-  env: process.env,
-  home: process.env.HOME || homedir(),
-  daemonPath: fileURLToPath(new URL('./daemon.mjs', import.meta.url)),
-  load: __load,
-  out,
-  get err() {
-    // Made when it is asked for, as Node makes the stream: most of what is run tells nothing there.
-    err ??= new Output(process.stderr, process.env);
-    return err;
-  },
-  get input() {
-    return process.stdin; // made when it is asked for: few verbs read it
-  },
-  json: wantsJson,
-  spawn: true,
-  program,
-  commandLine: (words) => commandLine(context, words),
-  now: Date.now,
-};
 
 main().then(
   () => process.exit(exitCodes.ok),
@@ -62,7 +38,7 @@ async function main(): Promise<void> {
   typed = commandPath(root, named);
   if (wanted === undefined) {
     if (args.length === 0) root.help({ error: true });
-    if (wantsJson && args.some((arg) => arg === '--version' || arg === '-V')) return out.json({ version: __VERSION__ });
+    if (wantsJson && args.some((arg) => arg === '--version' || arg === '-V')) return out.json({ version });
   } else if (named[0] === 'help' && !(wanted in verbs)) {
     throw new CliError(exitCodes.usage, `there is no verb ${wanted}`, `the verbs there are: ${program} --help`);
   }

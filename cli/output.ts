@@ -15,7 +15,13 @@ export class OutputClosedError extends Error {
 }
 
 /** What of process.stdout and process.stderr is used. */
-export type OutputStream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number; fd?: number };
+export type OutputStream = {
+  write(text: string, done: (error?: Error | null) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  isTTY?: boolean;
+  columns?: number;
+  fd?: number;
+};
 
 const closedCodes = new Set(['EPIPE', 'ECONNRESET', 'EIO', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END']);
 

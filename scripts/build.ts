@@ -79,17 +79,22 @@ const withoutPrograms: Plugin = {
 await build({
   ...shared,
   define: { ...define, 'import.meta.url': '__fileUrl' },
-  entryPoints: { 'cli-main': join(root, 'cli/main.ts') },
+  entryPoints: {
+    'cli-main': join(root, 'cli/main.ts'),
+    'cli-ls': join(root, 'cli/ask-ls.ts'),
+    'cli-ls-print': join(root, 'cli/print-ls.ts'),
+  },
   format: 'cjs',
   minifyWhitespace: true, // half the bytes to read at each start; names stay, and the map tells lines (cli/stack.ts)
   sourcemap: 'linked',
   sourcesContent: false,
   // A function, which cli/launch.ts calls.
   banner: {
-    js: "(function(require,__filename,__load){const __fileUrl=require('node:url').pathToFileURL(__filename).href,module={exports:{}};",
+    js: "(function(require,__filename,__load,__run){const __fileUrl=require('node:url').pathToFileURL(__filename).href,module={exports:{}};",
   },
-  footer: { js: '})' },
+  footer: { js: 'return module.exports})' },
   plugins: [withoutPrograms],
+  alias: { 'json-rpc-2.0': join(root, 'node_modules/json-rpc-2.0/dist/client.js') }, // without its server
 });
 await build({
   ...shared,
@@ -101,7 +106,7 @@ writeFileSync(join(out, 'package.json'), '{ "type": "commonjs" }\n');
 cpSync(join(root, 'daemon/store/sql'), join(out, 'sql'), { recursive: true });
 chmodSync(join(out, 'cli.js'), 0o755);
 writeFileSync(join(out, 'sessiond.1'), await manPage(version));
-if (!values.failpoints) writeCompileCache(join(out, 'cli-main.js'));
+if (!values.failpoints) writeCompileCache(out);
 await library;
 
 const old = `${out}.old`;

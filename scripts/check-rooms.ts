@@ -186,9 +186,9 @@ const exceptions: { file: string; packages: string[]; why: string }[] = [
 const texts: { pattern: RegExp; only: string[]; below: string[]; why: string }[] = [
   {
     pattern: /\bprocess\.env\b/,
-    only: ['daemon/main.ts', 'protocol/node/paths.ts', 'cli/main.ts'],
+    only: ['daemon/main.ts', 'protocol/node/paths.ts', 'cli/process-context.ts'],
     below: ['daemon/', 'protocol/', 'cli/'],
-    why: 'the environment is read in main.ts and paths.ts only: take it as an argument',
+    why: 'the environment is read in main.ts, process-context.ts and paths.ts only: take it as an argument',
   },
   {
     pattern: /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout|setInterval)\b/,

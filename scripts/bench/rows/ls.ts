@@ -30,7 +30,7 @@ export const ls: Row = {
     const times = async (args: string[]) => median(Array.from({ length: runs }, () => timed(args)));
     return {
       floor: () => times(['-e', '0']),
-      ours: () => times([join(dirname(setting.daemonPath), 'cli.js'), 'ls', '--no-spawn']),
+      ours: () => times([join(dirname(setting.daemonPath), 'cli.js'), 'ls']),
       close: () => daemon.stop(),
     };
   },
