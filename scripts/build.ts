@@ -1,5 +1,5 @@
-// Builds dist/: the CLI as one bundle, in which a verb that is not asked for is parsed lazily and never run, with what loads it; the daemon as
-// another and its workers as two more, the native module outside; the library (build-library.ts); the man page. The CLI is
+// Builds dist/: the CLI as one bundle, in which a verb that is not asked for is parsed lazily and never run, with two of the list alone and what
+// loads them; the daemon as another and its workers as two more, the native module outside; the library (build-library.ts); the man page. The CLI is
 // CommonJS, as dist/package.json says: Node's loader for ES modules costs 7 % of Node's own start, and would load at each
 // start what any of the verbs imports.
 // `--out DIR --failpoints` makes the build that crash tests kill; the shipped one has no failpoints (P36). `--no-types` leaves
@@ -8,7 +8,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmS
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { Plugin } from 'esbuild';
+import type { BuildOptions, Plugin } from 'esbuild';
 import { build } from 'esbuild';
 import { buildLibrary } from './build-library.ts';
 import { writeCompileCache } from './compile-cache.ts';
@@ -76,18 +76,11 @@ const withoutPrograms: Plugin = {
   },
 };
 
-await build({
+const called: BuildOptions = {
   ...shared,
   define: { ...define, 'import.meta.url': '__fileUrl' },
-  entryPoints: {
-    'cli-main': join(root, 'cli/main.ts'),
-    'cli-ls': join(root, 'cli/ask-ls.ts'),
-    'cli-ls-print': join(root, 'cli/print-ls.ts'),
-  },
   format: 'cjs',
-  minifyWhitespace: true, // half the bytes to read at each start; names stay, and the map tells lines (cli/stack.ts)
-  sourcemap: 'linked',
-  sourcesContent: false,
+  minifyWhitespace: true, // half the bytes to read at each start; names stay
   // A function, which cli/launch.ts calls.
   banner: {
     js: "(function(require,__filename,__load,__run){const __fileUrl=require('node:url').pathToFileURL(__filename).href,module={exports:{}};",
@@ -95,6 +88,16 @@ await build({
   footer: { js: 'return module.exports})' },
   plugins: [withoutPrograms],
   alias: { 'json-rpc-2.0': join(root, 'node_modules/json-rpc-2.0/dist/client.js') }, // without its server
+};
+await build({
+  ...called,
+  entryPoints: { 'cli-main': join(root, 'cli/main.ts') },
+  sourcemap: 'linked', // tells lines (cli/stack.ts)
+  sourcesContent: false,
+});
+await build({
+  ...called,
+  entryPoints: { 'cli-ls': join(root, 'cli/ask-ls.ts'), 'cli-ls-print': join(root, 'cli/print-ls.ts') },
 });
 await build({
   ...shared,

@@ -122,9 +122,8 @@ test('the tarball holds what runs and what explains it, and nothing else', () =>
   const kinds = [
     ...[
       /^cli\.js$/,
-      /^cli-main\.js$/,
+      /^cli-(main|ls|ls-print)\.js(\.cache)?$/,
       /^cli-main\.js\.map$/,
-      /^cli-main\.js\.cache$/,
       /^daemon\.mjs$/,
       /^search-worker\.mjs$/,
       /^mask-worker\.mjs$/,

@@ -31,10 +31,19 @@ it('ls loads of Node what a socket needs, and nothing that starts processes', as
   expect(loaded.filter((name) => heavy.includes(name))).toEqual([]);
 });
 
-it('the CLI holds no zod', () => {
-  expect(readFileSync(join(dist, 'cli-main.js'), 'utf8')).not.toMatch(/ZodObject|_zod\b/);
-  // What is looked for is what zod looks like.
+const bundles = ['cli-main.js', 'cli-ls.js', 'cli-ls-print.js'];
+
+it.each(bundles)('%s holds no zod', (bundle) => {
+  expect(readFileSync(join(dist, bundle), 'utf8')).not.toMatch(/ZodObject|_zod\b/);
+});
+
+it('what is looked for is what zod looks like', () => {
   expect(readFileSync(join(dist, 'daemon.mjs'), 'utf8')).toMatch(/ZodObject|_zod\b/);
+});
+
+it.each(bundles.slice(1))('%s holds no commander', (bundle) => {
+  expect(readFileSync(join(dist, bundle), 'utf8')).not.toContain('commander.');
+  expect(readFileSync(join(dist, 'cli-main.js'), 'utf8')).toContain('commander.');
 });
 
 const caches: [string, (cache: Buffer) => Buffer | undefined][] = [
@@ -57,11 +66,11 @@ it.each(caches)('what V8 compiled before is thrown away, and the CLI runs, where
   expect(await run.exit).toEqual({ code: 0, stdout: expect.stringMatching(/^sessiond \d/), stderr: '' });
 });
 
-it('V8 takes what it compiled when the CLI was built', async () => {
+it.each(bundles)('V8 takes what it compiled of %s when that was built', async (bundle) => {
   const home = testHome();
   const program = `
     const { readFileSync } = require('node:fs');
-    const path = ${JSON.stringify(join(dist, 'cli-main.js'))};
+    const path = ${JSON.stringify(join(dist, bundle))};
     const source = readFileSync(path, 'latin1');
     const cache = readFileSync(path + '.cache');
     const isOfIt = source.endsWith(cache.toString('latin1', cache.length - 16));
@@ -70,5 +79,5 @@ it('V8 takes what it compiled when the CLI was built', async () => {
   `;
   expect(await startProgram(home, ['-e', program]).exit).toMatchObject({ stdout: 'true false\n', stderr: '' });
   // Read as latin1, which V8 takes as it is: any other letter would be another.
-  expect(readFileSync(join(dist, 'cli-main.js'), 'utf8')).toMatch(/^[\x00-\x7f]*$/);
+  expect(readFileSync(join(dist, bundle), 'utf8')).toMatch(/^[\x00-\x7f]*$/);
 });
