@@ -3,6 +3,7 @@
 // at DISK_LOSES takes the power away: of the writes that no fsync came behind, some are kept, some are torn and the others are undone,
 // as DISK_SEED draws; files that were made and whose folder was not synced are gone; and the process ends by SIGKILL.
 //   DISK_KEEPS    of 100 unsynced writes, so many reach the disk all the same; 0: none
+//   DISK_FAILS    a file: while it is there, each write fails with the error whose number it holds
 // Not covered: renames and removals take effect at once, and writes through mmap are not seen (SQLite's -shm, which it makes anew).
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -44,6 +45,7 @@ static struct made *newest;
 static char folder[PATH_MAX];
 static uint64_t dice;
 static int keeps;
+static char fails[PATH_MAX];
 
 #define REAL(name) ((__typeof__(name) *)dlsym(RTLD_NEXT, #name))
 
@@ -196,6 +198,7 @@ __attribute__((constructor)) static void begin(void) {
   if (!below || !realpath(below, folder)) return;
   dice = seed ? strtoull(seed, NULL, 10) * 2654435761u + 1 : 1;
   keeps = getenv("DISK_KEEPS") ? atoi(getenv("DISK_KEEPS")) : 0;
+  if (getenv("DISK_FAILS")) strncpy(fails, getenv("DISK_FAILS"), PATH_MAX - 1);
   pthread_t thread;
   if (fifo && pthread_create(&thread, NULL, wait_for_loss, strdup(fifo)) != 0) fail("thread");
 }
@@ -230,11 +233,26 @@ static void note_made(int fd) {
 OPEN(open)
 OPEN(open64)
 
+// The error that each write fails with for now; 0: none.
+static int failure(void) {
+  char text[16] = "";
+  int fd = fails[0] ? REAL(open)(fails, O_RDONLY | O_CLOEXEC) : -1;
+  if (fd < 0) return 0;
+  if (read(fd, text, sizeof text - 1) < 0) fail("read");
+  REAL(close)(fd);
+  return atoi(text);
+}
+
 // The body of a call that changes the file `fd` from `offset` on, by `length` bytes.
 #define CHANGING(offset_of, length_of, call)         \
   char path[PATH_MAX];                               \
   struct stat state;                                 \
   if (!is_ours(fd, path, &state)) return call;       \
+  int error = failure();                             \
+  if (error) {                                       \
+    errno = error;                                   \
+    return -1;                                       \
+  }                                                  \
   pthread_mutex_lock(&lock);                         \
   if (fstat(fd, &state) != 0) fail("fstat");         \
   remember(fd, &state, offset_of, length_of);        \

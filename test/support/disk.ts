@@ -8,9 +8,12 @@ import {
   openSync,
   realpathSync,
   renameSync,
+  rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
+import { constants as constantsOfSystem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { root } from './build.ts';
 
@@ -29,11 +32,13 @@ export class Disk {
   /** For the process that is to write to it. */
   readonly env: NodeJS.ProcessEnv;
   readonly #fifo: string;
+  readonly #fails: string;
 
   constructor(folder: string, { seed = 1, keeps = 0 }: DiskOptions = {}) {
     build();
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#fifo = join(dirname(folder), 'power');
+    this.#fails = join(dirname(folder), 'fails');
     if (!existsSync(this.#fifo)) execFileSync('mkfifo', [this.#fifo]);
     this.env = {
       LD_PRELOAD: library,
@@ -41,7 +46,15 @@ export class Disk {
       DISK_LOSES: this.#fifo,
       DISK_SEED: String(seed),
       DISK_KEEPS: String(keeps),
+      DISK_FAILS: this.#fails,
     };
+  }
+
+  /** From here each write fails with the error; gives what ends that. */
+  failWrites(error: 'EDQUOT' | 'EROFS' | 'EIO'): () => void {
+    writeFileSync(`${this.#fails}.new`, String(constantsOfSystem.errno[error]));
+    renameSync(`${this.#fails}.new`, this.#fails);
+    return () => rmSync(this.#fails);
   }
 
   /** Takes the power away: the process is gone a moment later. Throws where none writes to this disk. */

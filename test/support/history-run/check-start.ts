@@ -28,9 +28,10 @@ function checkStart(stream: Stream, history: History, truth: Truth, findings: Fi
   const { snapshot = 'onGap' } = params;
   const isKept = isKeptFor(stream, history);
   const from = params.from ?? nameFrom(stream, history);
+  const { suffered } = history.lives[life]!;
   if ('error' in answer) {
     const { kind, head } = answer.error.data ?? {};
-    if (kind === 'ShuttingDown') return;
+    if (kind === 'ShuttingDown' || (kind === 'StoreUnavailable' && suffered && params.name)) return;
     findings.count(`refused ${kind}`);
     findings.count(`told ${kind}`);
     if (snapshot !== 'never') wrong(`was refused with ${JSON.stringify(answer.error)}, and asked for a snapshot`);
@@ -117,8 +118,10 @@ export function isKeptFor(stream: Stream, history: History): boolean {
 function nameFrom({ params, n }: Stream, { acks, streams }: History): string | undefined {
   if (params.name === undefined) return undefined;
   const before = acks.filter((ack) => ack.name === params.name && ack.n < n);
-  // One that was asked for and not answered may have been kept.
-  if (before.some(({ answered, isHolder }) => isHolder && (answered === undefined || answered > n))) return undefined;
+  // One that was asked for and not answered may have been kept, or whose writing failed.
+  const isUnsure = ({ answered, error }: History['acks'][number]) =>
+    answered === undefined || answered > n || error?.data?.kind === 'StoreUnavailable';
+  if (before.some((ack) => ack.isHolder && isUnsure(ack))) return undefined;
   const acked = before.findLast(({ result }) => result)?.result?.cursor;
   if (acked) return acked;
   // Before the first, it is where its first subscription began.
@@ -128,7 +131,7 @@ function nameFrom({ params, n }: Stream, { acks, streams }: History): string | u
   return first.answer.result.cursor;
 }
 
-function checkAcks({ acks, streams, plan }: History, truth: Truth, findings: Findings): void {
+function checkAcks({ acks, streams, plan, lives }: History, truth: Truth, findings: Findings): void {
   const held = new Map<string, { seq: number; isSure: boolean }>();
   for (const ack of acks) {
     const name = `${ack.who} (ack #${ack.n} of ${ack.cursor})`;
@@ -152,7 +155,9 @@ function checkAcks({ acks, streams, plan }: History, truth: Truth, findings: Fin
         kind === 'ShuttingDown' ||
         (kind === 'Forbidden' && last?.kind === 'ended' && last.reason !== 'shuttingDown' && last.n < ack.answered);
       const hasExpired = kind === 'CursorExpired' && plan.retention !== 'keepAll';
-      if (!hasEnded && !hasExpired) wrong(`was refused with ${JSON.stringify(ack.error)}`);
+      const hasFailed = kind === 'StoreUnavailable' && lives.some(({ suffered }) => suffered);
+      if (hasFailed) held.set(ack.name, { seq: before.seq, isSure: false });
+      if (!hasEnded && !hasExpired && !hasFailed) wrong(`was refused with ${JSON.stringify(ack.error)}`);
     } else if (ack.result) {
       const result = truth.cursor(ack.result.cursor, name);
       findings.count(asked < before.seq ? 'ack of a lower one' : 'ack');

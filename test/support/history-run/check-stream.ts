@@ -197,7 +197,7 @@ class StreamCheck {
           (other) =>
             other !== this.#stream && other.params.name === params.name && other.n > this.#stream.n && other.n < n,
         ),
-      shuttingDown: () => this.#history.lives[life]?.end === 'SIGTERM',
+      shuttingDown: () => ['SIGTERM', 'io'].includes(this.#history.lives[life]?.end ?? ''),
       expired: () => this.#state === 'reset' && params.snapshot === 'never',
     };
     if (!isDue[reason]?.()) this.#wrong(`was ended as ${reason}, in state ${this.#state}`);

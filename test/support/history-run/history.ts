@@ -112,7 +112,10 @@ export type Life = {
   pid: number;
   startedAt: number;
   endedAt?: number;
-  end?: 'SIGKILL' | 'SIGTERM';
+  /** `io`: by itself, after an error of the disk. */
+  end?: 'SIGKILL' | 'SIGTERM' | 'io';
+  /** Its disk failed: what writes may be refused. */
+  suffered?: boolean;
   /** As it stood before anybody wrote to it. */
   bounds: Bounds;
   /** The whole journal then. */

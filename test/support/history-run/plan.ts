@@ -1,4 +1,5 @@
 // What a seed plays: how much the journal keeps, who writes, who reads how, and when the daemon dies.
+import type { Fault } from '../faults.ts';
 import { Dice } from './dice.ts';
 import type { Dialect, Filter, RunPlan, SubscribeParams } from './history.ts';
 import { agents, directories, sessionIdOf } from './ops.ts';
@@ -6,7 +7,8 @@ import type { PollerPlan } from './poller.ts';
 import type { Act, SubscriberPlan } from './subscriber.ts';
 import type { WriterPlan } from './writer.ts';
 
-export type Disturbance = { at: number; signal: 'SIGKILL' | 'SIGTERM' };
+/** `lasts`: how far the run goes with a fault that does not end the daemon. */
+export type Disturbance = { at: number; signal: 'SIGKILL' | 'SIGTERM' } | { at: number; fault: Fault; lasts: number };
 
 export type Plan = RunPlan & {
   writers: WriterPlan[];

@@ -96,11 +96,15 @@ async function guarded<T>(stage: Stage, work: Promise<T>): Promise<T> {
 
 async function disturb(stage: Stage, { disturbances }: Plan): Promise<void> {
   const dice = new Dice(stage.history.seed, 'disturb');
-  for (const { at, signal } of disturbances) {
-    await stage.whileWritten('the next disturbance', () => stage.progress >= at);
+  for (const disturbance of disturbances) {
+    await stage.whileWritten('the next disturbance', () => stage.progress >= disturbance.at);
     // Not right behind an answer: anywhere between two.
     await new Promise((resolve) => setTimeout(resolve, dice.int(0, 3)));
-    await stage.stop(signal);
+    if ('fault' in disturbance) {
+      if (!(await stage.suffer(disturbance.fault, disturbance.lasts))) continue;
+    } else {
+      await stage.stop(disturbance.signal);
+    }
     await stage.start();
   }
 }

@@ -7,6 +7,8 @@ import type { DaemonProcessOptions, Running } from '../daemon.ts';
 import { startDaemon } from '../daemon.ts';
 import { within } from '../deadline.ts';
 import type { Disk } from '../disk.ts';
+import type { Fault } from '../faults.ts';
+import { inject } from '../faults.ts';
 import type { Home } from '../home.ts';
 import type { Bounds, History, RunPlan } from './history.ts';
 import type { OnMessage, Reply } from './line.ts';
@@ -100,6 +102,30 @@ export class Stage {
     const life = this.history.lives.at(-1)!;
     life.end = signal;
     life.endedAt = Date.now();
+  }
+
+  /** Injects a fault. Resolves with whether it ended the daemon, where not when the run has gone on by `lasts`, and without it then. */
+  async suffer(fault: Fault, lasts: number): Promise<boolean> {
+    const running = this.#running!;
+    this.history.lives.at(-1)!.suffered = true;
+    const letGo = await inject(running.pid, fault);
+    const until = Math.min(1, this.progress + lasts);
+    let exit: number | string | undefined;
+    void running.exit.then((code) => {
+      exit = code;
+      this.#isUp = false;
+      this.wake();
+    });
+    await this.whileWritten('a fault', () => exit !== undefined || this.progress >= until);
+    await letGo();
+    // One that is ending answers no more.
+    if (exit === undefined && (await this.bounds())) return false;
+    await within('the daemon to end', running.exit, () => this.stderr);
+    if (exit !== 1 && exit !== 'SIGKILL') throw new Error(`the daemon ended with ${exit}: ${this.stderr}`);
+    const life = this.history.lives.at(-1)!;
+    life.end = exit === 1 ? 'io' : exit;
+    life.endedAt = Date.now();
+    return true;
   }
 
   get stderr(): string {

@@ -135,6 +135,11 @@ export class RunSubscriber {
       await this.#stage.until('the connection to end', () => line.isClosed);
       return 'lost';
     }
+    // The name could not be written down.
+    if (reply.error?.data?.kind === 'StoreUnavailable') {
+      line.close();
+      return 'lost';
+    }
     return reply.error ? 'refused' : 'started';
   }
 

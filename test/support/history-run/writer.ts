@@ -27,6 +27,8 @@ export class RunWriter {
   readonly #applied: { op: Op; seq: number; version: number }[] = [];
   #made = 0;
   readonly #index: number;
+  /** Where something was not written for now: what was refused behind it may depend on it. */
+  readonly #spoilt = new WeakSet<Line>();
   #isEnding = false;
 
   constructor(stage: Stage, index: number, plan: WriterPlan, onAnswered: (ops: number) => void) {
@@ -116,12 +118,19 @@ export class RunWriter {
     const reply = direct
       ? line.call(type, { opId, ...params, ...at })
       : line.call('ops/append', { ops, ...(atomic ? { atomic } : {}), ...(batchId ? { batchId } : {}) });
-    reply.then((answer) => this.#take(call, life, answer)).catch((error: unknown) => this.#stage.fail(error));
+    reply.then((answer) => this.#take(call, life, answer, line)).catch((error: unknown) => this.#stage.fail(error));
   }
 
-  #take(call: Call, life: number, reply: Reply | undefined): void {
-    // What a daemon that is shutting down did not take is sent again to its successor.
-    if (!reply || reply.error?.data?.kind === 'ShuttingDown') return;
+  #take(call: Call, life: number, reply: Reply | undefined, line: Line): void {
+    const kind = reply?.error?.data?.kind;
+    // What a daemon that is ending did not take is sent again to its successor; what did not fit on the disk, on another connection,
+    // with all behind it.
+    if (kind === 'StoreUnavailable') {
+      this.#spoilt.add(line);
+      line.close();
+    }
+    if (!reply || kind === 'ShuttingDown' || kind === 'StoreUnavailable') return;
+    if (reply.error && this.#spoilt.has(line)) return;
     if (call.direct) this.#takeDirect(call.ops[0]!, life, reply);
     else this.#takeBatch(call.ops, life, reply);
     this.#open.delete(call);
@@ -160,8 +169,7 @@ export class RunWriter {
   }
 
   #reject(opId: string, kind: string, error: unknown): void {
-    if (kind === '-32603' || kind === 'StoreUnavailable')
-      throw new Error(`the daemon failed: ${JSON.stringify(error)}`);
+    if (kind === '-32603') throw new Error(`the daemon failed: ${JSON.stringify(error)}`);
     this.#stage.history.rejected.push({ opId, kind });
   }
 }
