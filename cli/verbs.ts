@@ -140,6 +140,21 @@ export const verbs: Record<string, VerbEntry> = {
     load: () => import('./commands/service.ts'),
   },
   logs: { group: daemon, summary: "print the daemon's log, or follow it", load: () => import('./commands/logs.ts') },
+  backup: {
+    group: daemon,
+    summary: 'copy the whole store into a file, while everything goes on',
+    load: () => import('./commands/backup.ts'),
+  },
+  restore: {
+    group: daemon,
+    summary: 'put a backup in the place of the store, which is kept',
+    load: () => import('./commands/restore.ts'),
+  },
+  doctor: {
+    group: daemon,
+    summary: 'look whether everything is in order, and say what to do',
+    load: () => import('./commands/doctor.ts'),
+  },
   rpc: { group: scripting, summary: 'call a method of the daemon', load: () => import('./commands/rpc.ts') },
   socket: {
     group: scripting,

@@ -373,6 +373,20 @@ export const methods = {
     kind: 'read',
     summary: 'Stops the daemon after what it took is on disk.',
   },
+  'store/backup': {
+    params: z.strictObject({ path: z.string().min(1).max(4096) }),
+    result: z.object({ path: z.string(), bytes: size, head: cursor }),
+    right: 'admin',
+    kind: 'read',
+    summary: 'Copies the whole store, as it stands at one moment, into a new file; others write meanwhile.',
+  },
+  'store/check': {
+    params: empty,
+    result: z.object({ ok: z.boolean(), problems: z.array(z.string()) }),
+    right: 'admin',
+    kind: 'read',
+    summary: 'Reads the whole store and tells what is wrong with it; changes nothing.',
+  },
   'store/compact': {
     params: empty,
     result: z.object({ freedBytes: size, storeBytes: size }),

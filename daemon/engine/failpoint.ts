@@ -11,6 +11,7 @@ export type FailpointName =
   | 'beforeSettle'
   | 'settling'
   | 'afterSettle'
+  | 'restoring'
   | OpType;
 
 let armed: { name: string; countdown: number } | undefined;

@@ -18,6 +18,7 @@ import type { Retention } from '../engine/retention.ts';
 import type { Runtime } from '../engine/runtime.ts';
 import type { Series } from '../engine/series.ts';
 import type { Sources } from '../engine/sources.ts';
+import type { StoreTasks } from '../engine/store-tasks.ts';
 import type { Subscribers } from '../engine/subscribers.ts';
 import type { AppendedOne, Writer } from '../engine/writer.ts';
 import { Caller } from './caller.ts';
@@ -59,6 +60,7 @@ export type HandlerDeps = Reads &
     subscribers: Subscribers;
     feeds: FeedDeps;
     compaction: Compaction;
+    storeTasks: StoreTasks;
     /** How long op ids are kept (PROTOCOL.md 5), ms. */
     ledgerMaxAgeMs: number;
     storeBytes(): number;
@@ -192,6 +194,8 @@ export function createHandlers(deps: HandlerDeps): Handlers {
       memoryBytes: process.memoryUsage.rss(),
       http: peer.grant ? null : (deps.url() ?? null),
     }),
+    'store/backup': ({ path }) => deps.storeTasks.backup(path),
+    'store/check': () => deps.storeTasks.check(),
     'store/compact': async () => ({ freedBytes: await deps.compaction.run(), storeBytes: deps.storeBytes() }),
     'daemon/shutdown': (_params, _peer, call) => {
       call.afterReply(deps.shutdown);

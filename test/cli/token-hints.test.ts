@@ -50,6 +50,8 @@ test('a verb that acts with no capability refuses a token, and does nothing', as
   const expected: Record<string, string> = {
     logs: "the log is a file of the daemon's owner, which no capability gives",
     run: 'the daemon runs as its owner',
+    doctor: "it looks at the files of the daemon's owner",
+    'restore b.db': "it puts a file in the place of the daemon owner's store",
     demo: 'it has a daemon of its own, which knows no token of yours',
     socket: 'it asks nothing of the daemon',
     'completion bash': 'it asks nothing of the daemon',
@@ -66,7 +68,16 @@ test('a verb that acts with no capability refuses a token, and does nothing', as
   const refusing = await Promise.all(
     Object.entries(verbs).map(async ([name, { load }]) => ((await load()).withoutToken === undefined ? [] : [name])),
   );
-  expect(refusing.flat().sort()).toEqual(['completion', 'demo', 'logs', 'run', 'service', 'socket']);
+  expect(refusing.flat().sort()).toEqual([
+    'completion',
+    'demo',
+    'doctor',
+    'logs',
+    'restore',
+    'run',
+    'service',
+    'socket',
+  ]);
 });
 
 test('ask with a token that has no session in the folder says how to name one', async () => {

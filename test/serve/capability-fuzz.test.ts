@@ -373,6 +373,8 @@ class Fuzz {
         return { params: { name: 'nobody' } };
       case 'source/add':
         return { params: { kind: 'codex', path: '/nonexistent' } };
+      case 'store/backup':
+        return { params: { path: '/nonexistent/b.db' } };
       case 'session/list':
       case 'session/usage':
       case 'subscriber/list':
@@ -380,6 +382,7 @@ class Fuzz {
       case 'source/rescan':
       case 'daemon/status':
       case 'daemon/shutdown':
+      case 'store/check':
       case 'store/compact':
       case 'ping':
       case 'rpc.discover':

@@ -1,5 +1,6 @@
 // The method table against a daemon (P21): every method is called for real and answers what the table says and nothing
 // more, every event is what its schema says, rpc.discover tells the same.
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
@@ -9,7 +10,7 @@ import type { Method, MethodName } from '../../protocol/methods.ts';
 import { methods } from '../../protocol/methods.ts';
 import { notifications } from '../../protocol/notifications.ts';
 import { Event, eventData, eventTypes, opTypes } from '../../protocol/schema.ts';
-import { daemonInProcess, testHome } from '../support/daemon.ts';
+import { daemonInProcess, testFolder, testHome } from '../support/daemon.ts';
 import { loopback } from '../support/http.ts';
 import { strictly } from '../support/strictly.ts';
 import type { Anything, Wire } from '../support/wire.ts';
@@ -119,6 +120,8 @@ const calls: [MethodName, object | ((seen: Record<string, Anything>) => object),
   ['events/ack', (seen) => ({ name: 'contract', cursor: seen['events/sync'].cursor })],
   ['subscriber/list', {}],
   ['subscriber/remove', { name: 'contract' }],
+  ['store/backup', () => ({ path: join(testFolder(), 'b.db') })],
+  ['store/check', {}],
   ['store/compact', {}],
   ['capability/grant', { label: 'all', rights: ['read', 'append', 'answer', 'share', 'admin'], sessions: '*' }],
   [

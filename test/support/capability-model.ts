@@ -29,6 +29,8 @@ const administering: MethodName[] = [
   'source/add',
   'source/remove',
   'source/rescan',
+  'store/backup',
+  'store/check',
   'store/compact',
   'daemon/shutdown',
 ];

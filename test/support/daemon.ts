@@ -129,6 +129,7 @@ export function daemonInProcess(home: Home, options: Partial<DaemonOptions> = {}
     sources: [],
     searchWorker: join(dist, 'search-worker.mjs'),
     maskWorker: join(dist, 'mask-worker.mjs'),
+    storeWorker: join(dist, 'store-worker.mjs'),
     ...options,
   });
   afterTest(() => daemon.stop());
