@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { formatCursor } from '../protocol/cursor.ts';
 import { refuse } from '../protocol/errors.ts';
+import { FrameRoom } from '../protocol/framing.ts';
 import type { Paths } from '../protocol/node/paths.ts';
 import { SocketTransport } from '../protocol/node/socket.ts';
 import type { Transport } from '../protocol/transport.ts';
@@ -28,6 +29,7 @@ import { SharedReads } from './engine/shared-reads.ts';
 import type { SourceKinds } from './engine/sources.ts';
 import { Sources } from './engine/sources.ts';
 import { Spools } from './engine/spool.ts';
+import { StoreTasks } from './engine/store-tasks.ts';
 import { Subscribers } from './engine/subscribers.ts';
 import { Sweep } from './engine/sweep.ts';
 import { Writer } from './engine/writer.ts';
@@ -36,6 +38,7 @@ import { wireSending } from './sending.ts';
 import { Access } from './serve/access.ts';
 import type { Rpc } from './serve/connection.ts';
 import { Connection } from './serve/connection.ts';
+import { Crowd } from './serve/crowd.ts';
 import { beginsHttp, firstByte } from './serve/first-byte.ts';
 import { listenOn } from './serve/given-socket.ts';
 import { createHandlers } from './serve/handlers.ts';
@@ -43,6 +46,8 @@ import type { HttpDeps, HttpDoor, HttpListen } from './serve/http/door.ts';
 import type { Limits } from './serve/limits.ts';
 import { defaultLimits } from './serve/limits.ts';
 import type { Listening } from './serve/listen.ts';
+import { Load } from './serve/load.ts';
+import { fitting } from './serve/open-files.ts';
 import { Pages } from './serve/page.ts';
 import type { Entry } from './serve/peer.ts';
 import { Peer } from './serve/peer.ts';
@@ -65,6 +70,7 @@ import { SessionWalk } from './store/session-walk.ts';
 import { SourceRows } from './store/source-rows.ts';
 import { SubscriberRows } from './store/subscriber-rows.ts';
 import { Tables } from './store/tables.ts';
+import { watchFiles } from './watch-files.ts';
 
 export type DaemonOptions = SendingOptions & {
   paths: Paths;
@@ -79,6 +85,8 @@ export type DaemonOptions = SendingOptions & {
   limits?: Partial<Limits>;
   /** The bundle of the worker that searches. */
   searchWorker: string;
+  /** The bundle of the worker that backs the store up and checks it. */
+  storeWorker: string;
   search?: Partial<SearchLimits & IndexerLimits>;
   /** How long op ids are kept. */
   ledger?: { maxAgeMs: number };
@@ -107,8 +115,12 @@ export class Daemon {
   readonly #sending: Sending;
   readonly #indexer: Indexer;
   readonly #searcher: Searcher;
+  readonly #storeTasks: StoreTasks;
   readonly #rpc: Rpc;
   readonly #turn: Turn;
+  readonly #crowd: Crowd;
+  readonly #load: Load;
+  readonly #room: FrameRoom;
   readonly #peers = new Set<Peer>();
   readonly #peerOf = new Map<Connection, Peer>();
   readonly #abort = new AbortController();
@@ -128,19 +140,29 @@ export class Daemon {
   /** Opens the store. Throws StoreError when it cannot be had; nothing is left open then. */
   constructor(options: DaemonOptions) {
     this.#options = options;
-    this.#limits = { ...defaultLimits, ...options.limits };
+    this.#limits = fitting({ ...defaultLimits, ...options.limits });
     const { runtime, version } = options;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
     this.#store = openStore(options.paths.data, { onWrite: failpointBeforeWrites() });
     this.#turn = new Turn(() => runtime.monotonic());
+    this.#crowd = new Crowd(this.#limits, runtime);
+    this.#load = new Load(this.#limits);
+    this.#room = new FrameRoom(this.#limits.maxUnfinishedBytes);
     const { db } = this.#store;
     const journal = new Journal(db);
     const tables = new Tables(db, journal);
     const bell = new Bell();
     const positions = new Positions(db);
-    this.#writer = new Writer(db, journal, tables, bell, runtime, (error) => void this.stop({ kind: 'failed', error }));
+    this.#writer = new Writer(
+      this.#store,
+      journal,
+      tables,
+      bell,
+      runtime,
+      (error) => void this.stop({ kind: 'failed', error }),
+    );
     const ledger = new Ledger(db);
     const lists = new Lists(db, journal);
     const { maxAgeMs: ledgerMaxAgeMs } = options.ledger ?? defaultLedger;
@@ -206,6 +228,7 @@ export class Daemon {
       runtime,
       limits: searchLimits,
     });
+    this.#storeTasks = new StoreTasks({ workerPath: options.storeWorker, store: this.#store.path });
     const handlers = createHandlers({
       capabilities,
       guests,
@@ -229,6 +252,7 @@ export class Daemon {
         spools: new Spools(options.paths.data, openReaderNow),
       },
       compaction: new Compaction({ space: new FreeSpace(db), retention, writer: this.#writer }),
+      storeTasks: this.#storeTasks,
       writer: this.#writer,
       series: new Series({ writer: this.#writer, lists, records: tables, ledger, journal }),
       bell,
@@ -281,6 +305,9 @@ export class Daemon {
       throw error;
     }
     this.#sources.start();
+    this.#ownWriting(
+      watchFiles(this.#listening, this.#writer, { runtime: this.#options.runtime, signal: this.#abort.signal }),
+    );
     this.#ownWriting(this.#sweep.run(this.#abort.signal));
     this.#sending.dispatch.start();
     this.#sending.shares.start();
@@ -293,8 +320,8 @@ export class Daemon {
     this.#lastConnection += 1;
     const { lasts } = entry;
     const limits = this.#limits;
-    const turn = this.#turn;
-    const connection = new Connection(transport, { rpc: this.#rpc, limits, turn, changes: changesRecord, lasts });
+    const [turn, load] = [this.#turn, this.#load];
+    const connection = new Connection(transport, { rpc: this.#rpc, limits, turn, load, changes: changesRecord, lasts });
     const peer = new Peer(`c${this.#lastConnection}`, connection, entry);
     this.#peerOf.set(connection, peer);
     this.#peers.add(peer);
@@ -324,9 +351,10 @@ export class Daemon {
     await new Promise((resolve) => setImmediate(resolve));
     for (const peer of this.#peers) peer.connection.close();
     for (const socket of this.#silent) socket.destroy();
+    this.#crowd.close();
     (await this.#http)?.close();
     this.#sending.masker.close();
-    await Promise.allSettled([...this.#writing, this.#searcher.close()]);
+    await Promise.allSettled([...this.#writing, this.#searcher.close(), this.#storeTasks.close()]);
     // The socket goes before the lock: a successor binds only after this process holds neither.
     this.#listening?.close();
     this.#store.close();
@@ -361,7 +389,7 @@ export class Daemon {
       socket.destroy();
       return;
     }
-    this.#own(this.#receive(socket));
+    if (this.#crowd.admits(socket)) this.#own(this.#receive(socket));
   }
 
   async #receive(socket: Socket): Promise<void> {
@@ -375,7 +403,7 @@ export class Daemon {
       else door.take(socket);
       return;
     }
-    const transport = new SocketTransport(socket, { maxFrameBytes: this.#limits.maxFrameBytes });
+    const transport = new SocketTransport(socket, { maxFrameBytes: this.#limits.maxFrameBytes, room: this.#room });
     socket.resume();
     await this.serve(transport);
   }

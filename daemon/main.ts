@@ -15,13 +15,15 @@ import { takeGivenSocket } from './serve/given-socket.ts';
 import { ListenError } from './serve/listen.ts';
 import { sinkMaker } from './sink-kinds.ts';
 import { sourceKindNames, sourceKinds } from './source-kinds.ts';
+import { startFault } from './start-fault.ts';
 import { StoreError } from './store/open.ts';
+import { runStoreProgram } from './store-program.ts';
 
 declare const __VERSION__: string;
 declare const __FAILPOINTS__: boolean;
 
 async function main(): Promise<number> {
-  const { readyFd, tiedFd, logsToFile, throws } = readArgs(process.argv.slice(2));
+  const { readyFd, tiedFd, logsToFile, throws, onStore } = readArgs(process.argv.slice(2));
   /** Tells whoever started this process in the background that it answers, or why it does not; once. */
   const tell = (outcome: Record<string, unknown>) => {
     if (readyFd !== undefined) writeSync(readyFd, `${JSON.stringify(outcome)}\n`);
@@ -31,8 +33,11 @@ async function main(): Promise<number> {
   if (__FAILPOINTS__) armFailpoint(process.env.SESSIOND_FAILPOINT);
   let log = stderrLog();
   let logFile: string | undefined;
+  let store = '';
   try {
     const paths = pathsFrom(process.env);
+    store = paths.data;
+    if (onStore) return await runStoreProgram({ folder: paths.data, ...onStore, now: systemRuntime(log).now });
     if (logsToFile) {
       logFile = join(paths.log, 'sessiond.log');
       log = openLog(logFile);
@@ -61,6 +66,7 @@ async function main(): Promise<number> {
       makeSink: sinkMaker(runtime, [paths.data, socketFolder(paths), paths.log, dirname(paths.config)]),
       searchWorker: worker('search'),
       maskWorker: worker('mask'),
+      storeWorker: worker('store'),
     });
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void daemon.stop());
     if (tiedFd !== undefined)
@@ -79,8 +85,9 @@ async function main(): Promise<number> {
   } catch (error) {
     if (throws) throw error;
     const coded = error instanceof StoreError || error instanceof ListenError || error instanceof ConfigError;
-    const foreseen = coded || error instanceof PathError;
-    const message = error instanceof Error ? error.message : String(error);
+    const fault = coded ? undefined : startFault(error, store);
+    const foreseen = coded || fault !== undefined || error instanceof PathError;
+    const message = fault ?? (error instanceof Error ? error.message : String(error));
     if (!foreseen) log.error({ err: error }, 'could not start');
     else if (logFile !== undefined && readyFd === undefined) log.error({}, `could not start: ${message}`);
     const where = foreseen || logFile === undefined ? '' : ` (the whole of it is in ${logFile})`;
@@ -94,13 +101,13 @@ async function main(): Promise<number> {
  * `--ready-fd N`: where to tell, as one line of JSON, that the daemon answers; it logs to its file then. `--log-file`: it
  * logs there, and nobody waits for its word: for a service manager. `--tied-fd N`: a pipe whose other end is held by
  * whoever started it; the daemon ends with that process, however it ends. `--throw`: whoever imported this bundle catches
- * what keeps the daemon from starting, and tells it.
+ * what keeps the daemon from starting, and tells it. `--check`, `--restore FILE`: no daemon is started (store-program.ts).
  */
 function readArgs(args: string[]) {
   try {
     const fd = { type: 'string' } as const;
     const flag = { type: 'boolean' } as const;
-    const options = { 'ready-fd': fd, 'tied-fd': fd, 'log-file': flag, throw: flag };
+    const options = { 'ready-fd': fd, 'tied-fd': fd, 'log-file': flag, throw: flag, check: flag, restore: fd };
     const { values } = parseArgs({ args, options });
     const numberOf = (value: string | undefined) => (value === undefined ? undefined : Number(value));
     const readyFd = numberOf(values['ready-fd']);
@@ -109,6 +116,7 @@ function readArgs(args: string[]) {
       tiedFd: numberOf(values['tied-fd']),
       logsToFile: readyFd !== undefined || values['log-file'] === true,
       throws: values.throw === true,
+      onStore: values.check || values.restore !== undefined ? { restore: values.restore } : undefined,
     };
   } catch (error) {
     process.stderr.write(`sessiond: ${(error as Error).message}\n`);

@@ -25,7 +25,7 @@ if (existsSync(file)) throw new Error(`${file} is there: a fixture is never made
 
 const journal = new Journal(store.db);
 const quiet = { info() {}, warn() {}, error() {} };
-const writer = new Writer(store.db, journal, new Tables(store.db, journal), new Bell(), systemRuntime(quiet), () => {});
+const writer = new Writer(store, journal, new Tables(store.db, journal), new Bell(), systemRuntime(quiet), () => {});
 const usage = { input: 3, output: 5, reasoning: 0, cacheRead: 7, cacheWrite: 0, costUsd: 0.25 };
 const ops: Pick<Op, 'type' | 'params'>[] = [
   {

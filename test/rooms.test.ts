@@ -94,7 +94,7 @@ describe('check-rooms', () => {
   });
 
   it.each([
-    ['process.env', 'export const home = process.env.HOME;', 'main.ts and paths.ts'],
+    ['process.env', 'export const home = process.env.HOME;', 'main.ts, process-context.ts and paths.ts'],
     ['Date.now', 'export const now = Date.now();', 'engine/runtime.ts'],
     ['Math.random', 'export const any = Math.random();', 'engine/runtime.ts'],
     ['setTimeout', 'setTimeout(() => {}, 1);', 'engine/runtime.ts'],

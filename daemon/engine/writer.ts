@@ -1,5 +1,6 @@
 // The only writer. It collects what one turn of the event loop brings, applies it in one transaction with one fsync, then
 // replies, then rings the bell: an acknowledged op is on disk, and nobody hears of an event before (P10).
+import { dirname } from 'node:path';
 import { formatCursor } from '../../protocol/cursor.ts';
 import type { Refusal } from '../../protocol/errors.ts';
 import { RefusedError, refuse } from '../../protocol/errors.ts';
@@ -8,11 +9,11 @@ import type { Context, Decision } from '../core/decide.ts';
 import { AuditRows } from '../store/audit-rows.ts';
 import type { Journal } from '../store/journal.ts';
 import { Ledger } from '../store/ledger.ts';
-import type { Db } from '../store/open.ts';
-import { storeFault } from '../store/open.ts';
+import type { Db, OpenStore } from '../store/open.ts';
 import { Positions } from '../store/positions.ts';
 import { ReplicaRows } from '../store/replica-rows.ts';
 import type { Tables } from '../store/tables.ts';
+import { writeFault } from '../store/write-fault.ts';
 import type { Bell } from './bell.ts';
 import { KeyedBell } from './bell.ts';
 import { failpoint, failpointsOf } from './failpoint.ts';
@@ -46,6 +47,7 @@ type Job = { run(at: number): () => void; reject(error: unknown): void; ops(): n
 const maxTransactionOps = 2_000;
 
 export class Writer {
+  readonly #store: Pick<OpenStore, 'path' | 'isThere' | 'lostFile'>;
   readonly #db: Db;
   readonly #journal: Journal;
   readonly #tables: Tables;
@@ -71,15 +73,17 @@ export class Writer {
   #scheduled = false;
   #closed: Refusal | undefined;
 
-  /** `onFatal`: an I/O error at commit, after which nothing may be written (P11); the process must end. */
+  /** `onFatal`: an I/O error, after which nothing may be written (P11), or a store that was taken away; the process must end. */
   constructor(
-    db: Db,
+    store: Pick<OpenStore, 'db' | 'path' | 'isThere' | 'lostFile'>,
     journal: Journal,
     tables: Tables,
     bell: Bell,
     runtime: Runtime,
     onFatal: (error: unknown) => void,
   ) {
+    const { db } = store;
+    this.#store = store;
     this.#db = db;
     this.#journal = journal;
     this.#tables = tables;
@@ -252,6 +256,8 @@ export class Writer {
   #commit(jobs: Job[], alone = false): (() => void)[] | undefined {
     const before = this.#journal.head.seq;
     this.#effectsBefore = this.#applier.effectsMark;
+    const lost = this.#store.isThere() ? undefined : this.#endIfLost();
+    if (lost) return jobs.map((job) => () => job.reject(lost));
     try {
       this.#db.exec('BEGIN IMMEDIATE');
       const at = this.#journal.begin(this.#runtime.now());
@@ -266,7 +272,7 @@ export class Writer {
       return replies;
     } catch (error) {
       this.#rollback();
-      const fault = storeFault(error);
+      const fault = this.#faultOf(error);
       if (!fault && !alone && jobs.length > 1) return undefined;
       const answer = fault ? unavailable(fault) : error;
       if (fault === 'io') this.#die(error, answer);
@@ -280,12 +286,30 @@ export class Writer {
     } catch (error) {
       // A failed fsync may have lost pages that a later one would call safe (fsyncgate): the outcome is unknown. A full
       // disk is not that: SQLite found out before it wrote the commit record.
-      const fault = storeFault(error);
+      const fault = this.#faultOf(error);
       if (fault === 'full' || fault === 'readOnly') throw error;
       const answer = unavailable('io');
       this.#die(error, answer);
       throw answer;
     }
+  }
+
+  /** Ends the writing, and the process, when the store was taken away: nothing may be acknowledged that no disk has. */
+  checkStore(): void {
+    if (!this.#closed) this.#endIfLost();
+  }
+
+  #endIfLost(): RefusedError | undefined {
+    const path = this.#store.lostFile();
+    if (path === undefined) return undefined;
+    const message = `${path} was removed or replaced while sessiond used it`;
+    const answer = new RefusedError(refuse('StoreUnavailable', `${message}: nothing was applied`, { reason: 'io' }));
+    this.#die(new Error(message), answer);
+    return answer;
+  }
+
+  #faultOf(error: unknown) {
+    return writeFault(error, dirname(this.#store.path));
   }
 
   #die(error: unknown, answer: unknown): void {

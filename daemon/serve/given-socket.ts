@@ -47,7 +47,7 @@ export async function listenOn(
     );
   }
   chmodSync(path, 0o600);
-  return { isGiven: true, close: () => void server.close() };
+  return { isGiven: true, renew: async () => false, close: () => void server.close() };
 }
 
 /** Throws ListenError unless `fd` is a Unix stream socket that listens on `path`. */

@@ -18,12 +18,37 @@ export class ListenError extends Error {
 export type Listening = {
   /** Whether somebody else made the socket and holds it too: who connects once it is closed waits for the next daemon. */
   isGiven: boolean;
+  /**
+   * Listens anew where somebody has removed the socket's file, as those do who clean up folders; whoever is connected stays so.
+   * Resolves with whether it did. Rejects with ListenError as `listen` does, and may be called again then.
+   */
+  renew(): Promise<boolean>;
   /** Stops accepting; removes the socket file if it is still this listener's, and was not given. Idempotent. */
   close(): void;
 };
 
 /** Listens on `path`. Rejects with ListenError when the folder or what lies there is not as it must be. */
 export async function listen(path: string, onSocket: (socket: Socket) => void): Promise<Listening> {
+  let bound = await bind(path, onSocket);
+  let isClosed = false;
+  return {
+    isGiven: false,
+    async renew() {
+      if (isClosed || bound.isThere()) return false;
+      bound.close();
+      const anew = await bind(path, onSocket);
+      if (isClosed) anew.close();
+      bound = anew;
+      return true;
+    },
+    close() {
+      isClosed = true;
+      bound.close();
+    },
+  };
+}
+
+async function bind(path: string, onSocket: (socket: Socket) => void): Promise<{ isThere(): boolean; close(): void }> {
   checkFolder(dirname(path));
   await clearPath(path);
   // Bound under another name and renamed into place: clients see the old socket or the new one and never none, and what
@@ -35,10 +60,11 @@ export async function listen(path: string, onSocket: (socket: Socket) => void): 
   chmodSync(bound, 0o600);
   const { ino } = lstatSync(bound);
   renameSync(bound, path);
+  const isThere = () => inodeOf(path) === ino;
   return {
-    isGiven: false,
+    isThere,
     close() {
-      if (inodeOf(path) === ino) unlinkSync(path);
+      if (isThere()) unlinkSync(path);
       server.close();
     },
   };

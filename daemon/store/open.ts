@@ -1,9 +1,11 @@
 // Opens the store: lock, schema, pragmas, identity. One process holds a store; a crash frees it (P22, P23).
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
+import { copyStore } from './durable.ts';
+import { HeldFiles } from './held-files.ts';
 
 export type Db = Database.Database;
 
@@ -22,7 +24,16 @@ export class StoreError extends Error {
 export type Migration = { version: number; sql: string };
 
 /** `secret`: 32 bytes that nobody else knows, always the same for a store. */
-export type OpenStore = { db: Db; path: string; secret: Buffer; close(): void };
+export type OpenStore = {
+  db: Db;
+  path: string;
+  secret: Buffer;
+  /** Whether its file has not been removed or moved: a look so short that it is taken before each commit. */
+  isThere(): boolean;
+  /** Which of its files somebody has removed, moved or replaced since it was opened, if any: what is written now would be lost with it. */
+  lostFile(): string | undefined;
+  close(): void;
+};
 
 export type OpenOptions = {
   /** For tests of the migrations' own rules; the default is what lies in sql/. */
@@ -33,14 +44,15 @@ export type OpenOptions = {
   onWrite?: (() => void) | undefined;
 };
 
-/** "sesd": marks the file as ours, so that no other program's database is migrated. */
+const lockName = 'store.lock';
 const incremental = 2;
-const applicationId = 0x73657364;
+/** "sesd": marks the file as ours, so that no other program's database is migrated. */
+export const applicationId = 0x73657364;
 
 /** Opens or makes `store.db` in `folder`. Throws StoreError with what to do; the caller closes. */
 export function openStore(folder: string, options: OpenOptions = {}): OpenStore {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const lock = takeLock(join(folder, 'store.lock'));
+  const lock = takeLock(join(folder, lockName));
   const path = join(folder, 'store.db');
   let db: Db | undefined;
   try {
@@ -50,10 +62,13 @@ export function openStore(folder: string, options: OpenOptions = {}): OpenStore 
     chmodSync(path, 0o600);
     if (options.onWrite) tellWrites(db, options.onWrite);
     const opened = db;
+    const held = new HeldFiles([path, `${path}-wal`, join(folder, lockName)]);
     return {
       db: opened,
       path,
       secret: opened.prepare('SELECT secret FROM store').pluck().get() as Buffer,
+      isThere: () => existsSync(path),
+      lostFile: () => held.lost(),
       close() {
         opened.close();
         // Last: until here nobody else may open the store.
@@ -84,7 +99,7 @@ function tellWrites(db: Db, onWrite: () => void): void {
  * An exclusive transaction on a small database of its own, never ended: the lock is the kernel's, so a crash frees it
  * and a left-over file locks nobody out.
  */
-function takeLock(path: string): Db {
+export function takeLock(path: string): Db {
   const lock = new Database(path, { timeout: 0 });
   try {
     lock.pragma('journal_mode = MEMORY');
@@ -164,7 +179,7 @@ function migrate(db: Db, path: string, migrations: Migration[], onMigration?: (v
   }
   const due = migrations.filter((migration) => migration.version > held);
   if (due.length === 0) return;
-  if (held > 0) db.prepare('VACUUM INTO ?').run(freshName(`${path}.schema-${held}.backup`));
+  if (held > 0) copyStore(db, freshName(`${path}.schema-${held}.backup`));
   try {
     // All steps in one transaction: killed or failed anywhere inside, the old schema stands untouched.
     db.transaction(() => {
@@ -221,15 +236,15 @@ function freshName(path: string): string {
   return `${path}.${randomBytes(4).toString('hex')}`;
 }
 
-function sqliteCode(error: unknown): string {
+export function sqliteCode(error: unknown): string {
   return error instanceof Database.SqliteError ? error.code : '';
 }
 
-function isBusy(error: unknown): boolean {
+export function isBusy(error: unknown): boolean {
   return sqliteCode(error).startsWith('SQLITE_BUSY');
 }
 
-function isDamage(error: unknown): boolean {
+export function isDamage(error: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test(sqliteCode(error));
 }
 

@@ -2,6 +2,7 @@
 // that cannot be read, which no new index mends.
 import Database from 'better-sqlite3';
 import { storeFault } from './open.ts';
+import { systemCode } from './system-code.ts';
 
 /** Whether an index that gave this error is to be made anew, and not the disk to be blamed. */
 export function isIndexDamage(error: unknown): boolean {
@@ -48,5 +49,5 @@ export function isDenied(error: unknown): boolean {
 }
 
 function codeOf(error: unknown): string {
-  return String((error as { code?: unknown }).code);
+  return systemCode(error);
 }

@@ -37,7 +37,7 @@ export function openRecords(folder: string, runtime = new HandRuntime()) {
   const tables = new Tables(store.db, journal);
   const bell = new Bell();
   const fatal: unknown[] = [];
-  const writer = new Writer(store.db, journal, tables, bell, runtime, (error) => fatal.push(error));
+  const writer = new Writer(store, journal, tables, bell, runtime, (error) => fatal.push(error));
   const lists = new Lists(store.db, journal);
   afterTest(() => store.close());
   return { db: store.db, journal, tables, bell, writer, lists, runtime, fatal, close: () => store.close() };
