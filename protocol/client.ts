@@ -2,7 +2,7 @@
 
 import type { JSONRPCResponse } from 'json-rpc-2.0';
 import { JSONRPCClient } from 'json-rpc-2.0';
-import { RpcError } from './errors.ts';
+import { errorCodes, RpcError } from './errors.ts';
 import type { MethodName, Params, Result } from './methods.ts';
 import type { Notification, NotificationName } from './notifications.ts';
 import type { Transport } from './transport.ts';
@@ -24,7 +24,10 @@ export type Subscription = Started & { unsubscribe(): Promise<void> };
 type Incoming = { method?: unknown; params?: unknown };
 
 export class Client {
-  /** Resolves when the connection ended, whoever ended it; rejects with what a listener threw, which ends it too. */
+  /**
+   * Resolves when the connection ended, whoever ended it; rejects with what a listener threw, which ends it too, and with
+   * RpcError where the daemon took no more connections.
+   */
   readonly closed: Promise<void>;
   readonly #transport: Transport;
   readonly #rpc: JSONRPCClient;
@@ -32,6 +35,8 @@ export class Client {
   /** Listeners of subscribe calls under way, by request id: bound as their reply is read, before any frame behind it. */
   readonly #starting = new Map<number, { listener: Listener; onStarted: (started: Started) => void }>();
   #lastId = 0;
+  /** Why nothing is served here: the daemon said so of the connection, and of no request. */
+  #refusal: RpcError | undefined;
   #close!: () => void;
   readonly #closing = new Promise<void>((resolve) => {
     this.#close = resolve;
@@ -92,7 +97,8 @@ export class Client {
   async #request(id: number, method: string, params: unknown): Promise<unknown> {
     const response = await this.#rpc.requestAdvanced({ jsonrpc: '2.0', id, method, params });
     if (!response.error) return response.result;
-    throw response.error.message === closedMessage ? new TransportClosedError() : new RpcError(response.error);
+    if (response.error.message !== closedMessage) throw new RpcError(response.error);
+    throw this.#refusal ?? new TransportClosedError();
   }
 
   /** Also where a listener is at work: nothing waits for that. */
@@ -110,6 +116,8 @@ export class Client {
         if (typeof message.method === 'string') await this.#deliver(message.method, message.params);
         else this.#settle(message as JSONRPCResponse);
       }
+      // Behind the last frame: what was asked before may be answered yet.
+      if (this.#refusal) throw this.#refusal;
     } finally {
       // Also when a listener threw: nothing is read any more, so that no call may go on waiting.
       this.#transport.close();
@@ -118,6 +126,10 @@ export class Client {
   }
 
   #settle(response: JSONRPCResponse): void {
+    if (response.id === null && response.error?.code === errorCodes.Overloaded) {
+      this.#refusal = new RpcError(response.error);
+      return;
+    }
     const starting = this.#starting.get(response.id as number);
     const started = response.result as Started | undefined;
     if (starting && started?.subscription) {

@@ -3,20 +3,42 @@
 
 export type Dialect = 'line' | 'header';
 
-/** `malformed` frames get -32700; after `tooLarge` and `badHeader` the stream cannot be followed and must be closed. */
+/** `malformed` frames get -32700; after the others the stream cannot be followed and must be closed. */
 export type Frame =
   | { kind: 'text'; text: string }
   | { kind: 'malformed' }
   | { kind: 'tooLarge' }
-  | { kind: 'badHeader' };
+  | { kind: 'badHeader' }
+  /** There was no room for it beside the unfinished frames of others. */
+  | { kind: 'noRoom' };
+
+/** Bytes that the unfinished frames of several decoders may take together. A small one is taken all the same. */
+export class FrameRoom {
+  readonly #max: number;
+  #taken = 0;
+
+  constructor(maxBytes: number) {
+    this.#max = maxBytes;
+  }
+
+  /** A buffer is replaced by one of another size. False where there is no room for it; nothing changes then. */
+  exchange(before: number, after: number): boolean {
+    const taken = this.#taken - before + after;
+    if (taken > this.#max && after > smallBytes && after > before) return false;
+    this.#taken = taken;
+    return true;
+  }
+}
 
 export const defaultMaxFrameBytes = 8 * 1024 * 1024;
 const maxHeaderBytes = 8 * 1024;
+const smallBytes = 64 * 1024;
 const [tab, newline, carriageReturn, space] = [9, 10, 13, 32];
 const none = new Uint8Array(0);
 
 export class FrameDecoder {
   readonly #maxFrameBytes: number;
+  readonly #room: FrameRoom;
   #dialect: Dialect | undefined;
   /** The unfinished frame: its first `#held` bytes. Grown by doubling, so that bytes are copied a few times at most. */
   #buffer: Uint8Array = none;
@@ -27,9 +49,15 @@ export class FrameDecoder {
   // fatal: invalid UTF-8 is an error, never U+FFFD; ignoreBOM keeps a BOM, which JSON.parse then refuses.
   readonly #utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-  constructor(maxFrameBytes: number = defaultMaxFrameBytes, dialect?: Dialect) {
+  /** `room`: shared with other decoders. */
+  constructor(
+    maxFrameBytes: number = defaultMaxFrameBytes,
+    dialect?: Dialect,
+    room = new FrameRoom(Number.POSITIVE_INFINITY),
+  ) {
     this.#maxFrameBytes = maxFrameBytes;
     this.#dialect = dialect;
+    this.#room = room;
   }
 
   /** undefined until the first non-blank byte. */
@@ -37,7 +65,7 @@ export class FrameDecoder {
     return this.#dialect;
   }
 
-  /** The frames that `chunk` completes. After `tooLarge` or `badHeader` nothing more comes. */
+  /** The frames that `chunk` completes. After one behind which the stream cannot be followed nothing more comes. */
   push(chunk: Uint8Array): Frame[] {
     const frames: Frame[] = [];
     let rest = chunk;
@@ -69,7 +97,7 @@ export class FrameDecoder {
       return none;
     }
     if (at < 0) {
-      this.#hold(bytes);
+      if (!this.#hold(bytes)) this.#fail('noRoom', frames);
       return none;
     }
     const frame = this.#decodeLine(line);
@@ -86,7 +114,7 @@ export class FrameDecoder {
     if (this.#bodyBytes === undefined) return this.#takeHeader(bytes, frames);
     const missing = this.#bodyBytes - this.#held;
     if (bytes.length < missing) {
-      this.#hold(bytes);
+      if (!this.#hold(bytes)) this.#fail('noRoom', frames);
       return none;
     }
     frames.push(this.#decode(this.#join(bytes.subarray(0, missing))));
@@ -129,35 +157,49 @@ export class FrameDecoder {
     }
   }
 
-  /** Copies: a socket may reuse the buffer that it handed us, and a view would keep all of it alive. */
-  #hold(bytes: Uint8Array): void {
+  /** Gives back what it holds, where the stream ended in the midst of a frame. Nothing more comes then. */
+  close(): void {
+    this.#broken = true;
+    this.#release();
+  }
+
+  /** Copies: a socket may reuse the buffer that it handed us, and a view would keep all of it alive. False where there is no room. */
+  #hold(bytes: Uint8Array): boolean {
     const needed = this.#held + bytes.length;
     if (needed > this.#buffer.length) {
-      const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+      const length = Math.max(needed, this.#buffer.length * 2);
+      if (!this.#room.exchange(this.#buffer.length, length)) return false;
+      const grown = new Uint8Array(length);
       grown.set(this.#buffer.subarray(0, this.#held));
       this.#buffer = grown;
     }
     this.#buffer.set(bytes, this.#held);
     this.#held = needed;
+    return true;
   }
 
   /** What is held and `last`, as one; nothing is held any more. */
   #join(last: Uint8Array): Uint8Array {
     if (this.#held === 0) return last;
-    this.#hold(last);
-    const joined = this.#buffer.subarray(0, this.#held);
+    const length = this.#held + last.length;
+    let joined = this.#buffer;
+    if (length > joined.length) {
+      joined = new Uint8Array(length);
+      joined.set(this.#buffer.subarray(0, this.#held));
+    }
+    joined.set(last, this.#held);
     this.#release();
-    return joined;
+    return joined.subarray(0, length);
   }
 
   #release(): void {
+    this.#room.exchange(this.#buffer.length, 0);
     this.#buffer = none;
     this.#held = 0;
   }
 
-  #fail(kind: 'tooLarge' | 'badHeader', frames: Frame[]): void {
-    this.#broken = true;
-    this.#release();
+  #fail(kind: 'tooLarge' | 'badHeader' | 'noRoom', frames: Frame[]): void {
+    this.close();
     frames.push({ kind });
   }
 }

@@ -1,13 +1,15 @@
 // One Transport <-> json-rpc-2.0: parse, order, reply, notify with backpressure. The library is given only well-formed single
 // requests: it leaves malformed ones unanswered, and a batch of one comes back from it as a bare object (measured with 1.8.1).
 import type { JSONRPCServer } from 'json-rpc-2.0';
-import { jsonRpcCodes, RefusedError, refuse, toWireError } from '../../protocol/errors.ts';
+import type { WireError } from '../../protocol/errors.ts';
+import { RefusedError, refuse, toWireError } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/framing.ts';
 import type { Transport } from '../../protocol/transport.ts';
-import { unfitText } from '../../protocol/unfit-text.ts';
 import type { Limits } from './limits.ts';
+import type { Load } from './load.ts';
 import {
   errorText,
+  gone,
   idOf,
   invalidRequest,
   isRequest,
@@ -19,6 +21,7 @@ import {
   RawJson,
   responseText,
   tooMany,
+  unfit,
 } from './message.ts';
 import type { Turn } from './turn.ts';
 
@@ -50,6 +53,7 @@ export type ConnectionOptions = {
   limits: Limits;
   /** Of all connections. */
   turn: Turn;
+  load: Load;
   /** Whether a method changes the record: its events must come behind its reply. */
   changes(method: string): boolean;
   /** False: it ends when its first frame is answered. */
@@ -58,7 +62,8 @@ export type ConnectionOptions = {
 
 const notificationsInOneTurn = 8;
 
-const gone = refuse('NotFound', 'the connection is gone', { what: 'connection', id: '' });
+/** Why a request is not even tried; undefined: it is. */
+type Judge = (message: unknown) => WireError | undefined;
 
 /** In the place of a reply: there was no room for it when its turn had come. */
 const noRoom = Symbol('no room');
@@ -193,6 +198,11 @@ export class Connection {
       case 'badHeader':
         this.#reply(errorText(null, parseError));
         return false;
+      case 'noRoom': {
+        const message = 'too many large frames of others are on their way: connect again a little later';
+        this.#reply(errorText(null, toWireError(refuse('Overloaded', message, { retryAfterMs: 1_000 }))));
+        return false;
+      }
       case 'tooLarge': {
         const limit = this.#options.limits.maxFrameBytes;
         const refusal = refuse('FrameTooLarge', `a frame may have ${limit} bytes: send smaller ones`, { limit });
@@ -210,25 +220,29 @@ export class Connection {
       this.#reply(errorText(null, parseError));
       return;
     }
-    const suspect = mayHoldUnfitText(text) || mayNestTooDeep(text);
+    const { load } = this.#options;
+    const refusal = load.begin(text.length, this.#inFlight);
     this.#inFlight += 1;
     this.#inFlightUnits += text.length;
-    const answer = Array.isArray(message) ? this.#answerBatch(message, suspect) : this.#answerOne(message, suspect);
+    const isSuspect = mayHoldUnfitText(text) || mayNestTooDeep(text);
+    const judge = (found: unknown) => (refusal ? toWireError(refusal) : isSuspect ? unfit(found) : undefined);
+    const answer = Array.isArray(message) ? this.#answerBatch(message, judge) : this.#answerOne(message, judge);
     void answer.finally(() => {
+      load.end(text.length);
       this.#inFlight -= 1;
       this.#inFlightUnits -= text.length;
       this.#slotFree?.();
     });
   }
 
-  async #answerOne(message: unknown, suspect: boolean): Promise<void> {
+  async #answerOne(message: unknown, judge: Judge): Promise<void> {
     const call = this.#newCall(true);
-    const text = await this.#answer(message, suspect, call);
+    const text = await this.#answer(message, judge, call);
     if (text !== undefined) this.#reply(text);
     call.replied();
   }
 
-  async #answerBatch(messages: unknown[], suspect: boolean): Promise<void> {
+  async #answerBatch(messages: unknown[], judge: Judge): Promise<void> {
     const { maxRpcBatch } = this.#options.limits;
     if (messages.length === 0) return this.#reply(errorText(null, invalidRequest));
     if (messages.length > maxRpcBatch) {
@@ -239,20 +253,17 @@ export class Connection {
     const holds = messages.some((message) => this.#options.changes(methodOf(message)));
     const call = this.#newCall(false);
     if (holds) call.holdEvents();
-    const texts = await Promise.all(messages.map((message) => this.#answer(message, suspect, call)));
+    const texts = await Promise.all(messages.map((message) => this.#answer(message, judge, call)));
     const replies = texts.filter((text) => text !== undefined);
     if (replies.length > 0) this.#reply(joined(replies, this.#options.limits.maxBatchReplyUnits));
     call.replied();
   }
 
   /** The reply to one request as JSON text; undefined for a notification. Handlers start here, in order of arrival. */
-  async #answer(message: unknown, suspect: boolean, call: Call): Promise<string | undefined> {
+  async #answer(message: unknown, judge: Judge, call: Call): Promise<string | undefined> {
     if (!isRequest(message)) return errorText(idOf(message), invalidRequest);
-    const fault = suspect ? unfitText(message) : undefined;
-    if (fault !== undefined) {
-      const error = { code: jsonRpcCodes.invalidParams, message: fault };
-      return message.id === undefined ? undefined : errorText(message.id, error);
-    }
+    const fault = judge(message);
+    if (fault) return message.id === undefined ? undefined : errorText(message.id, fault);
     const after: ((isRefused: boolean) => void)[] = [];
     const own = { ...call, afterReply: (run: (isRefused: boolean) => void) => void after.push(run) };
     const response = await this.#options.rpc.receive(message, own);

@@ -4,8 +4,8 @@ import type { Socket } from 'node:net';
 
 const blanks = new Set([9, 10, 13, 32]);
 
-/** Resolves with that byte, the socket paused before it; with undefined when the peer went before. */
-export function firstByte(socket: Socket): Promise<number | undefined> {
+/** Resolves with that byte, the socket paused before it; with undefined when the peer went before, or `late` came. */
+export function firstByte(socket: Socket, late?: Promise<void>): Promise<number | undefined> {
   return new Promise((resolve) => {
     const settle = (byte: number | undefined) => {
       socket.off('data', look).off('end', gone).off('close', gone).off('error', gone);
@@ -20,6 +20,7 @@ export function firstByte(socket: Socket): Promise<number | undefined> {
       socket.unshift(chunk.subarray(at));
       settle(chunk[at]);
     };
+    void late?.then(gone);
     socket.on('data', look).on('end', gone).on('close', gone).on('error', gone);
   });
 }

@@ -1,6 +1,10 @@
 // What bounds a connection, whatever its client does. Each can be set to 1 in a test, to force the rare path.
 export type Limits = {
+  /** To the Unix socket at a time, also those who say nothing; no more than half of the files that the process may have open. */
+  maxConnections: number;
   maxFrameBytes: number;
+  /** Bytes of frames that have not come whole, over all connections to the Unix socket; those of up to 64 KiB come beside it. */
+  maxUnfinishedBytes: number;
   /** Entries of a JSON-RPC batch. */
   maxRpcBatch: number;
   /** Text in the reply to one batch, in UTF-16 units; beyond it the reads of the batch are refused. */
@@ -11,6 +15,9 @@ export type Limits = {
   maxInFlight: number;
   /** Text of the requests under way, in UTF-16 units; beyond it too. */
   maxInFlightUnits: number;
+  /** The same over all connections; beyond it Overloaded is the answer to all but the only small request of a connection. */
+  maxAllInFlight: number;
+  maxAllInFlightUnits: number;
   /** Bytes waiting for a reader that does not read; beyond it no request of its is taken. */
   maxBufferedBytes: number;
   /** Events of one notification, where the subscriber names none. */
@@ -56,12 +63,16 @@ export type Limits = {
 };
 
 export const defaultLimits: Limits = {
+  maxConnections: 4_096,
   maxFrameBytes: 8 * 1024 * 1024,
+  maxUnfinishedBytes: 256 * 1024 * 1024,
   maxRpcBatch: 1_000,
   maxReplyUnits: 16 * 1024 * 1024,
   maxBatchReplyUnits: 2 ** 28,
   maxInFlight: 1_024,
   maxInFlightUnits: 16 * 1024 * 1024,
+  maxAllInFlight: 16_384,
+  maxAllInFlightUnits: 256 * 1024 * 1024,
   maxBufferedBytes: 1024 * 1024,
   maxBatch: 200,
   maxBatchBytes: 256 * 1024,

@@ -3,7 +3,7 @@
 import type { JSONRPCRequest, JSONRPCResponse } from 'json-rpc-2.0';
 import type { WireError } from '../../protocol/errors.ts';
 import { jsonRpcCodes, RefusedError, refuse, toWireError } from '../../protocol/errors.ts';
-import { maxDepth } from '../../protocol/unfit-text.ts';
+import { maxDepth, unfitText } from '../../protocol/unfit-text.ts';
 
 /** A result that is JSON text already: stored text is passed on, never parsed and written anew. */
 export class RawJson {
@@ -23,6 +23,9 @@ export function joined(replies: string[], limit: number): string {
 export const parseError: WireError = { code: jsonRpcCodes.parseError, message: 'Parse error' };
 export const invalidRequest: WireError = { code: jsonRpcCodes.invalidRequest, message: 'Invalid Request' };
 
+/** Nobody hears it: what was under way for a connection that has ended is over. */
+export const gone = refuse('NotFound', 'the connection is gone', { what: 'connection', id: '' });
+
 export function tooMany(limit: number, what: string): RefusedError {
   return new RefusedError(refuse('LimitExceeded', `${what}: the limit is ${limit}`, { limit, what }));
 }
@@ -33,6 +36,12 @@ export function wireErrorOf(error: unknown, onIncident: (error: unknown) => stri
   const incident = onIncident(error);
   const message = `Internal error: see the log for incident ${incident}`;
   return { code: jsonRpcCodes.internalError, message, data: { incident } };
+}
+
+/** Why a message that may hold what no record can is refused; undefined where it holds none. */
+export function unfit(message: unknown): WireError | undefined {
+  const fault = unfitText(message);
+  return fault === undefined ? undefined : { code: jsonRpcCodes.invalidParams, message: fault };
 }
 
 export function isRequest(message: unknown): message is JSONRPCRequest {

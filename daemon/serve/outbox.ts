@@ -1,9 +1,11 @@
 // sink/*, outbox/* and share/*: what goes out to others, and what became of it.
 import { formatCursor } from '../../protocol/cursor.ts';
+import { RefusedError } from '../../protocol/errors.ts';
 import type { Dispatch } from '../engine/dispatch.ts';
 import type { Reads } from '../engine/reads.ts';
 import type { SharePreview } from '../engine/share-preview.ts';
 import type { Shares } from '../engine/shares.ts';
+import { gone } from './message.ts';
 import type { Pages } from './page.ts';
 import type { Handlers } from './rpc.ts';
 
@@ -55,6 +57,10 @@ export function outboxHandlers({ journal, dispatch, shares, preview, pages }: Ou
     'share/revoke': async ({ shareId }, peer) => ({
       share: await shares.revoke(peer.author, shareId, peer.sessions),
     }),
-    'share/preview': ({ sessionId }, peer) => preview.of(sessionId, peer.signal),
+    // Done as who asked for it, whatever the connection acts with meanwhile; ended with the connection, which is no fault.
+    'share/preview': ({ sessionId }, { connection: { signal } }) =>
+      preview.of(sessionId, signal).catch((error: unknown) => {
+        throw signal.aborted ? new RefusedError(gone) : error;
+      }),
   };
 }

@@ -1,5 +1,6 @@
 // A connection that has proved that a daemon answers on it (P23): what listens on a socket need not be one, or may hang.
 import { Client } from '../client.ts';
+import { RpcError } from '../errors.ts';
 import { TransportClosedError } from '../transport.ts';
 import { connectSocket } from './socket.ts';
 
@@ -24,7 +25,8 @@ export async function connectAnswering<T>(
   const client = new Client(await connectSocket(socketPath));
   const ended = client.closed.then(
     () => Promise.reject(new TransportClosedError()),
-    () => Promise.reject(new NoAnswerError(socketPath, 'is not sessiond')),
+    (error: unknown) =>
+      Promise.reject(error instanceof RpcError ? error : new NoAnswerError(socketPath, 'is not sessiond')),
   );
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
-import type { Dialect, Frame } from '../framing.ts';
+import type { Dialect, Frame, FrameRoom } from '../framing.ts';
 import { defaultMaxFrameBytes, encodeFrame, FrameDecoder } from '../framing.ts';
 import type { Transport } from '../transport.ts';
 import { FrameQueue, TransportClosedError } from '../transport.ts';
@@ -24,15 +24,18 @@ export class SocketTransport implements Transport {
   #lost = false;
 
   /** Takes the socket over. Without `dialect` the peer's first byte selects it, and nothing may be sent before. */
-  constructor(socket: Socket, options: { maxFrameBytes?: number; dialect?: Dialect } = {}) {
+  constructor(socket: Socket, options: { maxFrameBytes?: number; dialect?: Dialect; room?: FrameRoom } = {}) {
     this.#socket = socket;
-    this.#decoder = new FrameDecoder(options.maxFrameBytes ?? defaultMaxFrameBytes, options.dialect);
+    this.#decoder = new FrameDecoder(options.maxFrameBytes ?? defaultMaxFrameBytes, options.dialect, options.room);
     socket.on('data', (chunk: Buffer) => this.#take(this.#decoder.push(chunk)));
     socket.on('end', () => {
       this.#take(this.#decoder.end());
       this.#inbox.end();
     });
-    socket.on('close', () => this.#inbox.end());
+    socket.on('close', () => {
+      this.#decoder.close();
+      this.#inbox.end();
+    });
     // A reset peer is a closed peer: 'close' follows and ends the waits.
     socket.on('error', () => {});
   }
@@ -83,7 +86,7 @@ export class SocketTransport implements Transport {
 
   #take(frames: Frame[]): void {
     for (const frame of frames) {
-      if (frame.kind === 'tooLarge' || frame.kind === 'badHeader') this.#lost = true;
+      if (frame.kind !== 'text' && frame.kind !== 'malformed') this.#lost = true;
       this.#inbox.push(frame);
     }
     if (this.#inbox.length >= maxQueuedFrames || this.#inbox.units >= maxQueuedUnits) this.#socket.pause();

@@ -8,6 +8,7 @@ import type { Call } from '../../daemon/serve/connection.ts';
 import { Connection } from '../../daemon/serve/connection.ts';
 import type { Limits } from '../../daemon/serve/limits.ts';
 import { defaultLimits } from '../../daemon/serve/limits.ts';
+import { Load } from '../../daemon/serve/load.ts';
 import { wireErrorOf } from '../../daemon/serve/message.ts';
 import { Turn } from '../../daemon/serve/turn.ts';
 import { SocketTransport } from '../../protocol/node/socket.ts';
@@ -236,7 +237,14 @@ async function serveExamples(dialect: WireDialect = 'line', limits: Partial<Limi
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const transport = new SocketTransport(socket, { maxFrameBytes: all.maxFrameBytes });
     const turn = new Turn(() => 0);
-    void new Connection(transport, { rpc, limits: all, turn, changes: () => false, lasts: true }).run();
+    void new Connection(transport, {
+      rpc,
+      limits: all,
+      turn,
+      load: new Load(all),
+      changes: () => false,
+      lasts: true,
+    }).run();
   });
   afterTest(() => void server.close());
   await new Promise<void>((resolve) => server.listen(path, resolve));

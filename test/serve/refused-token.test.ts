@@ -1,5 +1,6 @@
 // A token that is refused, and what was sent behind it: who shows one is not taken for who they were before (PROTOCOL.md 6).
 import { describe, expect, it } from 'vitest';
+import { systemRuntime } from '../../daemon/engine/runtime.ts';
 import { daemonInProcess, testHome } from '../support/daemon.ts';
 import type { Anything, Wire } from '../support/wire.ts';
 import { request, wireInMemory, wireTo } from '../support/wire.ts';
@@ -112,4 +113,26 @@ describe('a subscription that is refused', () => {
     await ok(wire, 'events/subscribe', { name: 'n', from: 'start' });
     await wire.until('its events', () => wire.seqs.length > 0);
   });
+});
+
+it('what is asked before a token that is refused is done as who asked for it, also what takes a while', async () => {
+  const { home, ok, owner, revoked } = await setUp();
+  await ok(owner, 'message/put', { sessionId: 'ses_a', messageId: 'msg_a', role: 'user' });
+  const wire = await wireTo(home.paths.socket);
+  wire.send(request(1, 'share/preview', { sessionId: 'ses_a' }), request(2, 'initialize', hello(revoked)));
+  expect((await wire.reply(1)).result).toEqual({ items: [], more: false });
+  expect((await wire.reply(2)).error).toBeDefined();
+});
+
+it('what takes a while ends with the daemon, and is no fault of its', async () => {
+  const faults: string[] = [];
+  const log = { info() {}, warn() {}, error: (_: object, message: string) => void faults.push(message) };
+  const { daemon } = daemonInProcess(testHome(), { runtime: systemRuntime(log) });
+  const owner = wireInMemory(daemon);
+  await owner.call('session/create', { sessionId: 'ses_a' });
+  owner.send(request(1, 'share/preview', { sessionId: 'ses_a' }), request(2, 'ping'));
+  await owner.reply(2);
+  expect(owner.received.some(({ id }) => id === 1)).toBe(false);
+  await daemon.stop();
+  expect(faults).toEqual([]);
 });
