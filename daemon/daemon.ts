@@ -1,6 +1,5 @@
 // The wiring: the only file that knows every room. Opens the store, listens, reads sources; closes all of it in order.
 import { statSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { formatCursor } from '../protocol/cursor.ts';
 import { refuse } from '../protocol/errors.ts';
@@ -36,23 +35,18 @@ import { Writer } from './engine/writer.ts';
 import type { Sending, SendingOptions } from './sending.ts';
 import { wireSending } from './sending.ts';
 import { Access } from './serve/access.ts';
-import type { Rpc } from './serve/connection.ts';
-import { Connection } from './serve/connection.ts';
-import { Crowd } from './serve/crowd.ts';
-import { beginsHttp, firstByte } from './serve/first-byte.ts';
+import type { Connection } from './serve/connection.ts';
 import { listenOn } from './serve/given-socket.ts';
 import { createHandlers } from './serve/handlers.ts';
-import type { HttpDeps, HttpDoor, HttpListen } from './serve/http/door.ts';
+import type { HttpListen } from './serve/http/door.ts';
 import type { Limits } from './serve/limits.ts';
 import { defaultLimits } from './serve/limits.ts';
 import type { Listening } from './serve/listen.ts';
-import { Load } from './serve/load.ts';
 import { fitting } from './serve/open-files.ts';
 import { Pages } from './serve/page.ts';
 import type { Entry } from './serve/peer.ts';
-import { Peer } from './serve/peer.ts';
-import { bindMethods, changesRecord } from './serve/rpc.ts';
-import { Turn } from './serve/turn.ts';
+import { Reception } from './serve/reception.ts';
+import { bindMethods } from './serve/rpc.ts';
 import { AuditRows } from './store/audit-rows.ts';
 import { CapabilityRows } from './store/capability-rows.ts';
 import { FreeSpace } from './store/free-space.ts';
@@ -98,8 +92,6 @@ export type DaemonOptions = SendingOptions & {
   retention?: RetentionRule;
 };
 
-const turnsToEnd = 20;
-
 /** How the daemon ended: asked to, or because the store could not be written (P11). */
 export type Ending = { kind: 'stopped' } | { kind: 'failed'; error: unknown };
 
@@ -116,25 +108,14 @@ export class Daemon {
   readonly #indexer: Indexer;
   readonly #searcher: Searcher;
   readonly #storeTasks: StoreTasks;
-  readonly #rpc: Rpc;
-  readonly #turn: Turn;
-  readonly #crowd: Crowd;
-  readonly #load: Load;
-  readonly #room: FrameRoom;
-  readonly #peers = new Set<Peer>();
-  readonly #peerOf = new Map<Connection, Peer>();
+  readonly #reception: Reception;
   readonly #abort = new AbortController();
   /** The loops that write, and the one that indexes: the store stays open until they have ended. */
   readonly #writing = new Set<Promise<void>>();
-  readonly #httpDeps: HttpDeps;
-  /** Connections that have said nothing yet. */
-  readonly #silent = new Set<Socket>();
-  #http: Promise<HttpDoor> | undefined;
   #url: string | undefined;
   #listening: Listening | undefined;
   #stopping = false;
   #isIndexing = false;
-  #lastConnection = 0;
   #end!: (ending: Ending) => void;
 
   /** Opens the store. Throws StoreError when it cannot be had; nothing is left open then. */
@@ -146,10 +127,6 @@ export class Daemon {
       this.#end = resolve;
     });
     this.#store = openStore(options.paths.data, { onWrite: failpointBeforeWrites() });
-    this.#turn = new Turn(() => runtime.monotonic());
-    this.#crowd = new Crowd(this.#limits, runtime);
-    this.#load = new Load(this.#limits);
-    this.#room = new FrameRoom(this.#limits.maxUnfinishedBytes);
     const { db } = this.#store;
     const journal = new Journal(db);
     const tables = new Tables(db, journal);
@@ -171,7 +148,8 @@ export class Daemon {
       audit: new AuditRows(db),
       auditRule: options.audit ?? defaultAudit,
       onEnded: (ids) => {
-        for (const peer of this.#peers) if (peer.grant && ids.has(peer.grant.capability.id)) peer.endActing('revoked');
+        for (const peer of this.#reception.peers)
+          if (peer.grant && ids.has(peer.grant.capability.id)) peer.endActing('revoked');
         this.#ownWriting(this.#sending.shares.endOver());
       },
       writer: this.#writer,
@@ -229,6 +207,17 @@ export class Daemon {
       limits: searchLimits,
     });
     this.#storeTasks = new StoreTasks({ workerPath: options.storeWorker, store: this.#store.path });
+    const { maxFrameBytes, maxUnfinishedBytes } = this.#limits;
+    const room = new FrameRoom(maxUnfinishedBytes);
+    this.#reception = new Reception({
+      limits: this.#limits,
+      runtime,
+      signal: this.#abort.signal,
+      http: { capabilities, storeId: journal.storeId, head: () => formatCursor(journal.head) },
+      transportOf: (socket) => new SocketTransport(socket, { maxFrameBytes, room }),
+      own: (work) => this.#own(work),
+      onServe: () => this.#startIndexing(),
+    });
     const handlers = createHandlers({
       capabilities,
       guests,
@@ -261,44 +250,28 @@ export class Daemon {
       pages: new Pages(this.#store.secret),
       version,
       startedAt: runtime.now(),
-      peers: this.#peers,
+      peers: this.#reception.peers,
       storeBytes: () => storeBytes(this.#store.path) + this.#indexer.bytes,
       sources: this.#sources,
       url: () => this.#url,
       shutdown: () => void this.stop(),
     });
-    this.#httpDeps = {
-      capabilities,
-      storeId: journal.storeId,
-      head: () => formatCursor(journal.head),
-      limits: this.#limits,
-      runtime,
-      signal: this.#abort.signal,
-      serve: (transport, entry) => {
-        const served = this.serve(transport, entry);
-        this.#own(served);
-        return served;
-      },
-    };
     const onIncident = (error: unknown) => {
       const incident = runtime.newId('inc');
       runtime.log.error({ err: error, incident }, 'an unexpected error');
       return incident;
     };
-    this.#rpc = bindMethods(
-      handlers,
-      (call) => this.#peerOf.get(call.connection)!,
-      new Access({ lists, capabilities }),
-      onIncident,
-    );
+    const peerOf = (connection: Connection) => this.#reception.peerOf(connection);
+    const access = new Access({ lists, capabilities });
+    this.#reception.answerWith(bindMethods(handlers, (call) => peerOf(call.connection), access, onIncident));
   }
 
   /** Listens on the socket, then starts reading sources. Rejects with ListenError; the store is closed then. */
   async start(): Promise<void> {
     try {
       const { givenFd, http, paths } = this.#options;
-      this.#listening = await listenOn(givenFd, paths.socket, (socket) => this.#accept(socket));
-      if (http) this.#url = await (await this.#door()).listen(http);
+      this.#listening = await listenOn(givenFd, paths.socket, (socket) => this.#reception.take(socket));
+      if (http) this.#url = await this.#reception.listen(http);
     } catch (error) {
       this.#listening?.close();
       this.#store.close();
@@ -315,24 +288,8 @@ export class Daemon {
   }
 
   /** Serves one connection until it ends; also for gateways and tests, over any transport. */
-  async serve(transport: Transport, entry: Entry = { lasts: true }): Promise<void> {
-    this.#startIndexing();
-    this.#lastConnection += 1;
-    const { lasts } = entry;
-    const limits = this.#limits;
-    const [turn, load] = [this.#turn, this.#load];
-    const connection = new Connection(transport, { rpc: this.#rpc, limits, turn, load, changes: changesRecord, lasts });
-    const peer = new Peer(`c${this.#lastConnection}`, connection, entry);
-    this.#peerOf.set(connection, peer);
-    this.#peers.add(peer);
-    try {
-      if (peer.isNobody) void this.#awaitGreeting(peer);
-      await connection.run();
-    } finally {
-      peer.endFeeds('unsubscribed');
-      this.#peers.delete(peer);
-      this.#peerOf.delete(connection);
-    }
+  serve(transport: Transport, entry?: Entry): Promise<void> {
+    return this.#reception.serve(transport, entry);
   }
 
   /** Answers what was taken, refuses the rest with ShuttingDown, closes everything. Idempotent. */
@@ -342,17 +299,7 @@ export class Daemon {
     if (this.#listening?.isGiven) this.#listening.close();
     this.#abort.abort();
     await this.#writer.close(refuse('ShuttingDown', 'sessiond is shutting down: send it again when it is back', {}));
-    // The ends of the subscriptions and the last replies leave in this turn of the loop; then the connections close.
-    for (const peer of this.#peers) peer.endFeeds('shuttingDown');
-    // Each is told so within a few turns of the loop; one that does not read is not waited for.
-    for (let turn = 0; turn < turnsToEnd && [...this.#peers].some(({ feeds }) => feeds.size > 0); turn += 1) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    await new Promise((resolve) => setImmediate(resolve));
-    for (const peer of this.#peers) peer.connection.close();
-    for (const socket of this.#silent) socket.destroy();
-    this.#crowd.close();
-    (await this.#http)?.close();
+    await this.#reception.end();
     this.#sending.masker.close();
     await Promise.allSettled([...this.#writing, this.#searcher.close(), this.#storeTasks.close()]);
     // The socket goes before the lock: a successor binds only after this process holds neither.
@@ -366,46 +313,11 @@ export class Daemon {
     return this.#url;
   }
 
-  /** Made when it is needed first: most who connect speak to the socket. */
-  #door(): Promise<HttpDoor> {
-    this.#http ??= import('./serve/http/door.ts').then(({ HttpDoor }) => new HttpDoor(this.#httpDeps));
-    return this.#http;
-  }
-
-  async #awaitGreeting(peer: Peer): Promise<void> {
-    await this.#options.runtime.sleep(this.#limits.greetingMs, peer.connection.signal).catch(() => {});
-    if (peer.isNobody) peer.connection.close();
-  }
-
   /** Once, and not before somebody can ask: a daemon that cannot listen has nothing to end. */
   #startIndexing(): void {
     if (this.#isIndexing || this.#stopping) return;
     this.#isIndexing = true;
     this.#ownWriting(this.#indexer.run(this.#abort.signal));
-  }
-
-  #accept(socket: Socket): void {
-    if (this.#stopping) {
-      socket.destroy();
-      return;
-    }
-    if (this.#crowd.admits(socket)) this.#own(this.#receive(socket));
-  }
-
-  async #receive(socket: Socket): Promise<void> {
-    this.#silent.add(socket);
-    const byte = await firstByte(socket);
-    this.#silent.delete(socket);
-    if (byte === undefined || this.#stopping) return void socket.destroy();
-    if (beginsHttp(byte)) {
-      const door = await this.#door();
-      if (this.#stopping) socket.destroy();
-      else door.take(socket);
-      return;
-    }
-    const transport = new SocketTransport(socket, { maxFrameBytes: this.#limits.maxFrameBytes, room: this.#room });
-    socket.resume();
-    await this.serve(transport);
   }
 
   #ownWriting(loop: Promise<void>): void {
