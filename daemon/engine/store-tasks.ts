@@ -1,7 +1,8 @@
-// store/backup and store/check: each reads the whole store in one call that nothing can cut or end, so that a worker does it,
-// on a connection that only reads. One at a time, in the order in which they were asked for.
+// store/backup and store/check: each reads the whole store in one call that nothing can cut, so that another process does it, on a
+// connection that only reads: a thread could not be ended in the midst of it, and a daemon that is told to stop would wait for it.
+// One at a time, in the order in which they were asked for.
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
 import type { Refusal } from '../../protocol/errors.ts';
 import { RefusedError, refuse } from '../../protocol/errors.ts';
 import type { Backup } from '../store/backup.ts';
@@ -10,7 +11,7 @@ import type { Checked } from '../store/check.ts';
 
 export type StoreTask = { kind: 'backup'; path: string } | { kind: 'check' };
 
-/** What the worker is started with, and what it says in the end. */
+/** What the worker is told, and what it says in the end. */
 export type StoreWorkerData = { store: string; task: StoreTask };
 export type StoreAnswer = { done: Backup | Checked } | { refusal: Refusal };
 
@@ -40,7 +41,7 @@ export class StoreTasks {
     return this.#run({ kind: 'check' }) as Promise<Checked>;
   }
 
-  /** Refuses what is under way and what waits; resolves when the worker has come out of its call, and nothing of it is left. */
+  /** Refuses what is under way and what waits; resolves when the worker has ended, and nothing of it is left. */
   async close(): Promise<void> {
     this.#closed.abort();
     await this.#last.catch(() => {});
@@ -66,20 +67,31 @@ export class StoreTasks {
     const { signal } = this.#closed;
     if (signal.aborted) throw ended();
     const { workerPath, store } = this.#deps;
-    const workerData: StoreWorkerData = { store, task };
-    const worker = new Worker(workerPath, { workerData, env: {}, execArgv: [] });
-    worker.on('error', () => {}); // told by the wait for its answer
+    const data: StoreWorkerData = { store, task };
+    const worker = fork(workerPath, [], { env: {}, execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    let said = '';
+    worker.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    let answer: StoreAnswer | undefined;
+    worker.on('message', (message: StoreAnswer) => {
+      answer = message;
+    });
+    const closed = once(worker, 'close'); // behind all that it said
+    worker.send(data, () => {}); // one that did not start is told by its end
+    const end = () => void worker.kill('SIGKILL');
+    signal.addEventListener('abort', end, { once: true });
     try {
-      const [answer] = (await once(worker, 'message', { signal })) as [StoreAnswer];
-      if ('refusal' in answer) throw new RefusedError(answer.refusal);
-      return answer.done;
-    } catch (error) {
-      if (!signal.aborted) throw error;
-      await worker.terminate();
-      // It was ended before it could clear up.
-      if (task.kind === 'backup') clearPartial(task.path);
-      throw ended();
+      await closed;
+    } finally {
+      signal.removeEventListener('abort', end);
     }
+    if (answer && 'refusal' in answer) throw new RefusedError(answer.refusal);
+    if (answer) return answer.done;
+    // It was ended before it could clear up.
+    if (task.kind === 'backup') clearPartial(task.path);
+    if (signal.aborted) throw ended();
+    throw new Error(`the worker that was to ${task.kind} the store failed: ${said}`);
   }
 }
 
