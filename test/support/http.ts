@@ -5,6 +5,8 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:http';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
+import { defaultRetention } from '../../daemon/config.ts';
+import type { RetentionRule } from '../../daemon/core/retention.ts';
 import type { HttpListen } from '../../daemon/serve/http/door.ts';
 import type { Limits } from '../../daemon/serve/limits.ts';
 import { afterTest, daemonInProcess, testHome } from './daemon.ts';
@@ -26,12 +28,14 @@ export type Asking = { method?: string; path: string; headers?: Record<string, s
 export async function httpDaemon({
   limits = {},
   http = loopback,
+  retention = defaultRetention,
 }: {
   limits?: Partial<Limits>;
   http?: HttpListen;
+  retention?: RetentionRule;
 } = {}) {
   const home = testHome();
-  const { daemon } = daemonInProcess(home, { limits, http });
+  const { daemon } = daemonInProcess(home, { limits, http, retention });
   await daemon.start();
   const owner = wireInMemory(daemon);
   const port = Number(new URL(daemon.url!).port);

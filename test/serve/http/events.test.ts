@@ -1,13 +1,15 @@
 // GET /events: the stream of a subscription as Server-Sent Events, which a browser's own EventSource resumes (PROTOCOL.md 10).
 import { describe, expect, it } from 'vitest';
+import { defaultRetention } from '../../../daemon/config.ts';
+import type { RetentionRule } from '../../../daemon/core/retention.ts';
 import type { Limits } from '../../../daemon/serve/limits.ts';
 import { EventStream, httpDaemon, open } from '../../support/http.ts';
 import type { Anything } from '../../support/wire.ts';
 
 const mebibyte = 1024 * 1024;
 
-async function setUp(limits: Partial<Limits> = {}) {
-  const daemon = await httpDaemon({ limits });
+async function setUp(limits: Partial<Limits> = {}, retention: RetentionRule = defaultRetention) {
+  const daemon = await httpDaemon({ limits, retention });
   const { home, ok } = daemon;
   const stream = async (query = '', headers: Record<string, string> = {}) => {
     const incoming = await open({ socketPath: home.paths.socket }, { path: `/events${query}`, headers });
@@ -172,6 +174,43 @@ describe('[P7] readers of /events that stall', () => {
     for (const each of stalled) {
       await each.until('all of it', () => each.seqs.length >= 500);
       expect(each.seqs).toEqual(all);
+    }
+  });
+
+  it('that retention passes are told so by a reset, and sent the state of now', async () => {
+    const { stream, create, ok } = await setUp({}, { ...defaultRetention, maxEvents: 20, maxLagEvents: 1 });
+    await create('ses_1');
+    await ok('message/put', { sessionId: 'ses_1', messageId: 'msg_1', role: 'assistant' });
+    const events = await stream('?snapshot=onGap');
+    await events.until('to be caught up', () => events.of('caughtUp').length === 1);
+    events.incoming.pause();
+    const part = (at: number) => ({ type: 'text', text: `${at} ${'x'.repeat(40_000)}` });
+    // As long as it takes until the sweep has cut off what the reader did not take.
+    const isPassed = async () => {
+      const { connections, events } = await ok('daemon/status');
+      return connections.some(({ lag }: Anything) => lag > events);
+    };
+    let at = 0;
+    for (; !(await isPassed()); at += 1) {
+      await ok('part/put', { sessionId: 'ses_1', messageId: 'msg_1', partId: 'prt_1', part: part(at) });
+    }
+    events.incoming.resume();
+    await events.until('the state', () => events.of('snapshot').some(({ data }) => data.done));
+    const kinds = events.events.map(({ event }) => event);
+    expect(kinds.indexOf('reset')).toBeLessThan(kinds.indexOf('snapshot'));
+    const reset = events.of('reset')[0]!;
+    expect(reset.data.reason).toBe('CursorExpired');
+    const last = events.of('snapshot').at(-1)!;
+    expect(last.id).toBe(last.data.cursor);
+    expect(last.data.items[0].session.id).toBe('ses_1');
+    // From there on without a gap.
+    await ok('part/put', { sessionId: 'ses_1', messageId: 'msg_1', partId: 'prt_1', part: part(at) });
+    await events.until('what comes behind it', () => JSON.stringify(events.events.at(-1)).includes(`"${at} x`));
+    const [, ...behind] = events.events.slice(kinds.lastIndexOf('snapshot')).filter(({ data }) => data.cursor);
+    let prev = last.data.cursor;
+    for (const { data } of behind) {
+      expect(data.prev).toBe(prev);
+      prev = data.cursor;
     }
   });
 
