@@ -15,7 +15,8 @@ declare const __VERSION__: string;
 /** Of launch.ts: runs another bundle. */
 declare const __run: (bundle: 'cli-main.js' | 'cli-ls-print.js') => unknown;
 
-const answerTimeoutMs = 10_000;
+/** A daemon that needs longer is waited for by the command line, and told of. */
+const answerTimeoutMs = 2_000;
 
 ask().then(
   (done) => (done ? process.exit() : __run('cli-main.js')),

@@ -299,9 +299,10 @@ export class Daemon {
     if (this.#listening?.isGiven) this.#listening.close();
     this.#abort.abort();
     await this.#writer.close(refuse('ShuttingDown', 'sessiond is shutting down: send it again when it is back', {}));
+    await this.#storeTasks.close(); // they are ended, and whoever waits for one is told so
     await this.#reception.end();
     this.#sending.masker.close();
-    await Promise.allSettled([...this.#writing, this.#searcher.close(), this.#storeTasks.close()]);
+    await Promise.allSettled([...this.#writing, this.#searcher.close()]);
     // The socket goes before the lock: a successor binds only after this process holds neither.
     this.#listening?.close();
     this.#store.close();

@@ -22,6 +22,9 @@ import { runStoreProgram } from './store-program.ts';
 declare const __VERSION__: string;
 declare const __FAILPOINTS__: boolean;
 
+/** Of a log that cannot be written for now, in bytes. */
+const maxWaitingLog = 256 * 1024;
+
 async function main(): Promise<number> {
   const { readyFd, tiedFd, logsToFile, throws, onStore } = readArgs(process.argv.slice(2));
   /** Tells whoever started this process in the background that it answers, or why it does not; once. */
@@ -130,7 +133,10 @@ function stderrLog() {
 
 function openLog(file: string) {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  return pino({ base: null }, pino.destination({ dest: file, sync: true, mode: 0o600 }));
+  const destination = pino.destination({ dest: file, sync: true, mode: 0o600, maxLength: maxWaitingLog });
+  // On a disk that is full, say: what is told meanwhile waits, up to that much, and the daemon goes on.
+  destination.on('error', () => {});
+  return pino({ base: null }, destination);
 }
 
 // Nothing keeps the process after its end was decided: a reader that never reads must not.

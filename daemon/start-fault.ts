@@ -1,5 +1,5 @@
 // What keeps a daemon from starting that its user can mend: a disk that is full or read-only, a folder of somebody else.
-import { storeFault } from './store/open.ts';
+import { damageAdvice, isDamage, storeFault } from './store/open.ts';
 import { systemCode } from './store/system-code.ts';
 
 const mends: Record<string, string> = {
@@ -18,6 +18,7 @@ export function startFault(error: unknown, folder: string): string | undefined {
   const code = systemCode(error);
   const mend = mends[code];
   if (mend) return `${path ?? folder} cannot be written (${code}): ${mend}`;
+  if (isDamage(error)) return `the store in ${folder} is damaged (${message}): ${damageAdvice}`;
   const fault = storeFault(error);
   if (fault === undefined) return undefined;
   const how =

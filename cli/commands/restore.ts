@@ -107,8 +107,16 @@ async function tell(context: Context, prepared: Prepared, restored: Restored, wa
   }
   const lines = [`restored ${shownPath(prepared.file, home)} (${sizeText(prepared)})`];
   if (aside !== undefined) lines.push(`the store that was there is kept: ${shownPath(aside, home)}`);
-  if (withdrawn > 0)
+  if (withdrawn === null) {
+    lines.push(
+      out.style.yellow(
+        'What was revoked or unshared since the backup is not known, for the store that was there is damaged: look',
+      ),
+      out.style.yellow(`through ${program} caps and ${program} share --list, and revoke again what should not work.`),
+    );
+  } else if (withdrawn > 0) {
     lines.push(`${countOf(withdrawn, 'token or share', 'tokens and shares')} taken back since the backup stay so`);
+  }
   lines.push(
     out.style.dim('It is another store now: cursors from before are told so, and sinks are sent all of it anew.'),
   );

@@ -1,5 +1,5 @@
 // The modes of sessiond's folders and files: the record is its owner's alone.
-import { chmodSync, lstatSync, readdirSync } from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathsFrom, socketFolder } from '../../protocol/node/paths.ts';
 import { logFileOf } from '../../protocol/node/spawn.ts';
@@ -22,10 +22,12 @@ export const checkModes: Check = (context) => {
   ]);
   let looked = 0;
   const wrong = [...wanted].flatMap(([path, mode]): Finding[] => {
-    const found = lstatSync(path, { throwIfNoEntry: false });
-    if (!found || found.isSymbolicLink() || found.isDirectory() !== (mode === 0o700)) return [];
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (!found || found.isDirectory() !== (mode === 0o700)) return [];
     looked += 1;
-    return findingOf(context, path, mode, found);
+    const finding = findingOf(context, path, mode, found);
+    // What a link leads to is told of, and left to whoever made the link.
+    return lstatSync(path).isSymbolicLink() ? finding.map(({ fix: _, ...told }) => told) : finding;
   });
   if (wrong.length > 0) return wrong;
   return [

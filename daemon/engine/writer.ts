@@ -10,6 +10,7 @@ import { AuditRows } from '../store/audit-rows.ts';
 import type { Journal } from '../store/journal.ts';
 import { Ledger } from '../store/ledger.ts';
 import type { Db, OpenStore } from '../store/open.ts';
+import { damageAdvice, isDamage } from '../store/open.ts';
 import { Positions } from '../store/positions.ts';
 import { ReplicaRows } from '../store/replica-rows.ts';
 import type { Tables } from '../store/tables.ts';
@@ -274,7 +275,7 @@ export class Writer {
       this.#rollback();
       const fault = this.#faultOf(error);
       if (!fault && !alone && jobs.length > 1) return undefined;
-      const answer = fault ? unavailable(fault) : error;
+      const answer = isDamage(error) ? damagedStore() : fault ? unavailable(fault) : error;
       if (fault === 'io') this.#die(error, answer);
       return jobs.map((job) => () => job.reject(answer));
     }
@@ -288,7 +289,7 @@ export class Writer {
       // disk is not that: SQLite found out before it wrote the commit record.
       const fault = this.#faultOf(error);
       if (fault === 'full' || fault === 'readOnly') throw error;
-      const answer = unavailable('io');
+      const answer = isDamage(error) ? damagedStore() : unavailable('io');
       this.#die(error, answer);
       throw answer;
     }
@@ -348,6 +349,10 @@ export class Writer {
       throw error;
     }
   }
+}
+
+function damagedStore(): RefusedError {
+  return new RefusedError(refuse('StoreUnavailable', `the store is damaged: ${damageAdvice}`, { reason: 'io' }));
 }
 
 function unavailable(reason: 'full' | 'readOnly' | 'io'): RefusedError {

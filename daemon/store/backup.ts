@@ -17,7 +17,11 @@ export type Backup = { path: string; bytes: number; head: string };
  * what is wrong with the store itself as SQLite tells it; nothing is left then. Returns when the copy is on the disk.
  */
 export function backUp(store: string, path: string): Backup {
-  checkPlace(store, path);
+  try {
+    checkPlace(store, path);
+  } catch (error) {
+    throw refusalOf(error, path) ?? error;
+  }
   const db = new Database(store, { readonly: true, fileMustExist: true });
   try {
     const head = copyStore(db, path, headOf)!;

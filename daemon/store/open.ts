@@ -1,6 +1,6 @@
 // Opens the store: lock, schema, pragmas, identity. One process holds a store; a crash frees it (P22, P23).
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, truncateSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
@@ -62,7 +62,8 @@ export function openStore(folder: string, options: OpenOptions = {}): OpenStore 
     chmodSync(path, 0o600);
     if (options.onWrite) tellWrites(db, options.onWrite);
     const opened = db;
-    const held = new HeldFiles([path, `${path}-wal`, join(folder, lockName)]);
+    // SQLite has its log beside the file itself, where `path` is a link to that.
+    const held = new HeldFiles([path, `${realpathSync(path)}-wal`, join(folder, lockName)]);
     return {
       db: opened,
       path,
@@ -249,13 +250,13 @@ export function isDamage(error: unknown): boolean {
 }
 
 function damaged(path: string, cause: unknown): StoreError {
-  return new StoreError(
-    'damaged',
-    `the store ${path} is damaged (${String(cause)}): put a backup in its place, or move it away and start anew; ` +
-      'transcripts are then read again',
-    { cause },
-  );
+  return new StoreError('damaged', `the store ${path} is damaged (${String(cause)}): ${damageAdvice}`, { cause });
 }
+
+/** What to do with a store that is damaged. A log that is left beside a file that was put there by hand ruins it. */
+export const damageAdvice =
+  "bring a backup back with 'sessiond restore FILE' (not by hand: its -wal would stay), or move store.db and store.db-wal away " +
+  'and start anew; transcripts are then read again';
 
 /** Why a write failed, as PROTOCOL.md 1 names it; undefined for what is a bug and no fault of the disk. */
 export function storeFault(error: unknown): 'full' | 'readOnly' | 'io' | undefined {

@@ -51,9 +51,15 @@ export type Prepared = { file: string; bytes: number; schema: number; head: stri
 
 /**
  * `aside`: where the store is that was replaced, undefined where there was none. `withdrawn`: capabilities and shares of the
- * backup that were taken back since, and stay so.
+ * backup that were taken back since, and stay so; null where the store that was replaced is too damaged to tell.
  */
-export type Restored = { path: string; storeId: string; head: string; aside: string | undefined; withdrawn: number };
+export type Restored = {
+  path: string;
+  storeId: string;
+  head: string;
+  aside: string | undefined;
+  withdrawn: number | null;
+};
 
 /** `onStep`: told before each step; a crash test dies here. */
 export type RestoreOptions = { onStep?: () => void };
@@ -76,7 +82,7 @@ export class Restore {
     this.#onStep = onStep;
     this.#store = realPath(join(folder, 'store.db'));
     this.#draft = join(dirname(this.#store), 'store.restoring');
-    checkFile(file, this.#store);
+    checkFile(file, this.#store, this.#draft);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#folder = folder;
     this.#lock = lockRestores(folder);
@@ -144,7 +150,7 @@ export class Restore {
     const [store, draft] = [this.#store, this.#draft];
     const aside = existsSync(store) ? freeName(store, now) : undefined;
     this.#onStep();
-    const gone = aside === undefined ? undefined : settle(store);
+    const gone = aside === undefined ? none : settle(store);
     this.#onStep();
     const renewed = renew(draft, gone);
     syncPath(draft);
@@ -166,10 +172,13 @@ export class Restore {
 }
 
 /** Refuses what is surely no backup, before anything is copied. */
-function checkFile(file: string, store: string): void {
+function checkFile(file: string, store: string, draft: string): void {
   const found = statSync(file, { throwIfNoEntry: false });
   if (!found) throw new RestoreError(`there is no file ${file}`);
   if (!found.isFile()) throw new RestoreError(`${file} is no file: name a backup that 'sessiond backup' made`);
+  if (realPath(file) === draft) {
+    throw new RestoreError(`${file} is where the file to restore is copied to: give it another name`);
+  }
   const live = statSync(store, { throwIfNoEntry: false });
   if (live?.ino === found.ino && live.dev === found.dev) {
     throw new RestoreError(`${file} is the store itself: name a backup of it`);
@@ -228,6 +237,8 @@ function headOf(db: Db): string {
 /** By table, the rows that were taken back: id and when. */
 type Gone = { capability: [string, number][]; share: [string, number][] };
 
+const none: Gone = { capability: [], share: [] };
+
 const goneColumns = { capability: 'revoked_at', share: 'ended_at' } as const;
 const goneTables = Object.keys(goneColumns) as (keyof Gone)[];
 
@@ -275,7 +286,7 @@ function renew(draft: string, gone: Gone | undefined) {
         for (const [id, at] of gone[table]) withdrawn += end.run(at, id).changes;
       }
     })();
-    return { storeId, head: headOf(db), withdrawn };
+    return { storeId, head: headOf(db), withdrawn: gone ? withdrawn : null };
   } finally {
     db.close();
   }

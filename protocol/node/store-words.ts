@@ -6,14 +6,14 @@ export type Prepared = { file: string; bytes: number; schema: number; head: stri
 
 /**
  * `aside`: where the store is that was replaced; left out where there was none. `withdrawn`: capabilities and shares of the
- * backup that were taken back since, and stay so.
+ * backup that were taken back since, and stay so; null where the store that was replaced is too damaged to tell.
  */
 export type Restored = {
   path: string;
   storeId: string;
   head: string;
   aside?: string | undefined;
-  withdrawn: number;
+  withdrawn: number | null;
 };
 
 /** `newestSchema`: the newest that this sessiond knows. */

@@ -155,3 +155,28 @@ test('a file that cannot be restored stops no daemon, whatever it is', async () 
   expect(await daemonPid(home)).toBe(pid);
   expect((await (await clientOf(home)).call('session/list', {})).items).toHaveLength(1);
 });
+
+test('[P29] what was revoked since cannot be told from a store that is damaged: it is said, with what to do', async () => {
+  const home = cliHome();
+  const daemon = await startDaemon(home);
+  await (await connectTo(home)).call('store/backup', { path: join(home.folder, 'b.db') });
+  await daemon.kill();
+  writeFileSync(join(home.paths.data, 'store.db'), 'garbage'.repeat(1000), { flag: 'r+' });
+  const { code, stdout } = await run(home, ['restore', 'b.db']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/revoked or unshared since the backup is not known.*\n.*caps and .*share --list/);
+  copyFileSync(join(home.folder, 'b.db'), join(home.folder, 'c.db'));
+  expect(JSON.parse((await run(home, ['restore', 'c.db', '--json'])).stdout)).toMatchObject({ withdrawn: 0 });
+});
+
+test('a file that has the name of what is copied stays', async () => {
+  const home = cliHome();
+  const daemon = await startDaemon(home);
+  const draft = join(home.paths.data, 'store.restoring');
+  await (await connectTo(home)).call('store/backup', { path: join(home.folder, 'b.db') });
+  await daemon.kill();
+  copyFileSync(join(home.folder, 'b.db'), draft);
+  const { code, stderr } = await run(home, ['restore', draft]);
+  expect([code, stderr]).toEqual([1, expect.stringContaining('give it another name')]);
+  expect(existsSync(draft)).toBe(true);
+});

@@ -2,10 +2,21 @@
 // acknowledged is lost, nothing is half applied.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { answers } from '../../daemon/serve/listen.ts';
 import type { Client } from '../../protocol/client.ts';
 import { RpcError } from '../../protocol/errors.ts';
 import type { Running } from '../support/daemon.ts';
@@ -20,6 +31,11 @@ let home: Home;
 beforeEach(() => {
   home = testHome();
 });
+
+/** Resolves when somebody accepts there. */
+async function reached(path: string): Promise<void> {
+  while (!(await answers(path))) await new Promise((resolve) => setTimeout(resolve, 20)); // there is no event for it
+}
 
 /** Appends until one is refused; gives those that were not, and the refusal. */
 async function appendUntilRefused(
@@ -73,6 +89,25 @@ describe('a daemon that cannot write says so to everyone who waits, applies noth
     const daemon = await startDaemon(home);
     await begin(await connectTo(home));
     await expectToGoOn(daemon, 'full', fillSmallDisk(home.paths.data, 256 * 1024));
+  });
+
+  test.skipIf(!hasSmallDisks)('while it has something to log and no room for it', async () => {
+    mountSmallDisk(home.paths.data, 8 * 1024 * 1024);
+    const daemon = await startDaemon(home);
+    const client = await connectTo(home);
+    await begin(client);
+    // To the end of the page that the log has already.
+    const log = join(home.paths.log, 'sessiond.log');
+    appendFileSync(log, `${' '.repeat(4096 - (statSync(log).size % 4096) - 40)}\n`);
+    const mend = fillSmallDisk(home.paths.data);
+    rmSync(home.paths.socket);
+    writeFileSync(home.paths.socket, ''); // told in the log, again and again
+    await expect(append(client, 1)).rejects.toMatchObject({ kind: 'StoreUnavailable', data: { reason: 'full' } });
+    rmSync(home.paths.socket);
+    await within('the socket to be there again', reached(home.paths.socket));
+    mend();
+    await append(client, 2);
+    expect((await client.call('daemon/status', {})).pid).toBe(daemon.pid);
   });
 
   test.each([

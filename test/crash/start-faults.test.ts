@@ -1,6 +1,17 @@
 // What keeps a daemon from starting that its user can mend: it is told, with what to do, and nothing is lost by the try.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { dist } from '../support/build.ts';
@@ -22,7 +33,48 @@ test('a store that is damaged is refused at start, with what to do, and left as 
   const path = join(home.paths.data, 'store.db');
   writeFileSync(path, 'x'.repeat(8192), { flag: 'r+' });
   const told = await within('the refusal', spawnDaemonProcess(home).ready);
-  expect(told).toMatchObject({ ready: false, exitCode: 1, message: expect.stringMatching(/damaged.*backup/) });
+  expect(told).toMatchObject({
+    ready: false,
+    exitCode: 1,
+    message: expect.stringMatching(/damaged.*sessiond restore/),
+  });
+});
+
+test('a store with a damaged page is told so at start, or at the first op that meets it, and not blamed on the disk', async () => {
+  const daemon = await startDaemon(home);
+  const client = await connectTo(home);
+  await begin(client);
+  await append(client, 1);
+  await daemon.kill();
+  const path = join(home.paths.data, 'store.db');
+  const fd = openSync(path, 'r+');
+  // All but the schema.
+  for (let page = 1; page * 4096 < statSync(path).size; page += 1) writeSync(fd, 'x'.repeat(4096), page * 4096);
+  closeSync(fd);
+  const running = spawnDaemonProcess(home);
+  const { ready, message } = await within('the start', running.ready);
+  if (ready) {
+    const told = (await connectTo(home)).call('session/create', {});
+    await expect(told).rejects.toMatchObject({
+      kind: 'StoreUnavailable',
+      message: expect.stringMatching(/damaged.*sessiond restore/),
+    });
+  } else {
+    expect(message).toMatch(/damaged.*sessiond restore/);
+  }
+});
+
+test('a store that is a link to another disk is used there', async () => {
+  const daemon = await startDaemon(home);
+  const client = await connectTo(home);
+  await begin(client);
+  await append(client, 1);
+  await daemon.kill();
+  const elsewhere = join(home.folder, 'elsewhere.db');
+  renameSync(join(home.paths.data, 'store.db'), elsewhere);
+  symlinkSync(elsewhere, join(home.paths.data, 'store.db'));
+  await expectRecovered(home);
+  expect(existsSync(`${elsewhere}-wal`)).toBe(true);
 });
 
 describe('what keeps a daemon from starting is told with what to do, and leaves nothing behind', () => {

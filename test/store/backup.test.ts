@@ -113,6 +113,25 @@ describe('a backup is refused, and leaves nothing', () => {
     }
   });
 
+  test('to a path that leads nowhere, with why', async () => {
+    const { client } = await filled(1);
+    const folder = testFolder();
+    writeFileSync(join(folder, 'file'), '');
+    symlinkSync(join(folder, 'loop'), join(folder, 'loop'));
+    for (const path of [
+      join(folder, 'file', 'b.db'),
+      join(folder, 'loop', 'b.db'),
+      join(folder, 'x'.repeat(252)),
+      join(folder, 'x'.repeat(300)),
+    ]) {
+      const error = await refused(client.call('store/backup', { path }));
+      expect([error.code, error.message]).toEqual([
+        -32602,
+        expect.stringMatching(/(ENOTDIR|ELOOP|ENAMETOOLONG).*(name another|make it)/),
+      ]);
+    }
+  });
+
   test('to what is there already, also as a link to nothing, and is not touched', async () => {
     const { client } = await filled(1);
     const folder = testFolder();
@@ -178,7 +197,7 @@ describe('a backup is refused, and leaves nothing', () => {
     await within('the copy to be begun', once(watcher, 'change'));
     watcher.close();
     await daemon.stop();
-    await expect(backup).rejects.toThrow();
+    await expect(backup).rejects.toMatchObject({ kind: 'ShuttingDown' });
     expect(readdirSync(folder)).toEqual([]);
   });
 });
