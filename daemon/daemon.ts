@@ -55,7 +55,7 @@ import { Journal } from './store/journal.ts';
 import { Ledger } from './store/ledger.ts';
 import { Lists } from './store/lists.ts';
 import type { OpenStore } from './store/open.ts';
-import { openStore } from './store/open.ts';
+import { isDamage, openStore } from './store/open.ts';
 import { Positions } from './store/positions.ts';
 import { Pruner } from './store/pruner.ts';
 import { openReader } from './store/reader.ts';
@@ -64,6 +64,7 @@ import { SessionWalk } from './store/session-walk.ts';
 import { SourceRows } from './store/source-rows.ts';
 import { SubscriberRows } from './store/subscriber-rows.ts';
 import { Tables } from './store/tables.ts';
+import { damagedStore } from './store/write-fault.ts';
 import { watchFiles } from './watch-files.ts';
 
 export type DaemonOptions = SendingOptions & {
@@ -263,7 +264,8 @@ export class Daemon {
     };
     const peerOf = (connection: Connection) => this.#reception.peerOf(connection);
     const access = new Access({ lists, capabilities });
-    this.#reception.answerWith(bindMethods(handlers, (call) => peerOf(call.connection), access, onIncident));
+    const refusalOf = (error: unknown) => (isDamage(error) ? damagedStore() : undefined);
+    this.#reception.answerWith(bindMethods(handlers, (call) => peerOf(call.connection), access, onIncident, refusalOf));
   }
 
   /** Listens on the socket, then starts reading sources. Rejects with ListenError; the store is closed then. */

@@ -10,11 +10,11 @@ import { AuditRows } from '../store/audit-rows.ts';
 import type { Journal } from '../store/journal.ts';
 import { Ledger } from '../store/ledger.ts';
 import type { Db, OpenStore } from '../store/open.ts';
-import { damageAdvice, isDamage } from '../store/open.ts';
+import { isDamage } from '../store/open.ts';
 import { Positions } from '../store/positions.ts';
 import { ReplicaRows } from '../store/replica-rows.ts';
 import type { Tables } from '../store/tables.ts';
-import { writeFault } from '../store/write-fault.ts';
+import { damagedStore, writeFault } from '../store/write-fault.ts';
 import type { Bell } from './bell.ts';
 import { KeyedBell } from './bell.ts';
 import { failpoint, failpointsOf } from './failpoint.ts';
@@ -349,10 +349,6 @@ export class Writer {
       throw error;
     }
   }
-}
-
-function damagedStore(): RefusedError {
-  return new RefusedError(refuse('StoreUnavailable', `the store is damaged: ${damageAdvice}`, { reason: 'io' }));
 }
 
 function unavailable(reason: 'full' | 'readOnly' | 'io'): RefusedError {

@@ -28,12 +28,16 @@ export function changesRecord(name: string): boolean {
   return kind === 'op' || kind === 'mutation' || kind === 'series';
 }
 
-/** `peerOf` finds what is held for a call's connection; `onIncident` logs an unknown error and names it. */
+/**
+ * `peerOf` finds what is held for a call's connection; `onIncident` logs an unknown error and names it; `refusalOf` gives what is told of one
+ * all the same.
+ */
 export function bindMethods(
   handlers: Handlers,
   peerOf: (call: Call) => Peer,
   access: Pick<Access, 'run'>,
   onIncident: (error: unknown) => string,
+  refusalOf: (error: unknown) => RefusedError | undefined,
 ): Rpc {
   let incident = '';
   const rpc: Rpc = new JSONRPCServer<Call>({
@@ -43,7 +47,7 @@ export function bindMethods(
     },
   });
   rpc.mapErrorToJSONRPCErrorResponse = (id, error) => {
-    const { code, message, data } = wireErrorOf(error, () => incident);
+    const { code, message, data } = wireErrorOf(refusalOf(error) ?? error, () => incident);
     return createJSONRPCErrorResponse(id, code, message, data);
   };
   for (const [name, method] of Object.entries(methods) as [MethodName, Method][]) {

@@ -2,13 +2,19 @@
 // that became read-only, can mend that while the daemon goes on. What writes a page beside the store is told which it is.
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { sqliteCode, storeFault } from './open.ts';
+import { RefusedError, refuse } from '../../protocol/errors.ts';
+import { damageAdvice, sqliteCode, storeFault } from './open.ts';
 import { systemCode } from './system-code.ts';
 
 /** As storeFault has it. `folder`: of the store. */
 export function writeFault(error: unknown, folder: string): ReturnType<typeof storeFault> {
   // Of a write alone: behind an fsync that failed nothing is known of what was written (fsyncgate, P11).
   return sqliteCode(error) === 'SQLITE_IOERR_WRITE' ? (probe(folder) ?? 'io') : storeFault(error);
+}
+
+/** What is told of a store that is damaged, to whoever meets the damage. */
+export function damagedStore(): RefusedError {
+  return new RefusedError(refuse('StoreUnavailable', `the store is damaged: ${damageAdvice}`, { reason: 'io' }));
 }
 
 function probe(folder: string): 'full' | 'readOnly' | undefined {

@@ -13,6 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { dist } from '../support/build.ts';
 import { connectTo, spawnDaemonProcess, startDaemon, testHome } from '../support/daemon.ts';
@@ -62,6 +63,31 @@ test('a store with a damaged page is told so at start, or at the first op that m
   } else {
     expect(message).toMatch(/damaged.*sessiond restore/);
   }
+});
+
+test('a store whose texts alone are damaged serves all else, and says what it is', async () => {
+  const daemon = await startDaemon(home);
+  const before = await connectTo(home);
+  await begin(before);
+  await append(before, 1);
+  await daemon.kill();
+  const path = join(home.paths.data, 'store.db');
+  const db = new Database(path);
+  const pages = db.prepare("SELECT pageno FROM dbstat WHERE name = 'body'").pluck().all() as number[];
+  db.close();
+  const fd = openSync(path, 'r+');
+  for (const page of pages) writeSync(fd, 'x'.repeat(4096), (page - 1) * 4096);
+  closeSync(fd);
+  await startDaemon(home);
+  const client = await connectTo(home);
+  const told = {
+    kind: 'StoreUnavailable',
+    data: { reason: 'io' },
+    message: expect.stringMatching(/damaged.*sessiond restore/),
+  };
+  await expect(client.call('message/list', { sessionId: 'ses_a' })).rejects.toMatchObject(told);
+  expect((await client.call('session/list', {})).items).toHaveLength(1);
+  expect((await client.call('store/check', {})).ok).toBe(false);
 });
 
 test('a store that is a link to another disk is used there', async () => {
