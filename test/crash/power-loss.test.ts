@@ -12,7 +12,7 @@ import { Dice } from '../support/history-run/dice.ts';
 import { planOf } from '../support/history-run/plan.ts';
 import { keepHistory, playSeed } from '../support/history-run/run.ts';
 
-const losses = Number(process.env.SESSIOND_POWER_LOSSES ?? 12);
+const losses = Number(process.env.SESSIOND_POWER_LOSSES ?? 8);
 const from = Number(process.env.SESSIOND_POWER_FROM ?? 0);
 const lossesARun = 4;
 

@@ -80,6 +80,13 @@ it('[P7] [P18] half-open connections are held up to the limit, refused beyond it
     while (files() > filesBefore) await client.call('ping');
   };
   await within('the files to be closed', gone(), files);
-  expect((await (await wireTo(path)).call('session/create', {})).result).toBeDefined();
+  // A descriptor is given back a moment before it is counted no more.
+  const create = async () => {
+    for (;;) {
+      const answer = await (await wireTo(path)).call('session/create', {}).catch(() => undefined);
+      if (answer) return answer;
+    }
+  };
+  expect((await within('one who comes now to be served', create())).result).toBeDefined();
   expect(await kill()).toBe(0);
 });
