@@ -39,6 +39,7 @@ export type Method = {
 export const anything = z.unknown();
 export const cursor = z.string().max(128);
 export const version = z.int().min(0);
+export const empty = z.strictObject({});
 export const size = z.int().min(0);
 /** ms, as long as a timer can be. */
 export const duration = z

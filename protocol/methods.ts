@@ -12,6 +12,7 @@ import {
   cursor,
   directoryFilter,
   duration,
+  empty,
   Filter,
   opEntry,
   opMethod,
@@ -45,12 +46,11 @@ import {
   timestamp,
   turnStates,
 } from './schema.ts';
+import { storeMethods } from './store-methods.ts';
 
 export type { Method } from './method.ts';
 export { Filter, SearchHit, SessionUsage, SnapshotItem, SourceStatus, Subscriber } from './method.ts';
 export { protocolVersion } from './version.ts';
-
-const empty = z.strictObject({});
 
 export const methods = {
   initialize: {
@@ -373,27 +373,7 @@ export const methods = {
     kind: 'read',
     summary: 'Stops the daemon after what it took is on disk.',
   },
-  'store/backup': {
-    params: z.strictObject({ path: z.string().min(1).max(4096) }),
-    result: z.object({ path: z.string(), bytes: size, head: cursor }),
-    right: 'admin',
-    kind: 'read',
-    summary: 'Copies the whole store, as it stands at one moment, into a new file; others write meanwhile.',
-  },
-  'store/check': {
-    params: empty,
-    result: z.object({ ok: z.boolean(), problems: z.array(z.string()) }),
-    right: 'admin',
-    kind: 'read',
-    summary: 'Reads the whole store and tells what is wrong with it; changes nothing.',
-  },
-  'store/compact': {
-    params: empty,
-    result: z.object({ freedBytes: size, storeBytes: size }),
-    right: 'admin',
-    kind: 'read',
-    summary: 'Gives the space of what was deleted or pruned back to the disk, while the daemon goes on.',
-  },
+  ...storeMethods,
   'rpc.discover': {
     params: empty,
     result: z.record(z.string(), anything),
