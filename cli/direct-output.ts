@@ -3,8 +3,10 @@
 import { writeSync } from 'node:fs';
 import type { OutputStream } from './output.ts';
 
-/** `fd`: of standard output, and no terminal. */
-export function directOutput(fd: 1): OutputStream {
+const fd = 1;
+
+/** Standard output, where it is no terminal. */
+export function directOutput(): OutputStream {
   let stream: NodeJS.WritableStream | undefined;
   return {
     fd,

@@ -12,7 +12,7 @@ import { processContext } from './process-context.ts';
 declare const __load: Context['load'];
 declare const __filename: string;
 
-const context = processContext(__filename, __load, isatty(1) ? process.stdout : directOutput(1));
+const context = processContext(__filename, __load, isatty(1) ? process.stdout : directOutput());
 
 /** False where nothing was printed: where there is no session, or a source is still being read, and where it could not be asked. */
 export async function printLs(client: Client, wanted: Wanted, asked: Asked): Promise<boolean> {

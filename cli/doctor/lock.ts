@@ -4,6 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathsFrom } from '../../protocol/node/paths.ts';
 import { cleanLine } from '../render/clean.ts';
+import { shellQuote } from '../shell-quote.ts';
 import type { Check } from './finding.ts';
 
 export const checkLock: Check = (context, condition) => {
@@ -11,9 +12,10 @@ export const checkLock: Check = (context, condition) => {
   if (condition.daemon === 'runs')
     return [{ about, state: 'fine', text: `the daemon has it, pid ${condition.status.pid}` }];
   if (condition.daemon === 'absent') return [{ about, state: 'fine', text: 'nobody has the store' }];
-  const pid = holderOf(join(pathsFrom(context.env).data, 'store.lock'));
+  const path = join(pathsFrom(context.env).data, 'store.lock');
+  const pid = holderOf(path);
   const who = pid === undefined ? 'a process' : `process ${pid}`;
-  const todo = pid === undefined ? 'find and end it: fuser store.lock' : `wait for it, or end it: kill ${pid}`;
+  const todo = pid === undefined ? `find and end it: fuser ${shellQuote(path)}` : `wait for it, or end it: kill ${pid}`;
   const text = `${who} has the store, and no daemon answers (${cleanLine(condition.why)})`;
   return [{ about, state: 'wrong', text, todo }];
 };
