@@ -17,7 +17,8 @@ const { values } = parseArgs({
 });
 const minutes = positive('minutes', values.minutes ?? (values.runs ? '1000000' : '30'));
 const mostRuns = positive('runs', values.runs ?? '1000000');
-const firstSeed = Number(values.seed ?? Math.floor(Math.random() * 1e6));
+const firstSeed =
+  values.seed === '0' ? 0 : positive('seed', values.seed ?? String(1 + Math.floor(Math.random() * 1e6)));
 const until = performance.now() + minutes * 60_000;
 const begun = performance.now();
 const runs: SoakRun[] = [];

@@ -41,6 +41,7 @@ test('the soak tells what it did, and that nothing was wrong', () => {
 test.each([
   ['--minutes', 'soon'],
   ['--runs', '0'],
+  ['--seed', 'x'],
 ])('the soak takes no %s %s', (option, value) => {
   const { status, stderr } = spawnSync(
     process.execPath,
