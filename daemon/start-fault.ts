@@ -8,8 +8,6 @@ const mends: Record<string, string> = {
   EROFS: 'make its disk writable, or set SESSIOND_HOME to a folder on another',
   EACCES: 'make it yours to write, or set SESSIOND_HOME to another folder',
   EPERM: 'make it yours to write, or set SESSIOND_HOME to another folder',
-  EMFILE: 'raise the limit of open files (ulimit -n)',
-  ENFILE: 'the system has no open files left to give',
 };
 
 /** In words, with what to do; undefined for what is a bug of ours. `folder`: of the store. */

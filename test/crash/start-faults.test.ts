@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readFileSync,
   renameSync,
   statSync,
   symlinkSync,
@@ -27,26 +28,31 @@ beforeEach(() => {
   home = testHome();
 });
 
-test('a store that is damaged is refused at start, with what to do, and left as it is', async () => {
+/** A store with a batch in it, whose daemon has ended. */
+async function writeStore(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
   const daemon = await startDaemon(home);
-  await begin(await connectTo(home));
-  await daemon.kill();
+  const client = await connectTo(home);
+  await begin(client);
+  await append(client, 1);
+  await daemon.kill(signal);
+}
+
+test('a store that is damaged is refused at start, with what to do, and left as it is', async () => {
+  await writeStore();
   const path = join(home.paths.data, 'store.db');
   writeFileSync(path, 'x'.repeat(8192), { flag: 'r+' });
+  const before = readFileSync(path);
   const told = await within('the refusal', spawnDaemonProcess(home).ready);
   expect(told).toMatchObject({
     ready: false,
     exitCode: 1,
     message: expect.stringMatching(/damaged.*sessiond restore/),
   });
+  expect(readFileSync(path).equals(before)).toBe(true);
 });
 
 test('a store with a damaged page is told so at start, or at the first op that meets it, and not blamed on the disk', async () => {
-  const daemon = await startDaemon(home);
-  const client = await connectTo(home);
-  await begin(client);
-  await append(client, 1);
-  await daemon.kill();
+  await writeStore();
   const path = join(home.paths.data, 'store.db');
   const fd = openSync(path, 'r+');
   // All but the schema.
@@ -66,11 +72,7 @@ test('a store with a damaged page is told so at start, or at the first op that m
 });
 
 test('a store whose texts alone are damaged serves all else, and says what it is', async () => {
-  const daemon = await startDaemon(home);
-  const before = await connectTo(home);
-  await begin(before);
-  await append(before, 1);
-  await daemon.kill();
+  await writeStore();
   const path = join(home.paths.data, 'store.db');
   const db = new Database(path);
   const pages = db.prepare("SELECT pageno FROM dbstat WHERE name = 'body'").pluck().all() as number[];
@@ -91,11 +93,7 @@ test('a store whose texts alone are damaged serves all else, and says what it is
 });
 
 test('a store that is a link to another disk is used there', async () => {
-  const daemon = await startDaemon(home);
-  const client = await connectTo(home);
-  await begin(client);
-  await append(client, 1);
-  await daemon.kill();
+  await writeStore();
   const elsewhere = join(home.folder, 'elsewhere.db');
   renameSync(join(home.paths.data, 'store.db'), elsewhere);
   symlinkSync(elsewhere, join(home.paths.data, 'store.db'));
@@ -125,11 +123,7 @@ describe('what keeps a daemon from starting is told with what to do, and leaves 
     'a disk that is full, with a store on it that was killed: nothing of it is lost',
     async () => {
       mountSmallDisk(home.paths.data, 8 * 1024 * 1024);
-      const daemon = await startDaemon(home);
-      const client = await connectTo(home);
-      await begin(client);
-      await append(client, 1);
-      await daemon.kill('SIGKILL');
+      await writeStore('SIGKILL');
       const free = fillSmallDisk(home.paths.data);
       const running = spawnDaemonProcess(home);
       const { ready, message } = await within('the start', running.ready);
@@ -142,11 +136,7 @@ describe('what keeps a daemon from starting is told with what to do, and leaves 
 
   test.skipIf(!hasSmallDisks)('a disk that is read-only, with a store on it', async () => {
     mountSmallDisk(home.paths.data, 8 * 1024 * 1024);
-    const daemon = await startDaemon(home);
-    const client = await connectTo(home);
-    await begin(client);
-    await append(client, 1);
-    await daemon.kill();
+    await writeStore();
     const remount = (how: string) => execFileSync('mount', ['-o', `remount,${how}`, home.paths.data]);
     remount('ro');
     expect(await refusal()).toMatchObject({
