@@ -1,11 +1,11 @@
 // A large archive of transcripts that was taken in already, under a daemon that was started again: 10,000 files of 1 GB in
 // 1,000 folders, a month old. Made once for all rows that look at it; its daemon lives until the last of them is done.
-import { readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { readFileSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '../../protocol/client.ts';
-import { makeHome } from '../../test/support/home.ts';
 import type { MeasuredDaemon } from './daemon.ts';
 import { startDaemon } from './daemon.ts';
+import { ownHome } from './own-home.ts';
 import type { Setting } from './row.ts';
 import { transcript, transcriptName, writeTranscripts } from './transcripts.ts';
 
@@ -35,8 +35,7 @@ export async function closeArchive(): Promise<void> {
 }
 
 async function make({ daemonPath, quick }: Setting): Promise<Archive> {
-  const home = makeHome();
-  process.once('exit', () => rmSync(home.folder, { recursive: true, force: true }));
+  const home = ownHome();
   const setting: Setting = { home, daemonPath, profileFolder: undefined, quick };
   const [files, folders] = quick ? [60, 12] : [10_000, 1_000];
   const bytes = writeTranscripts(home.claude, files, folders, quick ? 5_000 : 98_000);

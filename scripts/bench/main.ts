@@ -8,9 +8,9 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Home } from '../../test/support/home.ts';
-import { makeHome } from '../../test/support/home.ts';
 import { closeArchive } from './archive.ts';
 import { describeMachine } from './machine.ts';
+import { ownHome } from './own-home.ts';
 import type { RowResult } from './report.ts';
 import { newReport, reportText, rowResult } from './report.ts';
 import type { Row } from './row.ts';
@@ -96,13 +96,6 @@ async function measure(name: string, home: Home, daemonPath: string, options: Op
 
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
-}
-
-/** A home that goes when the process does, however it ends. */
-function ownHome(): Home {
-  const home = makeHome();
-  process.once('exit', () => home.remove());
-  return home;
 }
 
 async function main(): Promise<number> {

@@ -35,8 +35,8 @@ function freeBytes(folder: string): number {
   }
 }
 
-export function makeHome(): Home {
-  const folder = makeFolder();
+/** `folder`: an empty one, for whom the disk matters. */
+export function makeHome(folder = makeFolder()): Home {
   const home = join(folder, 'home');
   mkdirSync(home);
   const env: NodeJS.ProcessEnv = {
