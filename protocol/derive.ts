@@ -17,11 +17,9 @@ export type Around = {
 /** The session as it stands after `event`. Pure; the session given is not changed. */
 export function deriveSession(session: Session, event: Event, around: Around): Session {
   if (event.type === 'session/created' || event.type === 'session/updated') return event.data;
-  const next: Session = {
-    ...session,
-    version: event.version,
-    updatedAt: Math.max(session.updatedAt, event.occurredAt ?? event.at),
-  };
+  const next: Session = { ...session };
+  next.version = event.version;
+  next.updatedAt = Math.max(session.updatedAt, event.occurredAt ?? event.at);
   switch (event.type) {
     case 'message/updated':
       if (!around.message) next.messageCount += 1;

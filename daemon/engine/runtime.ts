@@ -48,14 +48,16 @@ function releaseMemory(): void {
 
 /** Time first, so that ids made one after another lie side by side in the store's indexes; then 96 random bits. */
 function newName(): string {
-  return Date.now().toString(36).padStart(9, '0') + random96().toString('base64url');
+  return Date.now().toString(36).padStart(9, '0') + random96();
 }
 
-// Drawn from the system in one call for many ids: a call for each was 4 % of an append.
-let pool = Buffer.alloc(0);
-function random96(): Buffer {
-  if (pool.length < 12) pool = randomBytes(12 * 256);
-  const taken = pool.subarray(0, 12);
-  pool = pool.subarray(12);
+/** 96 bits in characters of six bits each. */
+const nameUnits = 16;
+// Drawn from the system, and written as text, in one call for many ids: a call for each was 4 % of an append.
+let pool = '';
+function random96(): string {
+  if (pool.length === 0) pool = randomBytes(12 * 256).toString('base64url');
+  const taken = pool.slice(0, nameUnits);
+  pool = pool.slice(nameUnits);
   return taken;
 }

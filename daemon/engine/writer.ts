@@ -204,8 +204,9 @@ export class Writer {
 
   #answer(result: OpResult): AppendedOne {
     if (result.outcome === 'refused') throw new RefusedError(result.refusal);
-    const cursor = formatCursor(this.#journal.cursorAt(result.entry.seq));
-    return { ...result.entry, cursor, duplicate: result.outcome === 'duplicate' };
+    const { opId, seq, version, ids } = result.entry;
+    const cursor = formatCursor(this.#journal.cursorAt(seq));
+    return { opId, seq, version, ids, cursor, duplicate: result.outcome === 'duplicate' };
   }
 
   #enqueue<T>(ops: () => number, work: (at: number) => T): Promise<T> {

@@ -229,7 +229,8 @@ function opHandlers(writer: Writer, runtime: Runtime): OpHandlers {
     const envelope: Record<string, unknown> = {};
     const params: Record<string, unknown> = {};
     for (const [name, value] of Object.entries(given)) (name in opEnvelope ? envelope : params)[name] = value;
-    const op = { opId: runtime.newId('op'), ...envelope, type, params } as unknown as Op;
+    envelope.opId ??= runtime.newId('op');
+    const op = { type, params, ...envelope } as unknown as Op;
     return writer.appendOne(peer.author, op).then(({ cursor, seq, version, duplicate, ids }) => ({
       cursor,
       seq,

@@ -57,7 +57,9 @@ export class Ledger {
     const row = this.#find.get(opKey(principal, opId), principal, opId) as
       | (Omit<LedgerEntry, 'ids'> & { ids: string })
       | undefined;
-    return row && { ...row, ids: JSON.parse(row.ids) as Record<string, string> };
+    if (!row) return undefined;
+    const { digest, seq, version, ids } = row;
+    return { digest, seq, version, ids: JSON.parse(ids) as Record<string, string> };
   }
 
   put(principal: string, opId: string, entry: LedgerEntry, at: number): void {
@@ -108,5 +110,9 @@ const sixBits = Uint8Array.from({ length: 128 }, (_, code) => Math.max(0, alphab
 
 /** 48 bits: what fits a number exactly. Those that share one are told apart by what they hold. */
 function opKey(principal: string, opId: string): number {
-  return Number.parseInt(hash('sha256', `${principal}\n${opId}`, 'hex').slice(0, 12), 16);
+  const name = `${principal}\n${opId}`;
+  // It is looked for, and then put.
+  if (name !== last.name) last = { name, key: Number.parseInt(hash('sha256', name, 'hex').slice(0, 12), 16) };
+  return last.key;
 }
+let last = { name: '', key: 0 };
