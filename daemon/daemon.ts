@@ -13,6 +13,7 @@ import type { RetentionRule } from './core/retention.ts';
 import { Bell } from './engine/bell.ts';
 import { Capabilities } from './engine/capabilities.ts';
 import type { AuditRule } from './engine/capability-audit.ts';
+import { Checkpoints } from './engine/checkpoints.ts';
 import { Compaction } from './engine/compaction.ts';
 import { failpointBeforeWrites } from './engine/failpoint.ts';
 import { Guests } from './engine/guests.ts';
@@ -82,6 +83,8 @@ export type DaemonOptions = SendingOptions & {
   searchWorker: string;
   /** The bundle of the worker that backs the store up and checks it. */
   storeWorker: string;
+  /** The bundle of the worker that copies the store's log back. */
+  checkpointWorker: string;
   search?: Partial<SearchLimits & IndexerLimits>;
   /** How long op ids are kept. */
   ledger?: { maxAgeMs: number };
@@ -109,6 +112,7 @@ export class Daemon {
   readonly #indexer: Indexer;
   readonly #searcher: Searcher;
   readonly #storeTasks: StoreTasks;
+  readonly #checkpoints: Checkpoints;
   readonly #reception: Reception;
   readonly #abort = new AbortController();
   /** The loops that write, and the one that indexes: the store stays open until they have ended. */
@@ -128,7 +132,8 @@ export class Daemon {
       this.#end = resolve;
     });
     this.#store = openStore(options.paths.data, { onWrite: failpointBeforeWrites() });
-    const { db } = this.#store;
+    const { db, path: store } = this.#store;
+    this.#checkpoints = new Checkpoints({ workerPath: options.checkpointWorker, store, runtime });
     const journal = new Journal(db);
     const tables = new Tables(db, journal);
     const bell = new Bell();
@@ -140,6 +145,7 @@ export class Daemon {
       bell,
       runtime,
       (error) => void this.stop({ kind: 'failed', error }),
+      (rows) => this.#checkpoints.note(rows),
     );
     const ledger = new Ledger(db);
     const lists = new Lists(db, journal);
@@ -304,7 +310,7 @@ export class Daemon {
     await this.#storeTasks.close(); // they are ended, and whoever waits for one is told so
     await this.#reception.end();
     this.#sending.masker.close();
-    await Promise.allSettled([...this.#writing, this.#searcher.close()]);
+    await Promise.allSettled([...this.#writing, this.#searcher.close(), this.#checkpoints.close()]);
     // The socket goes before the lock: a successor binds only after this process holds neither.
     this.#listening?.close();
     this.#store.close();

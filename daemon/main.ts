@@ -70,6 +70,7 @@ async function main(): Promise<number> {
       searchWorker: worker('search'),
       maskWorker: worker('mask'),
       storeWorker: worker('store'),
+      checkpointWorker: worker('checkpoint'),
     });
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void daemon.stop());
     if (tiedFd !== undefined)

@@ -1,5 +1,5 @@
 // Builds dist/: the CLI as one bundle, in which a verb that is not asked for is parsed lazily and never run, with two of the list alone and what
-// loads them; the daemon as another and its workers as three more, the native module outside; the library (build-library.ts); the man page. The CLI is
+// loads them; the daemon as another and its workers as four more, the native module outside; the library (build-library.ts); the man page. The CLI is
 // CommonJS, as dist/package.json says: Node's loader for ES modules costs 7 % of Node's own start, and would load at each
 // start what any of the verbs imports.
 // `--out DIR --failpoints` makes the build that crash tests kill; the shipped one has no failpoints (P36). `--no-types` leaves
@@ -55,6 +55,7 @@ await build({
     'search-worker': join(root, 'daemon/search-worker.ts'),
     'mask-worker': join(root, 'daemon/mask-worker.ts'),
     'store-worker': join(root, 'daemon/store-worker.ts'),
+    'checkpoint-worker': join(root, 'daemon/checkpoint-worker.ts'),
   },
   format: 'esm',
   outExtension: { '.js': '.mjs' },

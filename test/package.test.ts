@@ -128,6 +128,7 @@ test('the tarball holds what runs and what explains it, and nothing else', () =>
       /^search-worker\.mjs$/,
       /^mask-worker\.mjs$/,
       /^store-worker\.mjs$/,
+      /^checkpoint-worker\.mjs$/,
       /^package\.json$/,
     ],
     ...[/^sessiond\.1$/, /^sql\/\d{4}\.sql$/, /^lib\/package\.json$/, /^lib\/openrpc\.json$/],

@@ -19,6 +19,7 @@ import type { Bell } from './bell.ts';
 import { KeyedBell } from './bell.ts';
 import { failpoint, failpointsOf } from './failpoint.ts';
 import { Leases } from './leases.ts';
+import { LogSync } from './log-sync.ts';
 import type { Applied, Author, EffectsMark, Once, OpResult } from './op-applier.ts';
 import { OpApplier } from './op-applier.ts';
 import type { AppendOptions, AppendResult } from './op-batch.ts';
@@ -71,17 +72,22 @@ export class Writer {
   /** What puts back, in memory, what the transaction under way has changed there. */
   #undos: (() => void)[] = [];
   readonly #onRollback: OnRollback = (undo) => void this.#undos.push(undo);
-  #scheduled = false;
+  readonly #sync: LogSync;
+  /** A transaction is to come, or on its way to the disk. */
+  #busy = false;
+  /** Nothing may be written any more: why, to those who wait. */
+  #dead: unknown;
   #closed: Refusal | undefined;
 
-  /** `onFatal`: an I/O error, after which nothing may be written (P11), or a store that was taken away; the process must end. */
+  /** `onFatal`: an I/O error, after which nothing may be written (P11), or a store that was taken away; the process must end. `onRows`: so many were committed. */
   constructor(
-    store: Pick<OpenStore, 'db' | 'path' | 'isThere' | 'lostFile'>,
+    store: Pick<OpenStore, 'db' | 'log' | 'path' | 'isThere' | 'lostFile'>,
     journal: Journal,
     tables: Tables,
     bell: Bell,
     runtime: Runtime,
     onFatal: (error: unknown) => void,
+    onRows: (rows: number) => void = () => {},
   ) {
     const { db } = store;
     this.#store = store;
@@ -100,6 +106,7 @@ export class Writer {
     const positions = new Positions(db);
     this.#sources = new SourceApplier({ applier, tables, ledger, positions, replicas, runtime });
     this.#replicas = new ReplicaApplier({ applier, tables, ledger, rows, set: replicas, atomically });
+    this.#sync = new LogSync(store.log, journal, runtime, onRows);
     this.#bell = bell;
     this.#runtime = runtime;
     this.#onFatal = onFatal;
@@ -223,14 +230,16 @@ export class Writer {
         }
       };
       this.#queue.push({ run, reject, ops });
-      if (this.#scheduled) return;
-      this.#scheduled = true;
-      setImmediate(() => this.#drain());
+      if (!this.#busy) this.#schedule();
     });
   }
 
+  #schedule(): void {
+    this.#busy = true;
+    setImmediate(() => this.#drain());
+  }
+
   #drain(): void {
-    this.#scheduled = false;
     const jobs: Job[] = [];
     let ops = 0;
     while (this.#queue.length > 0) {
@@ -238,7 +247,21 @@ export class Writer {
       if (jobs.length > 0 && ops > maxTransactionOps) break;
       jobs.push(this.#queue.shift()!);
     }
+    this.#sync.begin();
     const replies = this.#commit(jobs) ?? jobs.flatMap((job) => this.#commit([job], true) ?? []);
+    const lost = () => {
+      for (const job of jobs) job.reject(this.#dead);
+    };
+    const failed = (error: unknown) => {
+      this.#die(error, unavailable('io'));
+      lost();
+    };
+    if (this.#dead) this.#reply(replies);
+    // The store may have been taken away meanwhile.
+    else this.#sync.end(() => (this.#dead ? lost() : this.#reply(replies)), failed);
+  }
+
+  #reply(replies: (() => void)[]): void {
     failpoint('beforeReply');
     for (const reply of replies) reply();
     // After the replies: those are sent within the promises' turn that follows this one, and the bell in the next.
@@ -248,10 +271,8 @@ export class Writer {
       this.#bell.ring();
       this.blockerBell.ring(sessionsDeleted ? undefined : blockers);
     });
-    if (this.#queue.length > 0 && !this.#scheduled) {
-      this.#scheduled = true;
-      setImmediate(() => this.#drain());
-    }
+    this.#busy = false;
+    if (this.#queue.length > 0) this.#schedule();
   }
 
   /** The replies of the jobs, committed. Undefined when a write threw: the caller tries the jobs one by one. */
@@ -315,6 +336,7 @@ export class Writer {
   }
 
   #die(error: unknown, answer: unknown): void {
+    this.#dead = answer;
     this.#closed = refuse('StoreUnavailable', 'the store could not be written; sessiond is ending', { reason: 'io' });
     const waiting = this.#queue;
     this.#queue = [];

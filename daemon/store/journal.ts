@@ -54,14 +54,22 @@ export type NewEvent = {
 /** Rows looked at in one read, so that a filter which matches nothing cannot hold the event loop. */
 const maxScan = 5_000;
 
+type Position = { seq: number; tag: number };
+type Ends = { head: Position; floor: Position };
+
 type Row = [number, string, number, string, number, number | null, string, string, number, string];
 
 export class Journal {
   readonly storeId: string;
   readonly #db: Db;
-  #head: { seq: number; tag: number };
-  #floor: { seq: number; tag: number };
+  /** As the transaction under way has them; what others see is `#shown`. */
+  #head: Position;
+  #floor: Position;
   #lastAt: number;
+  /** Before the transactions that are not on the disk yet. */
+  #before: Ends | undefined;
+  /** What others see while those are on their way there. */
+  #held: Ends | undefined;
   /** The tag of the transaction under way or last done; events behind `#tagFrom` carry it. */
   #tag = 0;
   #tagFrom = Number.MAX_SAFE_INTEGER;
@@ -104,28 +112,28 @@ export class Journal {
   }
 
   get head(): Cursor {
-    return this.#cursor(this.#head);
+    return this.#cursor(this.#shownHead);
   }
 
   /** The oldest cursor that can still be resumed from. */
   get earliest(): Cursor {
-    return this.#cursor(this.#floor);
+    return this.#cursor(this.#shownFloor);
   }
 
   /** Before the first event that ever was: to be resumed from only as long as nothing was pruned. */
   get beginning(): Cursor {
-    return this.#floor.seq === 0 ? this.earliest : { storeId: this.storeId, seq: 0, tag: '0' };
+    return this.#shownFloor.seq === 0 ? this.earliest : { storeId: this.storeId, seq: 0, tag: '0' };
   }
 
   /** The seq of `earliest`: what was pruned lies up to there. */
   get floorSeq(): number {
-    return this.#floor.seq;
+    return this.#shownFloor.seq;
   }
 
   /** The newest seq whose event is from before `time` (ms since the epoch); `floorSeq` when none is. */
   agedBefore(time: number): number {
     // `at` never decreases, and no seq behind the floor is missing.
-    let [aged, kept] = [this.#floor.seq, this.#head.seq + 1];
+    let [aged, kept] = [this.#shownFloor.seq, this.#shownHead.seq + 1];
     while (kept - aged > 1) {
       const middle = Math.floor((aged + kept) / 2);
       if ((this.#timeAt.get(middle) as number) < time) aged = middle;
@@ -143,7 +151,7 @@ export class Journal {
   wholeUpTo(seq: number): number {
     const end = this.opEnd(seq);
     if (end === seq) return seq;
-    return (this.#endBefore.get(seq, end) as number | undefined) ?? this.#floor.seq;
+    return (this.#endBefore.get(seq, end) as number | undefined) ?? this.#shownFloor.seq;
   }
 
   /** What is up to `seq` has gone, of which `tag` is the last. Only inside the transaction in which it went. */
@@ -154,6 +162,7 @@ export class Journal {
 
   /** Starts a transaction's appends. Returns `at` for its events, which never decreases, whatever the clock does. */
   begin(now: number): number {
+    this.#before ??= { head: this.#head, floor: this.#floor };
     this.#tag = randomBytes(3).readUIntBE(0, 3);
     this.#tagFrom = this.#head.seq;
     this.#lastAt = Math.max(this.#lastAt, now);
@@ -200,11 +209,22 @@ export class Journal {
     this.#lastAt = row[2]!;
   }
 
+  /** From here until `release` everything is as it was before the transactions since the last one. */
+  hold(): void {
+    this.#held = this.#before;
+  }
+
+  /** They are on the disk. */
+  release(): void {
+    this.#before = undefined;
+    this.#held = undefined;
+  }
+
   /** The cursor of an event still held, else head: for the results of mutations, which nobody resumes from. */
   cursorAt(seq: number | null): Cursor {
     if (seq === null) return this.head;
-    if (seq === this.#floor.seq) return this.earliest;
-    if (seq > this.#tagFrom && seq <= this.#head.seq) return this.#cursor({ seq, tag: this.#tag });
+    if (seq === this.#shownFloor.seq) return this.earliest;
+    if (seq > this.#tagFrom && seq <= this.#shownHead.seq) return this.#cursor({ seq, tag: this.#tag });
     const tag = this.#tagAt.get(seq) as number | undefined;
     return tag === undefined ? this.head : this.#cursor({ seq, tag });
   }
@@ -213,7 +233,7 @@ export class Journal {
    * Judges a cursor for resuming: never clamped, never skipped (P1, P2, P3). `floor`: the seq up to which events are not to
    * be served any more, whether they went already or not (P4).
    */
-  check(text: string, floor = this.#floor.seq): Cursor | Refusal {
+  check(text: string, floor = this.#shownFloor.seq): Cursor | Refusal {
     const cursor = parseCursor(text);
     const head = formatCursor(this.head);
     if (!cursor) return refuseParams(`not a cursor: ${JSON.stringify(text)}`, { member: 'cursor' });
@@ -225,12 +245,13 @@ export class Journal {
       const message = 'the events after this cursor are pruned: read the state anew and subscribe from there';
       return refuse('CursorExpired', message, { earliest: formatCursor(this.cursorAt(floor)), head });
     }
-    if (cursor.seq > this.#head.seq) {
+    if (cursor.seq > this.#shownHead.seq) {
       return refuse('CursorInFuture', 'the cursor is ahead of this store, which was put back to an older state', {
         head,
       });
     }
-    const at = cursor.seq === this.#floor.seq ? this.#floor.tag : (this.#tagAt.get(cursor.seq) as number | undefined);
+    const at =
+      cursor.seq === this.#shownFloor.seq ? this.#shownFloor.tag : (this.#tagAt.get(cursor.seq) as number | undefined);
     if (at === undefined || tagText(at) !== cursor.tag) {
       const message =
         'that position holds another event than this cursor saw: the store was put back to an older state';
@@ -244,7 +265,7 @@ export class Journal {
    * where it alone goes beyond them. Looks at no more than a bounded number of rows, and loads one event behind the page.
    */
   readAfter(after: Cursor, filter: EventFilter, limits: ReadLimits): ReadPage {
-    const end = Math.min(after.seq + maxScan, this.#head.seq);
+    const end = Math.min(after.seq + maxScan, this.#shownHead.seq);
     if (end <= after.seq) return { events: [], through: after, whole: true };
     const { sql, values } = where(filter);
     const events: StoredEvent[] = [];
@@ -270,7 +291,7 @@ export class Journal {
       }
       events.push({ seq: row[0], text, opLast, opId: row[7], sessionId: row[1], version: row[2], type: row[3] });
     }
-    if (end === this.#head.seq || this.opEnd(end) === end) return page(end, true);
+    if (end === this.#shownHead.seq || this.opEnd(end) === end) return page(end, true);
     // The scan ended inside an op: one that matched is left for the next page, unless it is all there is.
     const last = events.at(-1);
     if (last && last.opLast < end) return page(last.opLast, true);
@@ -278,7 +299,15 @@ export class Journal {
   }
 
   count(): number {
-    return this.#head.seq - this.#floor.seq;
+    return this.#shownHead.seq - this.#shownFloor.seq;
+  }
+
+  get #shownHead(): Position {
+    return this.#held?.head ?? this.#head;
+  }
+
+  get #shownFloor(): Position {
+    return this.#held?.floor ?? this.#floor;
   }
 
   #read(condition: string): ReturnType<Db['prepare']> {
@@ -298,7 +327,7 @@ export class Journal {
     return statement;
   }
 
-  #cursor(position: { seq: number; tag: number }): Cursor {
+  #cursor(position: Position): Cursor {
     return { storeId: this.storeId, seq: position.seq, tag: tagText(position.tag) };
   }
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { copyStore } from './durable.ts';
 import { HeldFiles } from './held-files.ts';
+import { WriteAhead } from './write-ahead.ts';
 
 export type Db = Database.Database;
 
@@ -26,6 +27,7 @@ export type Migration = { version: number; sql: string };
 /** `secret`: 32 bytes that nobody else knows, always the same for a store. */
 export type OpenStore = {
   db: Db;
+  log: WriteAhead;
   path: string;
   secret: Buffer;
   /** Whether its file has not been removed or moved: a look so short that it is taken before each commit. */
@@ -63,14 +65,18 @@ export function openStore(folder: string, options: OpenOptions = {}): OpenStore 
     if (options.onWrite) tellWrites(db, options.onWrite);
     const opened = db;
     // SQLite has its log beside the file itself, where `path` is a link to that.
-    const held = new HeldFiles([path, `${realpathSync(path)}-wal`, join(folder, lockName)]);
+    const logPath = `${realpathSync(path)}-wal`;
+    const held = new HeldFiles([path, logPath, join(folder, lockName)]);
+    const log = new WriteAhead(db, path, logPath);
     return {
       db: opened,
+      log,
       path,
       secret: opened.prepare('SELECT secret FROM store').pluck().get() as Buffer,
       isThere: () => existsSync(path),
       lostFile: () => held.lost(),
       close() {
+        log.close();
         opened.close();
         // Last: until here nobody else may open the store.
         lock.close();
@@ -134,15 +140,15 @@ function openDatabase(path: string): Db {
     // Before the first page is written: what is freed can then be given back without writing all of the store anew.
     db.pragma('auto_vacuum = INCREMENTAL');
     db.pragma('journal_mode = WAL');
-    // FULL: in WAL mode NORMAL does not fsync at commit, and an acknowledged op must be on disk (P10).
-    db.pragma('synchronous = FULL');
+    // NORMAL: a commit is not on the disk before write-ahead.ts has seen to that (P10). SQLite still syncs around checkpoints.
+    db.pragma('synchronous = NORMAL');
     db.pragma('foreign_keys = ON');
     // What is deleted is overwritten where its page is written anyway: a session that was deleted must not lie there for years.
     db.pragma('secure_delete = FAST');
     db.pragma('temp_store = MEMORY');
     db.pragma('cache_size = -16384');
-    // Pages that many ops touch are copied back once in 16 MB of log, not once in SQLite's 4.
-    db.pragma('wal_autocheckpoint = 4000');
+    // Where nobody copies its pages back beside (engine/checkpoints.ts) the log grows to 64 MB before a commit does it.
+    db.pragma('wal_autocheckpoint = 16000');
     db.pragma('journal_size_limit = 67108864');
     return db;
   } catch (error) {

@@ -130,6 +130,7 @@ export function daemonInProcess(home: Home, options: Partial<DaemonOptions> = {}
     searchWorker: join(dist, 'search-worker.mjs'),
     maskWorker: join(dist, 'mask-worker.mjs'),
     storeWorker: join(dist, 'store-worker.mjs'),
+    checkpointWorker: join(dist, 'checkpoint-worker.mjs'),
     ...options,
   });
   afterTest(() => daemon.stop());

@@ -4,6 +4,7 @@
 // as DISK_SEED draws; files that were made and whose folder was not synced are gone; and the process ends by SIGKILL.
 //   DISK_KEEPS    of 100 unsynced writes, so many reach the disk all the same; 0: none
 //   DISK_FAILS    a file: while it is there, each write fails with the error whose number it holds
+//   DISK_SLOW_US  each fsync takes so many microseconds longer, of any file
 // Not covered: renames and removals take effect at once, and writes through mmap are not seen (SQLite's -shm, which it makes anew).
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -46,6 +47,7 @@ static char folder[PATH_MAX];
 static uint64_t dice;
 static int keeps;
 static char fails[PATH_MAX];
+static useconds_t slow_us;
 
 #define REAL(name) ((__typeof__(name) *)dlsym(RTLD_NEXT, #name))
 
@@ -195,6 +197,7 @@ static void *wait_for_loss(void *path) {
 
 __attribute__((constructor)) static void begin(void) {
   const char *below = getenv("DISK_FOLDER"), *fifo = getenv("DISK_LOSES"), *seed = getenv("DISK_SEED");
+  if (getenv("DISK_SLOW_US")) slow_us = (useconds_t)atol(getenv("DISK_SLOW_US"));
   if (!below || !realpath(below, folder)) return;
   dice = seed ? strtoull(seed, NULL, 10) * 2654435761u + 1 : 1;
   keeps = getenv("DISK_KEEPS") ? atoi(getenv("DISK_KEEPS")) : 0;
@@ -299,6 +302,7 @@ static int sync_with(int fd, int (*real)(int)) {
   char path[PATH_MAX];
   struct stat state;
   int ours = is_ours(fd, path, &state);
+  if (slow_us > 0) usleep(slow_us);
   pthread_mutex_lock(&lock);
   int result = real(fd);
   int saved = errno;

@@ -1,0 +1,111 @@
+// The write-ahead log of a store: brought to the disk by us and not by SQLite, so that it can be done while the event loop goes
+// on. Meanwhile all that is read is what was there before the commit: nobody may see what a loss of power would take back (P10).
+import { closeSync, fdatasync, fdatasyncSync, openSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import type { Db } from './open.ts';
+
+type Read = (...values: unknown[]) => unknown;
+
+export class WriteAhead {
+  readonly #path: string;
+  readonly #log: number;
+  readonly #changes;
+  #syncedChanges: number;
+  /** Reads while a commit is on its way to the disk. Opened by the first that takes long. */
+  #before: Db | undefined;
+  #isPinned = false;
+  #isHeld = false;
+  #isClosed = false;
+
+  /** `db` writes, with synchronous=NORMAL; its log lies at `logPath`. What is prepared from here on reads as said above. */
+  constructor(db: Db, path: string, logPath: string) {
+    this.#path = path;
+    this.#changes = db.prepare('SELECT total_changes()').pluck();
+    // Our own descriptor: SQLite has no lock on this file that closing it could release, and each tells its own I/O errors.
+    this.#log = openSync(logPath, 'r');
+    fdatasyncSync(this.#log);
+    this.#syncedChanges = this.#changed;
+    const prepare = db.prepare.bind(db);
+    db.prepare = ((sql: string) => this.#readingBoth(prepare(sql), sql)) as typeof db.prepare;
+  }
+
+  /** Rows that were changed since the last sync; pages that were only moved do not count. */
+  get unsynced(): number {
+    return this.#changed - this.#syncedChanges;
+  }
+
+  /** Before a commit that is to be held: keeps what there is now to be read. */
+  pin(): void {
+    this.#before ??= new Database(this.#path, { readonly: true });
+    this.#before.exec('BEGIN');
+    // The moment is that of the first read.
+    this.#before.prepare('SELECT 1 FROM store').get();
+    this.#isPinned = true;
+  }
+
+  /** From here until `release` everything is read as it was pinned. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    if (!this.#isPinned) return;
+    this.#isPinned = false;
+    this.#before!.exec('COMMIT');
+  }
+
+  /** Returns when everything that was committed is on the disk. Throws Node's error; then nothing is known of it (fsyncgate). */
+  syncNow(): void {
+    const changed = this.#changed;
+    fdatasyncSync(this.#log);
+    this.#syncedChanges = changed;
+  }
+
+  /** As syncNow, and the event loop goes on. */
+  async sync(): Promise<void> {
+    const changed = this.#changed;
+    await new Promise<void>((resolve, reject) => {
+      fdatasync(this.#log, (error) => (error ? reject(error) : resolve()));
+    });
+    this.#syncedChanges = changed;
+  }
+
+  /** Before the store's own close: who closes last puts all of the log into the file. Idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#before?.close();
+    closeSync(this.#log);
+  }
+
+  get #changed(): number {
+    return this.#changes.get() as number;
+  }
+
+  #readingBoth(statement: Database.Statement, sql: string): Database.Statement {
+    if (!statement.reader || !statement.readonly) return statement;
+    const changes: ((other: Database.Statement) => void)[] = [];
+    let other: Database.Statement | undefined;
+    const otherOne = () => {
+      if (other) return other;
+      other = this.#before!.prepare(sql);
+      for (const change of changes) change(other);
+      return other;
+    };
+    for (const name of ['get', 'all', 'iterate'] as const) {
+      const own = statement[name].bind(statement) as Read;
+      statement[name] = ((...values: unknown[]) =>
+        this.#isHeld ? (otherOne()[name] as Read)(...values) : own(...values)) as never;
+    }
+    for (const name of ['pluck', 'raw'] as const) {
+      const own = statement[name].bind(statement);
+      statement[name] = ((toggle = true) => {
+        changes.push((each) => each[name](toggle));
+        own(toggle);
+        return statement;
+      }) as never;
+    }
+    return statement;
+  }
+}
