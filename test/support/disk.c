@@ -4,6 +4,7 @@
 // as DISK_SEED draws; files that were made and whose folder was not synced are gone; and the process ends by SIGKILL.
 //   DISK_KEEPS    of 100 unsynced writes, so many reach the disk all the same; 0: none
 //   DISK_FAILS    a file: while it is there, each write fails with the error whose number it holds
+//   DISK_HOLDS    a file: while it is there, no fsync ends
 //   DISK_SLOW_US  each fsync takes so many microseconds longer, of any file
 // Not covered: renames and removals take effect at once, and writes through mmap are not seen (SQLite's -shm, which it makes anew).
 #define _GNU_SOURCE
@@ -46,7 +47,7 @@ static struct made *newest;
 static char folder[PATH_MAX];
 static uint64_t dice;
 static int keeps;
-static char fails[PATH_MAX];
+static char fails[PATH_MAX], holds[PATH_MAX];
 static useconds_t slow_us;
 
 #define REAL(name) ((__typeof__(name) *)dlsym(RTLD_NEXT, #name))
@@ -201,6 +202,7 @@ __attribute__((constructor)) static void begin(void) {
   if (!below || !realpath(below, folder)) return;
   dice = seed ? strtoull(seed, NULL, 10) * 2654435761u + 1 : 1;
   keeps = getenv("DISK_KEEPS") ? atoi(getenv("DISK_KEEPS")) : 0;
+  if (getenv("DISK_HOLDS")) strncpy(holds, getenv("DISK_HOLDS"), PATH_MAX - 1);
   if (getenv("DISK_FAILS")) strncpy(fails, getenv("DISK_FAILS"), PATH_MAX - 1);
   pthread_t thread;
   if (fifo && pthread_create(&thread, NULL, wait_for_loss, strdup(fifo)) != 0) fail("thread");
@@ -303,6 +305,7 @@ static int sync_with(int fd, int (*real)(int)) {
   struct stat state;
   int ours = is_ours(fd, path, &state);
   if (slow_us > 0) usleep(slow_us);
+  while (holds[0] && access(holds, F_OK) == 0) usleep(1000);
   pthread_mutex_lock(&lock);
   int result = real(fd);
   int saved = errno;

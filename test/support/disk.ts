@@ -33,12 +33,14 @@ export class Disk {
   readonly env: NodeJS.ProcessEnv;
   readonly #fifo: string;
   readonly #fails: string;
+  readonly #holds: string;
 
   constructor(folder: string, { seed = 1, keeps = 0 }: DiskOptions = {}) {
     build();
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#fifo = join(dirname(folder), 'power');
     this.#fails = join(dirname(folder), 'fails');
+    this.#holds = join(dirname(folder), 'holds');
     if (!existsSync(this.#fifo)) execFileSync('mkfifo', [this.#fifo]);
     this.env = {
       LD_PRELOAD: library,
@@ -47,7 +49,14 @@ export class Disk {
       DISK_SEED: String(seed),
       DISK_KEEPS: String(keeps),
       DISK_FAILS: this.#fails,
+      DISK_HOLDS: this.#holds,
     };
+  }
+
+  /** From here no fsync ends; gives what ends that. */
+  holdSyncs(): () => void {
+    writeFileSync(this.#holds, '');
+    return () => rmSync(this.#holds);
   }
 
   /** From here each write fails with the error; gives what ends that. */
