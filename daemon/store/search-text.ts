@@ -18,7 +18,10 @@ export const between = '\x01';
 const escapeSequence = /\x1b\[[0-9;:?]*[A-Za-z]/g;
 const control = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+/g;
 /** Data and no words: keys, images, bundles. A thousand such lines would add more to the index than all that is said. */
-const blob = /[A-Za-z0-9+/=_-]{200,}/g;
+const minBlobUnits = 200;
+const inBlob = Uint8Array.from({ length: 128 }, (_, code) =>
+  Number(/[A-Za-z0-9+/=_-]/.test(String.fromCharCode(code))),
+);
 const unspaced = /[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]/;
 const aroundUnspaced =
   /(?<=[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])(?=\S)|(?<=\S)(?=[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])/g;
@@ -62,8 +65,28 @@ function addTexts(value: unknown, texts: string[]): void {
 }
 
 function searchable(text: string): string {
-  const plain = text.replace(escapeSequence, '').replace(control, ' ').replace(blob, ' ');
+  const plain = withoutBlobs(text.replace(escapeSequence, '').replace(control, ' '));
   return unspaced.test(plain) ? plain.replace(aroundUnspaced, between) : plain;
+}
+
+/**
+ * A blank in place of each blob. One is as long as the step between the units looked at, so that none lies between two of
+ * them: a pattern that begins anew at each unit took a quarter of the time of indexing.
+ */
+function withoutBlobs(text: string): string {
+  const isIn = (at: number) => inBlob[text.charCodeAt(at)] === 1;
+  let [plain, kept] = ['', 0];
+  for (let at = minBlobUnits - 1; at < text.length; at += minBlobUnits) {
+    if (!isIn(at)) continue;
+    let [from, to] = [at, at + 1];
+    while (from > kept && isIn(from - 1)) from -= 1;
+    while (to < text.length && isIn(to)) to += 1;
+    if (to - from < minBlobUnits) continue;
+    plain += `${text.slice(kept, from)} `;
+    kept = to;
+    at = to;
+  }
+  return kept === 0 ? text : plain + text.slice(kept);
 }
 
 /** `terms`: in the words of FTS5, all must match. `repeats`: how often the word stands in them that does most often. */

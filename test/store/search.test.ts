@@ -49,6 +49,18 @@ describe('the text of a part', () => {
     expect(textOf({ type: 'text', text: `a\x00b \x1b[1;31mred\x1b[0m ${key} end` })).toBe('a b red   end');
   });
 
+  test('has a blank in place of each run of 200 units of data or more, wherever it stands', () => {
+    const run = fc.tuple(fc.constantFrom('a', 'Z', '9', '_', '='), fc.integer({ min: 195, max: 205 }));
+    const long = fc.tuple(fc.constant('+/'), fc.integer({ min: 0, max: 500 }));
+    const piece = fc.tuple(fc.oneof(run, long), fc.constantFrom('', '', ' ', 'é', '.\n'));
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 6 }), (pieces) => {
+        const text = pieces.map(([[unit, times], end]) => unit.repeat(times) + end).join('');
+        expect(textOf({ type: 'text', text })).toBe(text.replace(/[A-Za-z0-9+/=_-]{200,}/g, ' '));
+      }),
+    );
+  });
+
   test('has no text of data and of where a file lies', () => {
     expect(textOf({ type: 'data', kind: 'x', value: { secret: 'treasure' } })).toBe('');
     expect(textOf({ type: 'file', mime: 'image/png', url: 'data:image/png;base64,abcd' })).toBe('');

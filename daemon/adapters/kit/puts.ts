@@ -17,6 +17,8 @@ export class Puts {
   #sessionId: string;
   readonly #held: Held;
   readonly #indexOf = new Map<string, number>();
+  /** Whose id was asked for last: it mostly is again. */
+  #message: { key: string; id: string } | undefined;
 
   constructor(agent: string, sessionKey: string, held: Held) {
     this.#agent = agent;
@@ -38,11 +40,13 @@ export class Puts {
     if (this.ops.length > 0) return sessionKey === this.#sessionKey;
     this.#sessionKey = sessionKey;
     this.#sessionId = derivedSessionId(this.#agent, sessionKey);
+    this.#message = undefined;
     return true;
   }
 
   messageId(key: string): string {
-    return derivedMessageId(this.#agent, this.#sessionKey, key);
+    if (this.#message?.key !== key) this.#message = { key, id: derivedMessageId(this.#agent, this.#sessionKey, key) };
+    return this.#message.id;
   }
 
   partId(key: string): string {
@@ -57,7 +61,8 @@ export class Puts {
   /** The part that this key last put, in this read or before. */
   findPut(key: string): PartContent | undefined {
     const op = this.ops[this.#indexOf.get(key) ?? -1];
-    return op?.type === 'part/put' ? op.params.part : this.findPart(key);
+    if (op?.type === 'part/put') return op.params.part;
+    return this.has(key) ? this.findPart(key) : undefined;
   }
 
   /** Whether this key was put, in this read or before. */

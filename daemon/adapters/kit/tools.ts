@@ -5,7 +5,7 @@ import type { PartContent } from '../../../protocol/schema.ts';
 import type { Puts, Time } from './puts.ts';
 
 export type ToolContent = Extract<PartContent, { type: 'tool' }>;
-type Call = { messageId: string; content: ToolContent };
+type Call = { messageId: string; partId: string; content: ToolContent };
 
 export class Tools {
   readonly #puts: Puts;
@@ -27,7 +27,7 @@ export class Tools {
       this.#puts.putPart(key, messageId, content, at);
       return;
     }
-    const call = { messageId, content };
+    const call = { messageId, partId: this.#puts.partId(callKey(callId)), content };
     this.#calls.set(callId, call);
     if (!this.#puts.has(resultKey(callId))) this.#put(callKey(callId), call, content, at);
   }
@@ -50,18 +50,14 @@ export class Tools {
     if (call || !(this.#puts.has(callKey(callId)) || this.#puts.has(resultKey(callId)))) return call;
     const part = this.#puts.findPart(callKey(callId));
     if (part?.type !== 'tool') return undefined;
-    const found = { messageId: part.messageId, content: part };
+    const found = { messageId: part.messageId, partId: part.id, content: part };
     this.#calls.set(callId, found);
     return found;
   }
 
   #put(key: string, call: Call, part: PartContent, at: Time, instead?: string): void {
-    const params = {
-      sessionId: this.#puts.sessionId,
-      messageId: call.messageId,
-      partId: this.#puts.partId(callKey(call.content.callId)),
-      part,
-    };
+    const { messageId, partId } = call;
+    const params = { sessionId: this.#puts.sessionId, messageId, partId, part };
     this.#puts.put({ key, type: 'part/put', params, occurredAt: at.occurred }, instead);
   }
 }
