@@ -53,7 +53,6 @@ import { CapabilityRows } from './store/capability-rows.ts';
 import { FreeSpace } from './store/free-space.ts';
 import { GuestRows } from './store/guest-rows.ts';
 import { Journal } from './store/journal.ts';
-import { Ledger } from './store/ledger.ts';
 import { Lists } from './store/lists.ts';
 import type { OpenStore } from './store/open.ts';
 import { isDamage, openStore } from './store/open.ts';
@@ -147,7 +146,7 @@ export class Daemon {
       (error) => void this.stop({ kind: 'failed', error }),
       (rows) => this.#checkpoints.note(rows),
     );
-    const ledger = new Ledger(db);
+    const { ledger } = this.#writer;
     const lists = new Lists(db, journal);
     const { maxAgeMs: ledgerMaxAgeMs } = options.ledger ?? defaultLedger;
     const capabilities = new Capabilities({

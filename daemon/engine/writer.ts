@@ -45,8 +45,8 @@ export type OnRollback = (undo: () => void) => void;
 
 type Job = { run(at: number): () => void; reject(error: unknown): void; ops(): number };
 
-/** Ops in one transaction: beyond it the next turn of the loop goes on, so that reads and timers get theirs. */
-const maxTransactionOps = 2_000;
+/** Ops in one transaction: beyond it the next turn of the loop goes on, so that reads and timers get theirs. Some 25 ms. */
+const maxTransactionOps = 500;
 
 export class Writer {
   readonly #store: Pick<OpenStore, 'path' | 'isThere' | 'lostFile'>;
@@ -59,6 +59,8 @@ export class Writer {
   readonly #replicas: ReplicaApplier;
   /** Whether a session's home is another store. */
   readonly isReplica: (sessionId: string) => boolean;
+  /** Of all who read or prune it: it holds the last op ids in memory. */
+  readonly ledger: Ledger;
   /** Of the turns that are open. */
   readonly leases = new Leases();
   /** Rings by the id of a blocker that was asked or resolved, and for all when a session was deleted. */
@@ -95,6 +97,7 @@ export class Writer {
     this.#journal = journal;
     this.#tables = tables;
     const ledger = new Ledger(db);
+    this.ledger = ledger;
     const audit = new AuditRows(db);
     const rows = new ReplicaRows(db);
     const replicas = new ReplicaSet(rows);
@@ -286,6 +289,7 @@ export class Writer {
       const at = this.#journal.begin(this.#runtime.now());
       const replies = jobs.map((job) => job.run(at));
       this.#tables.flush();
+      this.ledger.flush();
       if (this.#journal.head.seq !== before) this.#journal.saveHead();
       failpoint('beforeCommit');
       this.#commitOrDie();
@@ -349,6 +353,7 @@ export class Writer {
     // The last first: it may have changed what one before it had.
     for (const undo of this.#undos.splice(0).reverse()) undo();
     this.#tables.reset();
+    this.ledger.reset();
     this.#journal.reload();
     this.#applier.dropEffects(this.#effectsBefore);
   }

@@ -1,11 +1,13 @@
 // The ledger: op ids and their first results, so that an op can be sent twice (PROTOCOL.md 3). The idempotency key is
 // (principal, opId); the same key with other content is OpIdReused (P14).
 import { hash } from 'node:crypto';
+import { OpKeys } from './op-keys.ts';
 import type { Db } from './open.ts';
 
 export type LedgerEntry = { digest: Buffer; seq: number | null; version: number; ids: Record<string, string> };
 
 export class Ledger {
+  readonly #keys: OpKeys;
   readonly #find;
   readonly #put;
   readonly #findBatch;
@@ -16,9 +18,12 @@ export class Ledger {
   readonly #prune;
   readonly #pruneBatches;
 
-  constructor(db: Db) {
-    this.#find = db.prepare(`
-      SELECT digest, seq, version, ids FROM ledger WHERE op_key = ? AND principal = ? AND op_id = ?`);
+  /** One of a store writes: it holds in memory where the last op ids stand. */
+  constructor(db: Db, keys = new OpKeys(db)) {
+    this.#keys = keys;
+    this.#find = db.prepare(
+      'SELECT digest, seq, version, ids FROM ledger WHERE entry = ? AND principal = ? AND op_id = ?',
+    );
     this.#put = db.prepare('INSERT INTO ledger VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#findBatch = db.prepare('SELECT digest FROM ledger_batch WHERE principal = ? AND batch_id = ?').pluck();
     this.#putBatch = db.prepare('INSERT OR IGNORE INTO ledger_batch VALUES (?, ?, ?, ?)');
@@ -49,22 +54,37 @@ export class Ledger {
    */
   prune(time: number, limit: number): void {
     // Rows lie in the order of their time, which never decreases: what is too old is at the front.
+    this.#keys.drop(time, limit);
     this.#prune.run(time, limit);
+    this.#keys.dropped();
     this.#pruneBatches.run(time, limit);
   }
 
   find(principal: string, opId: string): LedgerEntry | undefined {
-    const row = this.#find.get(opKey(principal, opId), principal, opId) as
-      | (Omit<LedgerEntry, 'ids'> & { ids: string })
-      | undefined;
-    if (!row) return undefined;
-    const { digest, seq, version, ids } = row;
-    return { digest, seq, version, ids: JSON.parse(ids) as Record<string, string> };
+    for (const entry of this.#keys.find(opKey(principal, opId))) {
+      const row = this.#find.get(entry, principal, opId) as (Omit<LedgerEntry, 'ids'> & { ids: string }) | undefined;
+      if (!row) continue;
+      const { digest, seq, version, ids } = row;
+      return { digest, seq, version, ids: JSON.parse(ids) as Record<string, string> };
+    }
+    return undefined;
   }
 
   put(principal: string, opId: string, entry: LedgerEntry, at: number): void {
     const { digest, seq, version, ids } = entry;
-    this.#put.run(opKey(principal, opId), principal, opId, digest, seq, version, JSON.stringify(ids), at);
+    const key = opKey(principal, opId);
+    const { lastInsertRowid } = this.#put.run(key, principal, opId, digest, seq, version, JSON.stringify(ids), at);
+    this.#keys.add(key, Number(lastInsertRowid));
+  }
+
+  /** The last of a transaction's writes to the ledger. */
+  flush(): void {
+    this.#keys.flush();
+  }
+
+  /** Forgets what is kept in memory, after a rollback. */
+  reset(): void {
+    this.#keys.reset();
   }
 
   /** The digest over the op ids of a batch that was sent before. */

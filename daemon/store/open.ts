@@ -231,7 +231,8 @@ function checkOwner(db: Db, path: string, schema: number): void {
 function firstRow(db: Db): void {
   db.pragma(`application_id = ${applicationId}`);
   const tag = randomBytes(3).readUIntBE(0, 3);
-  db.prepare('INSERT INTO store VALUES (1, ?, 0, ?, 0, 0, ?, NULL)').run(newStoreId(), tag, tag);
+  const columns = 'one, store_id, head_seq, head_tag, last_at, floor_seq, floor_tag';
+  db.prepare(`INSERT INTO store (${columns}) VALUES (1, ?, 0, ?, 0, 0, ?)`).run(newStoreId(), tag, tag);
 }
 
 /** Random, made with the store: a cursor from another store never silently matches (P1). */

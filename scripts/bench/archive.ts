@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Client } from '../../protocol/client.ts';
 import type { MeasuredDaemon } from './daemon.ts';
 import { startDaemon } from './daemon.ts';
+import { indexed } from './indexed.ts';
 import { ownHome } from './own-home.ts';
 import type { Setting } from './row.ts';
 import { transcript, transcriptName, writeTranscripts } from './transcripts.ts';
@@ -34,9 +35,10 @@ export async function closeArchive(): Promise<void> {
   await (await made)?.daemon.stop();
 }
 
-async function make({ daemonPath, quick }: Setting): Promise<Archive> {
+async function make(row: Setting): Promise<Archive> {
   const home = ownHome();
-  const setting: Setting = { home, daemonPath, profileFolder: undefined, quick };
+  const { quick } = row;
+  const setting: Setting = { ...row, home, profileFolder: undefined };
   const [files, folders] = quick ? [60, 12] : [10_000, 1_000];
   const bytes = writeTranscripts(home.claude, files, folders, quick ? 5_000 : 98_000);
   const path = (file: number) => join(home.claude, transcriptName(file, folders));
@@ -58,31 +60,9 @@ async function make({ daemonPath, quick }: Setting): Promise<Archive> {
   return { bytes, storeBytes, daemon, client, restartBytes: bytesRead(daemon.pid), path, files };
 }
 
-/** Resolves once the search index has what the journal has: a search waits for it, but not for ever. */
-async function indexed(client: Client): Promise<void> {
-  const { head } = await client.call('daemon/status', {});
-  for (let cursor = ''; cursor !== head; ) {
-    ({ cursor } = await client.call('session/search', { query: 'nothingIsFound', limit: 1 }));
-  }
-}
-
 /** Everything that the process read so far, from the disk or its cache. */
 function bytesRead(pid: number): number {
   return Number(/^rchar: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))![1]);
-}
-
-/** CPU time of the process so far, of user and system, in ms. */
-export function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /s, '')
-    .split(' ');
-  // Fields 14 and 15 of proc(5), in ticks of 10 ms.
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
-/** Memory that the process has to itself or shares, in MB. */
-export function residentMb(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
 }
 
 /** Lines that no file has yet. */

@@ -11,15 +11,19 @@ import type { Setting } from './row.ts';
 
 export type MeasuredDaemon = { pid: number; connect(): Promise<Client>; stop(): Promise<void> };
 
-/** Resolves when it answers; rejects with what it told when it does not start. It reads Claude Code's transcripts, or none. */
-export async function startDaemon(setting: Setting, { reads = false } = {}): Promise<MeasuredDaemon> {
+/** `reads`: Claude Code's transcripts, else none. `config`: more of config.toml. `env`: more of its environment. */
+export type DaemonOptions = { reads?: boolean; config?: string; env?: NodeJS.ProcessEnv };
+
+/** Resolves when it answers; rejects with what it told when it does not start. */
+export async function startDaemon(setting: Setting, options: DaemonOptions = {}): Promise<MeasuredDaemon> {
   const { home, daemonPath, profileFolder } = setting;
+  const { reads = false, config = '', env } = options;
   mkdirSync(dirname(home.paths.config), { recursive: true });
-  const config = sourceKindNames.map((kind) => `${kind} = ${reads && kind === 'claude-code'}\n`);
-  writeFileSync(home.paths.config, `[sources]\n${config.join('')}`);
+  const sources = sourceKindNames.map((kind) => `${kind} = ${reads && kind === 'claude-code'}\n`);
+  writeFileSync(home.paths.config, `[sources]\n${sources.join('')}${config}`);
   const profile = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
   const child = spawn(process.execPath, [...profile, daemonPath, '--ready-fd', '3'], {
-    env: home.env,
+    env: { ...home.env, ...env },
     stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
   });
   const kill = () => void child.kill('SIGKILL');

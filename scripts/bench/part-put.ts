@@ -11,12 +11,12 @@ const text = 'The quick brown fox jumps over the lazy dog and then reads the fil
 export type StoredRow = { type: string; at: number; opId: string; json: string };
 
 export class PartPuts {
-  readonly #client: Client;
+  readonly client: Client;
   readonly #sessionId: string;
   readonly #messageId: string;
 
   private constructor(client: Client, ids: Record<string, string>) {
-    this.#client = client;
+    this.client = client;
     this.#sessionId = ids.sessionId!;
     this.#messageId = ids.messageId!;
   }
@@ -34,7 +34,7 @@ export class PartPuts {
 
   /** Sends one; resolves when it is acknowledged. */
   async append(): Promise<void> {
-    await this.#client.call('part/put', this.next());
+    await this.client.call('part/put', this.next());
   }
 
   /** Sends `count`, `inFlight` at a time. */
@@ -51,9 +51,9 @@ export class PartPuts {
 
   /** Sends one and reads it back: what a bare row must be as long as. */
   async sample(): Promise<StoredRow> {
-    const { head } = await this.#client.call('daemon/status', {});
+    const { head } = await this.client.call('daemon/status', {});
     await this.append();
-    const { events } = await this.#client.call('events/read', { after: head });
+    const { events } = await this.client.call('events/read', { after: head });
     const event = events[0] as unknown as StoredRow & { data: unknown };
     return { type: event.type, at: event.at, opId: event.opId, json: JSON.stringify(event.data) };
   }

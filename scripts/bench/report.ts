@@ -15,35 +15,49 @@ export type RowResult = {
   ratio: number;
   /** Ours by floor of each round: how noisy the machine was. */
   ratios: number[];
-  target: Target;
-  reached: boolean;
+  target: Target | null;
+  /** Null where there is no target. */
+  reached: boolean | null;
 };
-export type Report = { machine: Machine; payload: string; quick: boolean; rows: RowResult[] };
+/** A row that this machine cannot measure. */
+export type RowLeftOut = { name: string; why: string };
+export type Report = {
+  machine: Machine;
+  payload: string;
+  quick: boolean;
+  rows: RowResult[];
+  leftOut: RowLeftOut[];
+};
 
-export function rowResult(name: string, row: Row, floor: number[], ours: number[]): RowResult {
+export function rowResult(name: string, row: Row, floor: number[], ours: number[], floorNote?: string): RowResult {
   const ratio = median(ours) / median(floor);
   return {
     name,
     what: row.what,
     unit: row.unit,
-    floor: { what: row.floor, median: median(floor), rounds: floor },
+    floor: { what: floorNote ? `${row.floor} (${floorNote})` : row.floor, median: median(floor), rounds: floor },
     ours: { median: median(ours), rounds: ours },
     ratio,
     ratios: ours.map((value, round) => value / floor[round]!),
     target: row.target,
-    reached: 'atLeast' in row.target ? ratio >= row.target.atLeast : ratio <= row.target.atMost,
+    reached: isReached(ratio, row.target),
   };
 }
 
-export function newReport(machine: Machine, quick: boolean, rows: RowResult[]): Report {
-  return { machine, payload, quick, rows };
+function isReached(ratio: number, target: Target | null): boolean | null {
+  if (target === null) return null;
+  return 'atLeast' in target ? ratio >= target.atLeast : ratio <= target.atMost;
 }
 
-export function reportText({ machine, quick, rows }: Report): string {
+export function newReport(machine: Machine, quick: boolean, rows: RowResult[], leftOut: RowLeftOut[]): Report {
+  return { machine, payload, quick, rows, leftOut };
+}
+
+export function reportText({ machine, quick, rows, leftOut }: Report): string {
   const { cores, cpu, node, filesystem, fsyncP50Ms } = machine;
   const table = [['row', 'floor', 'ours', 'ratio', '(rounds)', 'target', '']];
   for (const row of rows) {
-    const verdict = quick ? 'not judged' : row.reached ? 'reached' : 'MISSED';
+    const verdict = row.reached === null ? 'for comparison' : quick ? 'not judged' : row.reached ? 'reached' : 'MISSED';
     const spread = `${ratioText(Math.min(...row.ratios))}–${ratioText(Math.max(...row.ratios))}`;
     const [floor, ours] = [figureText(row.floor.median, row.unit), figureText(row.ours.median, row.unit)];
     table.push([row.name, floor, ours, `${ratioText(row.ratio)} ×`, spread, targetText(row.target), verdict]);
@@ -55,7 +69,10 @@ export function reportText({ machine, quick, rows }: Report): string {
     ...aligned(table),
     '',
     ...rows.map((row) => `${row.name}: ${row.what}; floor: ${row.floor.what}`),
+    ...leftOut.map(({ name, why }) => `${name}: left out: ${why}`),
   ];
+  const missed = rows.filter((row) => row.reached === false).map((row) => row.name);
+  if (!quick && missed.length > 0) lines.push('', `missed: ${missed.join(', ')}`);
   if (quick) lines.push('', 'quick: a few operations, to see that it runs; the figures mean nothing');
   return lines.join('\n');
 }
@@ -82,6 +99,7 @@ function ratioText(ratio: number): string {
   return ratio.toFixed(2);
 }
 
-function targetText(target: Target): string {
+function targetText(target: Target | null): string {
+  if (target === null) return 'none';
   return 'atLeast' in target ? `≥ ${target.atLeast} ×` : `≤ ${target.atMost} ×`;
 }

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import { claudeCodeSource } from '../../daemon/adapters/sources/claude-code.ts';
 import { Budget } from '../../daemon/engine/budget.ts';
 import { Ingest } from '../../daemon/engine/ingest.ts';
-import { Ledger } from '../../daemon/store/ledger.ts';
 import { Positions } from '../../daemon/store/positions.ts';
 import { testHome } from '../support/daemon.ts';
 import { HandRuntime, openRecords, readTables } from '../support/records.ts';
@@ -78,7 +77,7 @@ test('files of which each is more than the budget are read one after another', a
   const ingest = new Ingest(claudeCodeSource(home.claude), {
     writer: records.writer,
     tables: records.tables,
-    ledger: new Ledger(records.db),
+    ledger: records.writer.ledger,
     positions: new Positions(records.db),
     runtime: records.runtime,
     budget,

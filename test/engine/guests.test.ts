@@ -4,7 +4,6 @@ import { Guests } from '../../daemon/engine/guests.ts';
 import { Sweep } from '../../daemon/engine/sweep.ts';
 import { AuditRows } from '../../daemon/store/audit-rows.ts';
 import { GuestRows } from '../../daemon/store/guest-rows.ts';
-import { Ledger } from '../../daemon/store/ledger.ts';
 import { ReplicaRows } from '../../daemon/store/replica-rows.ts';
 import { op, owner } from '../support/records.ts';
 import { batchOf, homeAndHost, itemsOf, noKin, send } from '../support/replica.ts';
@@ -25,7 +24,7 @@ it('forgets ops of guests with the op ids of their time, also what no home has a
     ...{ kin: { ...noKin, rootOf: (id) => id }, writer, runtime, limits },
   });
   const sweep = new Sweep({
-    ...{ writer, lists, ledger: new Ledger(db), guests: rows, runtime, ledgerMaxAgeMs: 30 * day },
+    ...{ writer, lists, ledger: writer.ledger, guests: rows, runtime, ledgerMaxAgeMs: 30 * day },
     retention: { cut: async () => {} },
     subscribers: { expire: async () => {} },
     capabilities: { expire: () => {}, prune: async () => {} },

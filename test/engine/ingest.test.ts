@@ -14,7 +14,6 @@ import { describe, expect, test } from 'vitest';
 import type { Source } from '../../daemon/adapters/adapter.ts';
 import { claudeCodeSource } from '../../daemon/adapters/sources/claude-code.ts';
 import { Ingest } from '../../daemon/engine/ingest.ts';
-import { Ledger } from '../../daemon/store/ledger.ts';
 import { openStore } from '../../daemon/store/open.ts';
 import { Positions } from '../../daemon/store/positions.ts';
 import type { Part, Session } from '../../protocol/schema.ts';
@@ -200,7 +199,7 @@ describe('a transcript', () => {
     const ingest = new Ingest(claudeCodeSource(home.claude), {
       writer: records.writer,
       tables: records.tables,
-      ledger: new Ledger(records.db),
+      ledger: records.writer.ledger,
       positions: new Positions(records.db),
       runtime: records.runtime,
       maxLineBytes: 1_000,

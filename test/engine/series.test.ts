@@ -4,7 +4,6 @@ import type { Grant } from '../../daemon/engine/grant.ts';
 import { Series } from '../../daemon/engine/series.ts';
 import type { Author } from '../../daemon/engine/writer.ts';
 import { AuditRows } from '../../daemon/store/audit-rows.ts';
-import { Ledger } from '../../daemon/store/ledger.ts';
 import type { Right } from '../../protocol/capability.ts';
 import { testHome } from '../support/daemon.ts';
 import { op, openRecords, owner, readTables } from '../support/records.ts';
@@ -12,7 +11,7 @@ import { op, openRecords, owner, readTables } from '../support/records.ts';
 async function setUp() {
   const records = openRecords(testHome().paths.data);
   const { db, writer, lists, tables, journal } = records;
-  const ledger = new Ledger(db);
+  const { ledger } = writer;
   const series = new Series({ writer, lists, records: tables, ledger, journal });
   await writer.appendOne(owner, op('session/create', { sessionId: 'ses_a', title: 'a' }));
   for (let at = 0; at < 3; at += 1) {
@@ -71,7 +70,7 @@ describe('what a series keeps in the ledger', () => {
   });
 
   test('is known where an earlier sessiond kept it: what it had begun goes on, and nothing is there twice', async () => {
-    const { series, db, held } = await setUp();
+    const { series, db, held, ledger } = await setUp();
     const document = JSON.parse(documentOf(held('ses_a'), 'ses_x'));
     const [first, ...rest] = document.messages;
     const pieces = [
@@ -82,7 +81,7 @@ describe('what a series keeps in the ledger', () => {
     await series.importSession(owner, pieces[1]!);
     const before = held('ses_x');
     // As it was kept before schema 6; and of the second piece the end, and what came last, were not reached.
-    const old = new Ledger(db);
+    const old = ledger;
     const rows = db.prepare("SELECT op_id, seq, version, ids FROM ledger WHERE principal = 'series:owner'").all() as {
       op_id: string;
       seq: number | null;

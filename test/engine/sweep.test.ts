@@ -4,7 +4,6 @@ import { describe, expect, test, vi } from 'vitest';
 import type { SweepDeps } from '../../daemon/engine/sweep.ts';
 import { Sweep } from '../../daemon/engine/sweep.ts';
 import { GuestRows } from '../../daemon/store/guest-rows.ts';
-import { Ledger } from '../../daemon/store/ledger.ts';
 import { RefusedError, refuse } from '../../protocol/errors.ts';
 import type { Turn } from '../../protocol/schema.ts';
 import { testHome } from '../support/daemon.ts';
@@ -52,7 +51,7 @@ function sweepOf(
   return new Sweep({
     writer,
     lists,
-    ledger: new Ledger(db),
+    ledger: writer.ledger,
     guests: new GuestRows(db),
     retention,
     subscribers,

@@ -9,7 +9,8 @@ test('[P10] a read is answered while a commit is on its way to a slow disk, with
   await startDaemon(home, { env: { ...disk.env, DISK_SLOW_US: '2000' } });
   const [writer, reader] = [await connectTo(home), await connectTo(home)];
   // The first commit tells the daemon that the disk is slow.
-  const { sessionId } = (await writer.call('session/create', { directory: '/x', title: 'first' })).ids;
+  const { ids } = await writer.call('session/create', { directory: '/x', title: 'first' });
+  const sessionId = ids.sessionId!;
   const titleOf = async () => (await reader.call('session/get', { sessionId })).session.title;
 
   const arrive = disk.holdSyncs();

@@ -2,7 +2,8 @@
 import { appendFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Archive } from '../archive.ts';
-import { cpuMs, newLine, openArchive, residentMb } from '../archive.ts';
+import { newLine, openArchive } from '../archive.ts';
+import { cpuMs, residentMb } from '../process-cost.ts';
 import type { Row, Unit } from '../row.ts';
 
 type Figure = { what: string; floor: string; unit: Unit; atMost: number; limit(archive: Archive): number };

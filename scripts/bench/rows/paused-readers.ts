@@ -1,7 +1,7 @@
 // What readers cost that do not read (P7): each at most 1 MiB, however much is appended meanwhile.
-import { residentMb } from '../archive.ts';
 import { startDaemon } from '../daemon.ts';
 import { PartPuts } from '../part-put.ts';
+import { residentMb } from '../process-cost.ts';
 import { RawReader } from '../raw-reader.ts';
 import type { Row, Setting } from '../row.ts';
 
