@@ -246,7 +246,7 @@ export class Daemon {
         walk,
         spools: new Spools(options.paths.data, openReaderNow),
       },
-      compaction: new Compaction({ space: new FreeSpace(db), retention, writer: this.#writer }),
+      compaction: new Compaction({ space: new FreeSpace(db), retention, writer: this.#writer, runtime }),
       storeTasks: this.#storeTasks,
       writer: this.#writer,
       series: new Series({ writer: this.#writer, lists, records: tables, ledger, journal }),

@@ -1,16 +1,19 @@
 // store/compact: the space of what was deleted or pruned goes back to the disk, in bites between which others write.
 import type { FreeSpace } from '../store/free-space.ts';
+import { inBites } from './bites.ts';
 import type { Retention } from './retention.ts';
+import type { Runtime } from './runtime.ts';
 import type { Writer } from './writer.ts';
 
 export type CompactionDeps = {
   space: FreeSpace;
   retention: Pick<Retention, 'cut'>;
   writer: Pick<Writer, 'write'>;
+  runtime: Pick<Runtime, 'monotonic' | 'sleep'>;
 };
 
-/** Pages moved in one transaction, so that the event loop is never held long. */
-const bitePages = 128;
+/** Pages moved in one transaction: about a millisecond. */
+const bitePages = 32;
 
 export class Compaction {
   readonly #deps: CompactionDeps;
@@ -30,16 +33,19 @@ export class Compaction {
   }
 
   async #run(): Promise<number> {
-    const { space, retention, writer } = this.#deps;
+    const { space, retention, writer, runtime } = this.#deps;
     await retention.cut();
     let freed = 0;
-    for (let before = space.bytes; before > 0; before = space.bytes) {
+    await inBites(async () => {
+      const before = space.bytes;
+      if (before === 0) return true;
       await writer.write(() => space.release(bitePages));
       const left = space.bytes;
       // What others free meanwhile would keep this going for ever.
-      if (left >= before) break;
+      if (left >= before) return true;
       freed += before - left;
-    }
+      return false;
+    }, runtime);
     space.shorten();
     return freed;
   }

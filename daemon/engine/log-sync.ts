@@ -1,11 +1,11 @@
-// When a commit's fsync is waited for, and how. On a disk that does it within a millisecond the event loop waits: to leave it
-// to a thread and come back costs as much. On a slower one the loop goes on, and what is read meanwhile is what was there before.
+// When a commit's fsync is waited for, and how. On a disk that does it within two milliseconds the event loop waits: to leave it
+// to a thread and come back costs up to as much. On a slower one the loop goes on, and what is read meanwhile is what was there before.
 import type { Journal } from '../store/journal.ts';
 import type { WriteAhead } from '../store/write-ahead.ts';
 import type { Runtime } from './runtime.ts';
 
 /** An fsync may hold the event loop so long, ms. */
-const maxHeldMs = 1;
+const maxHeldMs = 2;
 
 export class LogSync {
   readonly #log: WriteAhead;

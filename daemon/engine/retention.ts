@@ -4,6 +4,7 @@ import type { RetentionRule } from '../core/retention.ts';
 import { floorFor } from '../core/retention.ts';
 import type { Journal } from '../store/journal.ts';
 import type { Pruner } from '../store/pruner.ts';
+import { inBites } from './bites.ts';
 import type { Runtime } from './runtime.ts';
 import type { Writer } from './writer.ts';
 
@@ -17,8 +18,8 @@ export type RetentionDeps = {
   acknowledged(floor: number): number[];
 };
 
-/** Events cut off in one transaction, so that the event loop is never held long. */
-const biteEvents = 500;
+/** Events cut off in one transaction: about a millisecond. */
+const biteEvents = 100;
 
 export class Retention {
   readonly #deps: RetentionDeps;
@@ -47,9 +48,10 @@ export class Retention {
 
   /** Cuts off what is not to be served any more. Rejects with RefusedError when the store cannot be written. */
   async cut(): Promise<void> {
-    const { journal, pruner, writer } = this.#deps;
-    for (let target = this.floor; target > journal.floorSeq; target = this.floor) {
-      if (!(await writer.write(() => pruner.cut(target, biteEvents)))) return;
-    }
+    const { journal, pruner, writer, runtime } = this.#deps;
+    await inBites(async () => {
+      const target = this.floor;
+      return target <= journal.floorSeq || !(await writer.write(() => pruner.cut(target, biteEvents)));
+    }, runtime);
   }
 }

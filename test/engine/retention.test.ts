@@ -205,7 +205,7 @@ test('of what was deleted, pruned and compacted next to nothing can be read in t
   }
   await writer.appendOne(owner, op('session/delete', { sessionId: 'ses_gone' }));
   const retention = retentionOf(records, { maxEvents: 1, maxLagEvents: 1 });
-  await new Compaction({ space: new FreeSpace(db), retention, writer }).run();
+  await new Compaction({ space: new FreeSpace(db), retention, writer, runtime: records.runtime }).run();
   const held = db.prepare("SELECT count(*) FROM body WHERE json LIKE '%hunter2xyz%'").pluck().get();
   expect(held).toBe(0);
   records.close();

@@ -6,7 +6,7 @@ import { Disk } from '../support/disk.ts';
 test('[P10] a read is answered while a commit is on its way to a slow disk, with what was there before', async () => {
   const home = testHome();
   const disk = new Disk(home.paths.data);
-  await startDaemon(home, { env: { ...disk.env, DISK_SLOW_US: '2000' } });
+  await startDaemon(home, { env: { ...disk.env, DISK_SLOW_US: '3000' } });
   const [writer, reader] = [await connectTo(home), await connectTo(home)];
   // The first commit tells the daemon that the disk is slow.
   const { ids } = await writer.call('session/create', { directory: '/x', title: 'first' });

@@ -52,7 +52,12 @@ describe('compaction', () => {
     const size = () => statSync(join(data, 'store.db')).size;
     db.pragma('wal_checkpoint(TRUNCATE)');
     const large = size();
-    const compaction = new Compaction({ space: new FreeSpace(db), retention, writer: counted });
+    const compaction = new Compaction({
+      space: new FreeSpace(db),
+      retention,
+      writer: counted,
+      runtime: records.runtime,
+    });
     const appended: Promise<unknown>[] = [];
     const running = compaction.run();
     expect(compaction.run()).toBe(running);
