@@ -211,10 +211,11 @@ function forbiddenOp(grant: Grant, op: Op, records: Records): Refusal | undefine
 
 const noDigest = Buffer.alloc(0);
 
-/** The JSON of a part, of which its own content is encoded already: as JSON.stringify would give it. */
+/** The JSON of a part, of which its own content is encoded already: as JSON.stringify would give it. Its ids need no escapes. */
 function wholePart({ id, messageId, sessionId, index, actorId, schemaVersion }: Part, partJson: string): string {
-  const rest = JSON.stringify({ id, messageId, sessionId, index, actorId, schemaVersion });
-  return `${rest.slice(0, -1)},${partJson.slice(1)}`;
+  const ids = `"id":"${id}","messageId":"${messageId}","sessionId":"${sessionId}"`;
+  const rest = `"index":${index},"actorId":${JSON.stringify(actorId)},"schemaVersion":${schemaVersion}`;
+  return `{${ids},${rest},${partJson.slice(1)}`;
 }
 
 function refused(refusal: Refusal): OpResult {

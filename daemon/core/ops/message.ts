@@ -65,8 +65,14 @@ type NewMessage = Pick<Message, 'id' | 'sessionId' | 'turnId' | 'role' | 'agent'
 
 /** A message at the end of its session. */
 export function newMessage(records: Records, given: NewMessage, context: Context): Message {
+  const { id, sessionId, turnId, role, agent, model } = given;
   return {
-    ...given, // its id first: store/pruner.ts finds a record by how its body begins
+    id, // first: store/pruner.ts finds a record by how its body begins
+    sessionId,
+    turnId,
+    role,
+    agent,
+    model,
     messageIndex: records.nextMessageIndex(given.sessionId),
     createdAt: happenedAt(context),
     completedAt: null,
