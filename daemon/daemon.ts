@@ -171,7 +171,7 @@ export class Daemon {
       rootOf: (principal) => capabilities.rootOf(principal),
     });
     const walk = new SessionWalk(db);
-    const openReaderNow = () => openReader(this.#store.path);
+    const openReaderNow = () => openReader(this.#store.log.openShown());
     const onLoop = (loop: Promise<void>) => this.#ownWriting(loop);
     this.#sending = wireSending({
       ...{ db, journal, lists, walk, bell, runtime, capabilities, writer: this.#writer, onLoop },

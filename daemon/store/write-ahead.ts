@@ -4,6 +4,9 @@ import { closeSync, fdatasync, fdatasyncSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import type { Db } from './open.ts';
 
+/** A connection inside a transaction that only reads; `users`: others who read there. */
+type Pinned = { db: Db; users: number };
+export type Shown = { db: Db; close(): void };
 type Read = (...values: unknown[]) => unknown;
 
 export class WriteAhead {
@@ -12,7 +15,7 @@ export class WriteAhead {
   readonly #changes;
   #syncedChanges: number;
   /** Reads while a commit is on its way to the disk. Opened by the first that takes long. */
-  #before: Db | undefined;
+  #before: Pinned | undefined;
   #isPinned = false;
   #isHeld = false;
   #isClosed = false;
@@ -36,10 +39,8 @@ export class WriteAhead {
 
   /** Before a commit that is to be held: keeps what there is now to be read. */
   pin(): void {
-    this.#before ??= new Database(this.#path, { readonly: true });
-    this.#before.exec('BEGIN');
-    // The moment is that of the first read.
-    this.#before.prepare('SELECT 1 FROM store').get();
+    this.#before ??= { db: new Database(this.#path, { readonly: true }), users: 0 };
+    beginReading(this.#before.db);
     this.#isPinned = true;
   }
 
@@ -52,7 +53,32 @@ export class WriteAhead {
     this.#isHeld = false;
     if (!this.#isPinned) return;
     this.#isPinned = false;
-    this.#before!.exec('COMMIT');
+    if (this.#before!.users === 0) this.#before!.db.exec('COMMIT');
+    // Somebody reads on: it is theirs now, and stays where it stands.
+    else this.#before = undefined;
+  }
+
+  /**
+   * A connection that stays at what is to be read now, whatever is committed meanwhile; `close` gives it back. Not for long: while
+   * it is there the log cannot be begun anew.
+   */
+  openShown(): Shown {
+    if (this.#isHeld) return this.#lend(this.#before!);
+    const db = new Database(this.#path, { readonly: true });
+    beginReading(db);
+    return { db, close: () => void db.close() };
+  }
+
+  #lend(pinned: Pinned): Shown {
+    pinned.users += 1;
+    let isOpen = true;
+    const close = () => {
+      if (!isOpen) return;
+      isOpen = false;
+      pinned.users -= 1;
+      if (pinned.users === 0 && pinned !== this.#before) pinned.db.close();
+    };
+    return { db: pinned.db, close };
   }
 
   /** Returns when everything that was committed is on the disk. Throws Node's error; then nothing is known of it (fsyncgate). */
@@ -75,7 +101,7 @@ export class WriteAhead {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#before?.close();
+    this.#before?.db.close();
     closeSync(this.#log);
   }
 
@@ -88,8 +114,9 @@ export class WriteAhead {
     const changes: ((other: Database.Statement) => void)[] = [];
     let other: Database.Statement | undefined;
     const otherOne = () => {
-      if (other) return other;
-      other = this.#before!.prepare(sql);
+      const { db } = this.#before!;
+      if (other?.database === db) return other;
+      other = db.prepare(sql);
       for (const change of changes) change(other);
       return other;
     };
@@ -108,4 +135,10 @@ export class WriteAhead {
     }
     return statement;
   }
+}
+
+/** Begins a transaction that only reads. Its moment is that of the first read. */
+function beginReading(db: Db): void {
+  db.exec('BEGIN');
+  db.prepare('SELECT 1 FROM store').get();
 }

@@ -63,6 +63,35 @@ test('[P10] what is read while a commit is on its way to the disk is what was th
   expect(journal.readAfter(before, {}, { events: 10, bytes: 1e6 }).events).toHaveLength(1);
 });
 
+test('[P10] who reads in several turns sees one state: what was there before, also when the commit has arrived', async () => {
+  const { writer, shown, sessionId } = await slowRecords();
+  const { reached, arrive } = heldSync();
+  const title = ({ lists }: ReturnType<typeof shown>) => {
+    const [text] = lists.readSessions({}, 10, undefined).items;
+    return (JSON.parse(text!) as { title: string }).title;
+  };
+  const update = (to: string) => writer.appendOne(owner, op('session/update', { sessionId, title: to }));
+  const appended = update('second');
+  await reached;
+  const held = [shown(), shown()] as const;
+  const short = shown();
+  expect([...held, short].map(title)).toEqual(['first', 'first', 'first']);
+  short.close();
+  arrive();
+  await appended;
+  await update('third');
+  const third = shown();
+  expect([...held, third].map(title)).toEqual(['first', 'first', 'third']);
+  third.close();
+  held[0].close();
+  expect(title(held[1])).toBe('first');
+  held[1].close();
+  await update('fourth');
+  const last = shown();
+  expect(title(last)).toBe('fourth');
+  last.close();
+});
+
 test('[P10] ops that come while a commit is on its way are applied behind it, in order', async () => {
   const { writer, seen, sessionId } = await slowRecords();
   const { reached, arrive, spy } = heldSync();

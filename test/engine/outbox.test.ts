@@ -6,7 +6,6 @@ import { Dispatch } from '../../daemon/engine/dispatch.ts';
 import { Retention } from '../../daemon/engine/retention.ts';
 import { OutboxRows } from '../../daemon/store/outbox-rows.ts';
 import { Pruner } from '../../daemon/store/pruner.ts';
-import { openReader } from '../../daemon/store/reader.ts';
 import { SessionWalk } from '../../daemon/store/session-walk.ts';
 import { formatCursor } from '../../protocol/cursor.ts';
 import type { ReplicaItem } from '../../protocol/outbox.ts';
@@ -58,7 +57,7 @@ function open(others: Record<string, Other>, options: Options = {}) {
     limits: { maxEvents: options.maxEvents ?? 200, maxBytes: 256 * 1024 },
     deliverMs: 60_000,
     mask: options.mask ?? (async (items) => [...items]),
-    openReader: () => openReader(`${folder}/store.db`),
+    openReader: records.shown,
     isReplica: () => false,
     isSharedBeside: () => false,
     makeSink: (_kind, url) => others[url]!,

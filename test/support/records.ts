@@ -6,6 +6,7 @@ import { Writer } from '../../daemon/engine/writer.ts';
 import { Journal } from '../../daemon/store/journal.ts';
 import { Lists } from '../../daemon/store/lists.ts';
 import { openStore } from '../../daemon/store/open.ts';
+import { openReader } from '../../daemon/store/reader.ts';
 import { Tables } from '../../daemon/store/tables.ts';
 import type { Blocker, Event, Message, Op, OpParams, OpType, Part, Session, Turn } from '../../protocol/schema.ts';
 import type { SessionView, View } from '../../protocol/view.ts';
@@ -40,7 +41,8 @@ export function openRecords(folder: string, runtime = new HandRuntime()) {
   const writer = new Writer(store, journal, tables, bell, runtime, (error) => fatal.push(error));
   const lists = new Lists(store.db, journal);
   afterTest(() => store.close());
-  return { db: store.db, journal, tables, bell, writer, lists, runtime, fatal, close: () => store.close() };
+  const shown = () => openReader(store.log.openShown());
+  return { db: store.db, journal, tables, bell, writer, lists, runtime, fatal, shown, close: () => store.close() };
 }
 
 let lastOp = 0;
