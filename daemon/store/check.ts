@@ -122,8 +122,22 @@ function owners(db: Db): string[] {
   });
 }
 
+/** Op ids that are not found are applied a second time. Before schema 8 SQLite's own index found them. */
+function opKeys(db: Db): string[] {
+  const has = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'ledger_key'").get();
+  if (!has) return [];
+  const lost = db
+    .prepare(
+      `SELECT count(*) FROM ledger l LEFT JOIN ledger_key k ON k.op_key = l.op_key AND k.entry = l.entry
+        WHERE k.entry IS NULL AND l.entry <= (SELECT ledger_keyed FROM store)`,
+    )
+    .pluck()
+    .get() as number;
+  return lost === 0 ? [] : [`${rowsText(lost)} of ledger that the index of op ids has not`];
+}
+
 function rowsText(count: number): string {
   return count === 1 ? '1 row' : `${count} rows`;
 }
 
-const rules = [journal, versions, bodies, owners];
+const rules = [journal, versions, bodies, owners, opKeys];

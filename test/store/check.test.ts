@@ -44,6 +44,10 @@ test.each([
   ['DELETE FROM body WHERE seq IN (SELECT body FROM message LIMIT 1)', /^1 row of message without content$/],
   ['DELETE FROM body WHERE seq IN (SELECT body FROM part LIMIT 1)', /^1 row of part without content$/],
   ['UPDATE event SET actor = 99 WHERE seq = 1', /^1 row of event without a known actor$/],
+  [
+    'UPDATE store SET ledger_keyed = (SELECT min(entry) FROM ledger)',
+    /^1 row of ledger that the index of op ids has not$/,
+  ],
   ["DELETE FROM session WHERE id = 'ses_a'", /^\d+ rows of message without a session$/],
 ])('%s is found', (sql, told) => {
   const { db } = storeOf(newest);
