@@ -36,7 +36,7 @@ import { Writer } from './engine/writer.ts';
 import type { Sending, SendingOptions } from './sending.ts';
 import { wireSending } from './sending.ts';
 import { Access } from './serve/access.ts';
-import type { Connection } from './serve/connection.ts';
+import type { Call, Connection } from './serve/connection.ts';
 import { listenOn } from './serve/given-socket.ts';
 import { createHandlers } from './serve/handlers.ts';
 import type { HttpListen } from './serve/http/door.ts';
@@ -144,7 +144,7 @@ export class Daemon {
       bell,
       runtime,
       (error) => void this.stop({ kind: 'failed', error }),
-      (rows) => this.#checkpoints.note(rows),
+      (rows, bytes) => this.#checkpoints.note(rows, bytes),
     );
     const { ledger } = this.#writer;
     const lists = new Lists(db, journal);
@@ -270,7 +270,9 @@ export class Daemon {
     const peerOf = (connection: Connection) => this.#reception.peerOf(connection);
     const access = new Access({ lists, capabilities });
     const refusalOf = (error: unknown) => (isDamage(error) ? damagedStore() : undefined);
-    this.#reception.answerWith(bindMethods(handlers, (call) => peerOf(call.connection), access, onIncident, refusalOf));
+    const settled = () => this.#writer.settled();
+    const peerOfCall = (call: Call) => peerOf(call.connection);
+    this.#reception.answerWith(bindMethods(handlers, peerOfCall, access, onIncident, refusalOf, settled));
   }
 
   /** Listens on the socket, then starts reading sources. Rejects with ListenError; the store is closed then. */

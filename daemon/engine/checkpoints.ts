@@ -1,6 +1,7 @@
 // Has the write-ahead log copied back into the store by a worker, so that no commit does it: a commit that had to would hold
 // the event loop for tens of milliseconds, and for two more fsyncs. It lives only while there is much to write.
 import { Worker } from 'node:worker_threads';
+import { largeLogBytes } from '../store/open.ts';
 import type { Runtime } from './runtime.ts';
 
 export type CheckpointsDeps = {
@@ -20,29 +21,55 @@ export class Checkpoints {
   readonly #deps: CheckpointsDeps;
   readonly #closed = new AbortController();
   #rows = 0;
+  /** A log of so many bytes is too large. */
+  #maxBytes = largeLogBytes;
   #worker: Worker | undefined;
-  #isAtWork = false;
+  /** The copy under way; resolves also when it fails. */
+  #copying: Promise<void> | undefined;
+  #copied: () => void = () => {};
   #rest = new AbortController();
 
   constructor(deps: CheckpointsDeps) {
     this.#deps = deps;
   }
 
-  /** So many rows were committed. */
-  note(rows: number): void {
+  /**
+   * So many rows were committed, and the log has so many bytes. Where it is too large, the next commit is to wait for what this
+   * gives: it begins the log anew only if all of it was copied before, which under load never is.
+   */
+  note(rows: number, bytes: number): Promise<void> | undefined {
     this.#rows += rows;
-    if (this.#rows < dueRows || this.#isAtWork || this.#closed.signal.aborted) return;
-    this.#rows = 0;
-    this.#isAtWork = true;
-    this.#rest.abort();
-    this.#worker ??= this.#start();
-    this.#worker.postMessage('copy');
+    if (this.#closed.signal.aborted) return undefined;
+    if (bytes <= largeLogBytes) this.#maxBytes = largeLogBytes;
+    if (bytes > this.#maxBytes) {
+      // Once for each such length: somebody may read what stands at its end, and then it can only grow.
+      this.#maxBytes = bytes + largeLogBytes;
+      const before = this.#copying ?? Promise.resolve();
+      return before.then(() => this.#copy());
+    }
+    if (this.#rows >= dueRows && !this.#copying) void this.#copy();
+    return undefined;
   }
 
   /** Resolves when nothing of it has the store open. */
   async close(): Promise<void> {
     this.#closed.abort();
     await this.#end();
+  }
+
+  #copy(): Promise<void> {
+    if (this.#closed.signal.aborted) return Promise.resolve();
+    this.#rows = 0;
+    this.#rest.abort();
+    this.#copying = new Promise((resolve) => {
+      this.#copied = () => {
+        this.#copying = undefined;
+        resolve();
+      };
+    });
+    this.#worker ??= this.#start();
+    this.#worker.postMessage('copy');
+    return this.#copying;
   }
 
   #start(): Worker {
@@ -52,16 +79,17 @@ export class Checkpoints {
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
     });
+    const warn = (fields: object) => this.#deps.runtime.log.warn(fields, 'the log could not be copied into the store');
     worker.on('message', (failure: string | undefined) => {
-      if (failure !== undefined) this.#deps.runtime.log.warn({ failure }, 'the log could not be copied into the store');
-      this.#isAtWork = false;
+      if (failure !== undefined) warn({ failure });
       this.#endWhenIdle();
+      this.#copied();
     });
-    worker.on('error', (err) => this.#deps.runtime.log.warn({ err }, 'the log could not be copied into the store'));
+    worker.on('error', (err) => warn({ err }));
     worker.on('exit', () => {
       if (this.#worker !== worker) return;
       this.#worker = undefined;
-      this.#isAtWork = false;
+      this.#copied();
     });
     worker.unref();
     return worker;
@@ -78,8 +106,8 @@ export class Checkpoints {
   async #end(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    this.#isAtWork = false;
     this.#rest.abort();
+    this.#copied();
     await worker?.terminate();
   }
 }

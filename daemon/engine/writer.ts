@@ -19,6 +19,7 @@ import type { Bell } from './bell.ts';
 import { KeyedBell } from './bell.ts';
 import { failpoint, failpointsOf } from './failpoint.ts';
 import { Leases } from './leases.ts';
+import type { MakeRoom } from './log-sync.ts';
 import { LogSync } from './log-sync.ts';
 import type { Applied, Author, EffectsMark, Once, OpResult } from './op-applier.ts';
 import { OpApplier } from './op-applier.ts';
@@ -77,11 +78,11 @@ export class Writer {
   readonly #sync: LogSync;
   /** A transaction is to come, or on its way to the disk. */
   #busy = false;
-  /** Nothing may be written any more: why, to those who wait. */
-  #dead: unknown;
+  /** Nothing may be written any more. */
+  #isDead = false;
   #closed: Refusal | undefined;
 
-  /** `onFatal`: an I/O error, after which nothing may be written (P11), or a store that was taken away; the process must end. `onRows`: so many were committed. */
+  /** `onFatal`: an I/O error, after which nothing may be written (P11), or a store that was taken away; the process must end. */
   constructor(
     store: Pick<OpenStore, 'db' | 'log' | 'path' | 'isThere' | 'lostFile'>,
     journal: Journal,
@@ -89,7 +90,7 @@ export class Writer {
     bell: Bell,
     runtime: Runtime,
     onFatal: (error: unknown) => void,
-    onRows: (rows: number) => void = () => {},
+    makeRoom: MakeRoom = () => undefined,
   ) {
     const { db } = store;
     this.#store = store;
@@ -109,7 +110,7 @@ export class Writer {
     const positions = new Positions(db);
     this.#sources = new SourceApplier({ applier, tables, ledger, positions, replicas, runtime });
     this.#replicas = new ReplicaApplier({ applier, tables, ledger, rows, set: replicas, atomically });
-    this.#sync = new LogSync(store.log, journal, runtime, onRows);
+    this.#sync = new LogSync(store.log, journal, runtime, makeRoom);
     this.#bell = bell;
     this.#runtime = runtime;
     this.#onFatal = onFatal;
@@ -195,6 +196,16 @@ export class Writer {
     return this.#enqueue(cost, () => work(this.#onRollback));
   }
 
+  /**
+   * While a commit is on its way to the disk: resolves when it has arrived, for who answers from what it has changed in memory,
+   * or from a connection of its own. Rejects with RefusedError when nobody knows whether it has.
+   */
+  async settled(): Promise<void> {
+    await this.#sync.arriving?.catch(() => {
+      throw unavailable('io');
+    });
+  }
+
   /** Why everything is refused, once it is. */
   get closed(): Refusal | undefined {
     return this.#closed;
@@ -253,15 +264,26 @@ export class Writer {
     this.#sync.begin();
     const replies = this.#commit(jobs) ?? jobs.flatMap((job) => this.#commit([job], true) ?? []);
     const lost = () => {
-      for (const job of jobs) job.reject(this.#dead);
+      for (const job of jobs) job.reject(unavailable('io'));
     };
     const failed = (error: unknown) => {
       this.#die(error, unavailable('io'));
       lost();
     };
-    if (this.#dead) this.#reply(replies);
-    // The store may have been taken away meanwhile.
-    else this.#sync.end(() => (this.#dead ? lost() : this.#reply(replies)), failed);
+    const arrived = (room: Promise<void> | undefined) => {
+      // The store was taken away meanwhile.
+      if (this.#isDead) return lost();
+      this.#reply(replies);
+      if (room) void room.then(() => this.#next());
+      else this.#next();
+    };
+    if (this.#isDead) this.#reply(replies);
+    else this.#sync.end(arrived, failed);
+  }
+
+  #next(): void {
+    this.#busy = false;
+    if (this.#queue.length > 0) this.#schedule();
   }
 
   #reply(replies: (() => void)[]): void {
@@ -274,8 +296,6 @@ export class Writer {
       this.#bell.ring();
       this.blockerBell.ring(sessionsDeleted ? undefined : blockers);
     });
-    this.#busy = false;
-    if (this.#queue.length > 0) this.#schedule();
   }
 
   /** The replies of the jobs, committed. Undefined when a write threw: the caller tries the jobs one by one. */
@@ -340,7 +360,7 @@ export class Writer {
   }
 
   #die(error: unknown, answer: unknown): void {
-    this.#dead = answer;
+    this.#isDead = true;
     this.#closed = refuse('StoreUnavailable', 'the store could not be written; sessiond is ending', { reason: 'io' });
     const waiting = this.#queue;
     this.#queue = [];

@@ -30,7 +30,7 @@ export function changesRecord(name: string): boolean {
 
 /**
  * `peerOf` finds what is held for a call's connection; `onIncident` logs an unknown error and names it; `refusalOf` gives what is told of one
- * all the same.
+ * all the same; `settled` resolves when no commit is on its way to the disk.
  */
 export function bindMethods(
   handlers: Handlers,
@@ -38,7 +38,15 @@ export function bindMethods(
   access: Pick<Access, 'run'>,
   onIncident: (error: unknown) => string,
   refusalOf: (error: unknown) => RefusedError | undefined,
+  settled: () => Promise<void>,
 ): Rpc {
+  const whileSettled = async (run: () => unknown) => {
+    await settled();
+    const result = await run();
+    // It may hold what was committed meanwhile.
+    await settled();
+    return result;
+  };
   let incident = '';
   const rpc: Rpc = new JSONRPCServer<Call>({
     // Told of every error, and just before it is mapped; of a notification's error nobody else hears.
@@ -57,7 +65,8 @@ export function bindMethods(
       const params = takeIn(name, raw, peer, call);
       // As who it is now, also where it waits for others before it.
       const caller = new Caller(peer);
-      const act = () => access.run(caller, name, method, params, () => handle(params, caller, call));
+      const run = () => access.run(caller, name, method, params, () => handle(params, caller, call));
+      const act = readsBeside(name, method) ? () => whileSettled(run) : run;
       if (method.kind === 'open' || method.kind === 'wait') return act();
       if (changesRecord(name)) return peer.mutating(async () => act(), method.kind === 'series');
       // A read observes every mutation that its connection sent before it.
@@ -66,6 +75,14 @@ export function bindMethods(
     });
   }
   return rpc;
+}
+
+/**
+ * What answers from memory that a commit changes before it is on the disk (capabilities, sinks, shares), or from a connection of
+ * its own (searches): it waits for the commit under way, where all other reads see what was before it.
+ */
+function readsBeside(name: string, { kind, right }: Method): boolean {
+  return kind === 'read' && (right === 'admin' || right === 'share' || name === 'session/search');
 }
 
 /** The params, checked. Who shows a token and is refused, for whatever reason, does not go on as who they were. */

@@ -209,6 +209,11 @@ export class Journal {
     this.#lastAt = row[2]!;
   }
 
+  /** Whether what is read is older than what the next transaction finds: it must not be remembered for that. */
+  get isHeld(): boolean {
+    return this.#held !== undefined;
+  }
+
   /** From here until `release` everything is as it was before the transactions since the last one. */
   hold(): void {
     this.#held = this.#before;

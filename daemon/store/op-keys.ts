@@ -23,11 +23,13 @@ export class OpKeys {
     this.#maxRecent = limit;
     this.#sql = {
       find: db.prepare('SELECT entry FROM ledger_key WHERE op_key = ?').pluck(),
-      add: db.prepare('INSERT OR IGNORE INTO ledger_key VALUES (?, ?)'),
       // By the rows that are there: what a rollback took back is not brought to the index.
       addSlice: db.prepare(`
         INSERT OR IGNORE INTO ledger_key SELECT l.op_key, l.entry FROM json_each(?) j JOIN ledger l ON l.entry = j.value`),
       recent: db.prepare('SELECT op_key, entry FROM ledger WHERE entry > (SELECT ledger_keyed FROM store)').raw(),
+      addOne: db.prepare(`
+        INSERT OR IGNORE INTO ledger_key SELECT op_key, entry FROM ledger WHERE entry = ? AND op_key = ?`),
+      dropAll: db.prepare('DELETE FROM ledger_key'),
       last: db.prepare('SELECT ifnull(max(entry), 0) FROM ledger').pluck(),
       keyed: db.prepare('UPDATE store SET ledger_keyed = ?'),
       drop: db.prepare(`
@@ -49,9 +51,9 @@ export class OpKeys {
 
   /** A row was put into the ledger. */
   add(key: number, entry: number): void {
-    // Memory holds one entry for a key.
+    // Memory holds one entry for a key. That one may be of an op that a savepoint took back.
     const held = this.#recent.get(key);
-    if (held !== undefined) this.#sql.add.run(key, held);
+    if (held !== undefined) this.#sql.addOne.run(held, key);
     this.#recent.set(key, entry);
     this.#opsSinceSlice += 1;
   }
@@ -74,6 +76,7 @@ export class OpKeys {
   dropped(): void {
     if ((this.#sql.last.get() as number) > 0) return;
     this.#sql.keyed.run(0);
+    this.#sql.dropAll.run();
     this.#recent.clear();
     this.#leaving = undefined;
   }

@@ -47,6 +47,8 @@ export type OpenOptions = {
 };
 
 const lockName = 'store.lock';
+/** To so much its log is cut when it is begun anew; one that is larger should be. */
+export const largeLogBytes = 64 * 1024 * 1024;
 const incremental = 2;
 /** "sesd": marks the file as ours, so that no other program's database is migrated. */
 export const applicationId = 0x73657364;
@@ -147,9 +149,9 @@ function openDatabase(path: string): Db {
     db.pragma('secure_delete = FAST');
     db.pragma('temp_store = MEMORY');
     db.pragma('cache_size = -16384');
-    // Where nobody copies its pages back beside (engine/checkpoints.ts) the log grows to 64 MB before a commit does it.
-    db.pragma('wal_autocheckpoint = 16000');
-    db.pragma('journal_size_limit = 67108864');
+    // engine/checkpoints.ts copies its pages back; where that fails the log grows to 256 MB before a commit does it.
+    db.pragma('wal_autocheckpoint = 64000');
+    db.pragma(`journal_size_limit = ${largeLogBytes}`);
     return db;
   } catch (error) {
     db?.close();

@@ -336,7 +336,8 @@ export class Tables implements Records {
     if (!row) return undefined;
     const { record, ...place } = row;
     const session = JSON.parse(record) as Session;
-    return this.#sessions.remember(id, { ...place, session, changed: false });
+    const held = { ...place, session, changed: false };
+    return this.#journal.isHeld ? held : this.#sessions.remember(id, held);
   }
 
   #message(id: string): HeldMessage | undefined {
@@ -345,7 +346,8 @@ export class Tables implements Records {
     const row = this.#sql.findMessage.get(id) as (Omit<HeldMessage, 'message'> & { json: string }) | undefined;
     if (!row) return undefined;
     const { json, ...place } = row;
-    return this.#messages.remember(id, { ...place, message: JSON.parse(json) as Message });
+    const held = { ...place, message: JSON.parse(json) as Message };
+    return this.#journal.isHeld ? held : this.#messages.remember(id, held);
   }
 }
 

@@ -31,7 +31,8 @@ export class TurnRows {
     const row = this.#sql.find.get(id) as (Omit<HeldTurn, 'turn'> & { json: string }) | undefined;
     if (!row) return undefined;
     const { json, ...place } = row;
-    return this.#cache.remember(id, { ...place, turn: JSON.parse(json) as Turn });
+    const held = { ...place, turn: JSON.parse(json) as Turn };
+    return this.#journal.isHeld ? held : this.#cache.remember(id, held);
   }
 
   put(session: number, turn: Turn, seq: number): void {

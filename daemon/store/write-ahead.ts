@@ -1,6 +1,6 @@
 // The write-ahead log of a store: brought to the disk by us and not by SQLite, so that it can be done while the event loop goes
 // on. Meanwhile all that is read is what was there before the commit: nobody may see what a loss of power would take back (P10).
-import { closeSync, fdatasync, fdatasyncSync, openSync } from 'node:fs';
+import { closeSync, fdatasync, fdatasyncSync, fstatSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import type { Db } from './open.ts';
 
@@ -37,7 +37,12 @@ export class WriteAhead {
     return this.#changed - this.#syncedChanges;
   }
 
-  /** Before a commit that is to be held: keeps what there is now to be read. */
+  /** Of the log's file: what it holds, or has held before it was begun anew. */
+  get bytes(): number {
+    return fstatSync(this.#log).size;
+  }
+
+  /** Before a commit that is to be held: keeps what there is now to be read. Throws SQLite's error where it cannot be opened. */
   pin(): void {
     this.#before ??= { db: new Database(this.#path, { readonly: true }), users: 0 };
     beginReading(this.#before.db);

@@ -134,3 +134,34 @@ test('a transaction that changes nothing is not waited for', async () => {
   await expect(writer.appendOne(owner, op('session/delete', { sessionId: 'ses_none' }))).rejects.toThrow();
   expect(spy).toHaveBeenCalledTimes(1);
 });
+
+test('[P10] what answers from memory waits until a commit has arrived, and is told when it has not', async () => {
+  const { writer, sessionId } = await slowRecords();
+  const { reached, arrive } = heldSync();
+  await writer.settled();
+  const appended = writer.appendOne(owner, op('session/update', { sessionId, title: 'second' }));
+  await reached;
+  const order: string[] = [];
+  const settled = writer.settled().then(() => void order.push('settled'));
+  order.push('arrives');
+  arrive();
+  await Promise.all([appended, settled]);
+  expect(order).toEqual(['arrives', 'settled']);
+  const lost = heldSync();
+  const failing = writer.appendOne(owner, op('session/update', { sessionId, title: 'third' }));
+  await lost.reached;
+  const waiting = writer.settled();
+  lost.fail(new Error('EIO'));
+  await expect(failing).rejects.toMatchObject({ refusal: { data: { reason: 'io' } } });
+  await expect(waiting).rejects.toMatchObject({ refusal: { data: { reason: 'io' } } });
+});
+
+test('a store whose state cannot be kept for readers is synced while they wait', async () => {
+  const { writer, seen, sessionId } = await slowRecords();
+  const pin = vi.spyOn(WriteAhead.prototype, 'pin').mockImplementation(() => {
+    throw new Error('unable to open database file');
+  });
+  afterTest(() => pin.mockRestore());
+  await writer.appendOne(owner, op('session/update', { sessionId, title: 'second' }));
+  expect(seen()).toEqual({ head: 2, titles: ['second'] });
+});

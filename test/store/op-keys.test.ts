@@ -101,9 +101,24 @@ test('[P14] what is pruned goes from the index too, and a ledger that was pruned
 test('[P14] two op ids that share a key are told apart', () => {
   const { db } = ledgerIn(testFolder(), 300);
   const keys = new OpKeys(db, 300);
-  db.exec('BEGIN');
-  keys.add(7, 1);
-  keys.add(7, 2);
+  const row = db.prepare("INSERT INTO ledger VALUES (?, 7, 'owner', ?, x'00', 1, 1, '{}', 1)");
+  for (const entry of [1, 2]) {
+    row.run(entry, `op-${entry}`);
+    keys.add(7, entry);
+  }
   expect(keys.find(7).sort()).toEqual([1, 2]);
-  db.exec('ROLLBACK');
+});
+
+test('[P14] a refused batch that is sent again leaves nothing in the index that no op has', () => {
+  const { db, ledger } = ledgerIn(testFolder(), 300);
+  for (let from = 0; from < 3_000; from += 100)
+    inTransaction(db, ledger, () => {
+      db.exec('SAVEPOINT batch');
+      for (const n of numbers(50)) put(ledger, from + n);
+      db.exec('ROLLBACK TO batch; RELEASE batch');
+      for (const n of numbers(100)) put(ledger, from + 99 - n);
+    });
+  expect(found(ledger, 3_000)).toEqual(numbers(3_000));
+  inTransaction(db, ledger, () => ledger.prune(1e9, 1e6));
+  expect(inIndex(db)).toBe(0);
 });
