@@ -80,7 +80,7 @@ function readOptions(): Options {
 function buildDaemon(): string {
   const out = join(root, 'node_modules/.cache/sessiond-bench');
   const tsx = join(root, 'node_modules/.bin/tsx');
-  execFileSync(tsx, ['scripts/build.ts', '--out', out], { cwd: root, stdio: ['ignore', 2, 2] });
+  execFileSync(tsx, ['scripts/build.ts', '--no-types', '--out', out], { cwd: root, stdio: ['ignore', 2, 2] });
   return join(out, 'daemon.mjs');
 }
 

@@ -187,6 +187,6 @@ test('files that change at random under a daemon that is killed: the store is a 
       await victim.end();
       home.remove();
     }),
-    { numRuns: Number(process.env.FUZZ_RUNS ?? 10), seed: Number(process.env.FUZZ_SEED ?? 1), endOnFailure: true },
+    { numRuns: Number(process.env.FUZZ_RUNS ?? 7), seed: Number(process.env.FUZZ_SEED ?? 1), endOnFailure: true },
   );
 }, 3_600_000);
