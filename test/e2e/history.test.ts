@@ -8,7 +8,7 @@ import { checkHistory } from '../support/history-run/check.ts';
 import { keepHistory, playSeed } from '../support/history-run/run.ts';
 
 const from = Number(process.env.SESSIOND_HISTORY_FROM ?? 0);
-const seeds = Number(process.env.SESSIOND_HISTORY_SEEDS ?? 20);
+const seeds = Number(process.env.SESSIOND_HISTORY_SEEDS ?? 24);
 /** Runs at a time: one waits for disks and timers most of its time. */
 const lanes = 3;
 /** Fewer seeds than this may miss a rare thing. */
