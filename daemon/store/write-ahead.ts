@@ -144,6 +144,7 @@ export class WriteAhead {
 
 /** Begins a transaction that only reads. Its moment is that of the first read. */
 function beginReading(db: Db): void {
-  db.exec('BEGIN');
+  // One whose first read failed has begun already.
+  if (!db.inTransaction) db.exec('BEGIN');
   db.prepare('SELECT 1 FROM store').get();
 }
