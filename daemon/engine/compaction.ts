@@ -12,7 +12,7 @@ export type CompactionDeps = {
   runtime: Pick<Runtime, 'monotonic' | 'sleep'>;
 };
 
-/** Pages moved in one transaction: about a millisecond. */
+/** Pages moved in one transaction: few, so that an op that comes meanwhile waits for little. */
 const bitePages = 32;
 
 export class Compaction {

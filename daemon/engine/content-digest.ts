@@ -4,13 +4,13 @@ import canonicalize from 'canonicalize';
 
 /** SHA-256 of the RFC 8785 form of type and params: the same content, however its members are ordered. */
 export function contentDigest({ type, params }: { type: string; params: object }): Buffer {
-  // In hex: the other outputs of a hash cost a Buffer made by the runtime, twice the hash itself.
+  // In hex: the other outputs of a hash cost a Buffer made by the runtime, more than the hash itself.
   return Buffer.from(hash('sha256', canonicalText({ params, type }), 'hex'), 'hex');
 }
 
 /**
  * The RFC 8785 form of a JSON value, which is what JSON.stringify writes once the members are in order. An object gives some names
- * in an order of their own; such a value goes the slow way (half of an append went it, when all did).
+ * in an order of their own; such a value goes the slow way, which takes twice as long.
  */
 export function canonicalText(value: object): string {
   const inOrder = ordered(value);
